@@ -1,0 +1,57 @@
+"""Audio as it travels: streams without gaps, and blocks of their samples."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """One uninterrupted recording of a source; a gap ends it and the next sample opens a new one.
+
+    Streams are compared by identity: a source that comes back after a fault yields a new object,
+    and everything that keeps state about the old one starts afresh.
+    """
+
+    source: str
+    """Name of the source in the configuration."""
+    sample_rate: int
+    """Hertz."""
+    channels: int
+    started_at: float
+    """Unix time of sample 0 in seconds; 0.0 for a replay, which counts in seconds of the file."""
+    live: bool
+    """True when the sound exists only now: late windows are dropped, not queued."""
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Consecutive samples of one stream."""
+
+    stream: Stream
+    start: int
+    """Index of the first sample in the stream."""
+    samples: NDArray[np.float32]
+    """(samples, channels), full scale at 1.0."""
+
+
+class Source(Protocol):
+    """Where sound comes from.
+
+    `blocks` is run in a thread of its own and blocks while it waits for sound. It returns when the
+    sound has ended for good (a file, a pipe) and raises `AudioError` when it can never start; a
+    live source never does either: it retries until `close`.
+    """
+
+    name: str
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the sound in blocks of about 100 ms."""
+        ...
+
+    def close(self) -> None:
+        """Make `blocks` return soon; called from another thread, any number of times."""
+        ...

@@ -1,0 +1,51 @@
+"""The one error tree: every error a user can cause or meet is an `AstError`.
+
+AstError
+├── ConfigError    the configuration file cannot be used               exit 78
+├── BundleError    a bundle is damaged, incomplete or does not fit     exit 65
+├── AudioError     a recording or a microphone cannot be read          exit 66
+├── EngineError    no inference engine can run the bundle here         exit 69
+└── BrokerError    the MQTT broker cannot be started or used           exit 69
+
+A message says what was expected, what came, and what to do. The exit codes are those of
+sysexits.h, so that a service manager can tell a bad configuration (78, never restart) from a fault
+worth a retry.
+"""
+
+from typing import ClassVar
+
+
+class AstError(Exception):
+    """Root of all errors that are reported as one line instead of a traceback."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(AstError):
+    """The configuration cannot be used (EX_CONFIG)."""
+
+    exit_code = 78
+
+
+class BundleError(AstError):
+    """A model bundle is damaged, incomplete, or made for another front end (EX_DATAERR)."""
+
+    exit_code = 65
+
+
+class AudioError(AstError):
+    """A recording or an input device cannot be read (EX_NOINPUT)."""
+
+    exit_code = 66
+
+
+class EngineError(AstError):
+    """No inference engine can run the bundle on this machine (EX_UNAVAILABLE)."""
+
+    exit_code = 69
+
+
+class BrokerError(AstError):
+    """The MQTT broker cannot be started or used (EX_UNAVAILABLE)."""
+
+    exit_code = 69

@@ -1,0 +1,1 @@
+"""Training of Audio Spectrogram Transformers: model, data, loop."""

@@ -170,7 +170,9 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
-            key = key_node.value
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key is None:
+                continue  # a list or mapping as key: refused by the validation, in its own words
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} is given twice", key_node.start_mark
@@ -243,7 +245,7 @@ def _keys_at(path: tuple[str | int, ...]) -> list[str]:
     return list(section.model_fields)
 
 
-def _types_in(annotation: Any) -> Iterator[type]:
+def _types_in(annotation: object) -> Iterator[type]:
     if isinstance(annotation, type):
         yield annotation
     for argument in get_args(annotation):

@@ -1,0 +1,7 @@
+"""Make `python -m ast_edge` the command `ast-edge`."""
+
+import sys
+
+from ast_edge.cli import main
+
+sys.exit(main())

@@ -1,0 +1,30 @@
+"""The command `ast-edge`: one module per sub-command."""
+
+import argparse
+import sys
+
+from ast_edge import __version__
+from ast_edge.cli import capture, check, devices, listen, replay, run, tag
+from ast_edge.errors import AstError
+
+COMMANDS = (run, check, devices, listen, tag, replay, capture)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one sub-command and return its exit status (0, or one of sysexits.h)."""
+    parser = argparse.ArgumentParser(prog="ast-edge", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"ast-edge {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_parser(commands)
+    args = parser.parse_args(argv)
+    try:
+        return int(args.command(args))
+    except AstError as exc:
+        print(f"ast-edge: {exc}", file=sys.stderr)
+        return exc.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `ast-edge replay … | head`
+        sys.stderr.close()
+        return 0

@@ -4,10 +4,10 @@ import argparse
 import sys
 
 from ast_edge import __version__
-from ast_edge.cli import capture, check, devices, listen, replay, run, tag
+from ast_edge.cli import check, devices, listen, replay, run, tag
 from ast_edge.errors import AstError
 
-COMMANDS = (run, check, devices, listen, tag, replay, capture)
+COMMANDS = (run, check, devices, listen, tag, replay)
 
 
 def main(argv: list[str] | None = None) -> int:

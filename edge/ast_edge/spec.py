@@ -1,0 +1,62 @@
+"""What defines a network: shared by training, export and the edge, and stored in every artefact."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Activation = Literal["sigmoid", "softmax"]
+
+SIZES: dict[str, tuple[int, int, int]] = {  # width, depth, heads
+    "tiny": (192, 12, 3),
+    "small": (384, 12, 6),
+    "base": (768, 12, 12),
+}
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Shape of one AST and the normalisation of its input (Gong et al. 2021, section 2)."""
+
+    labels: int
+    """Number of outputs."""
+    frames: int = 1024
+    """Input length in fbank frames: 1024 is 10.24 s, the window of AudioSet models."""
+    mel_bins: int = 128
+    width: int = 768
+    depth: int = 12
+    heads: int = 12
+    patch: tuple[int, int] = (16, 16)
+    """Patch size (mel bins, frames)."""
+    stride: tuple[int, int] = (10, 10)
+    """Patch stride (mel bins, frames); smaller than the patch means overlap."""
+    mean: float = -4.2677393
+    """Mean of the training set's fbanks, subtracted inside the graph; AudioSet's by default."""
+    std: float = 4.5689974
+    """Their standard deviation; inputs are divided by twice this, as AST does."""
+    activation: Activation = "sigmoid"
+    """What turns logits into probabilities: sigmoid for several labels at once, softmax for one."""
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of {self.heads} heads")
+        if min(self.grid) < 1:
+            raise ValueError(
+                f"an input of {self.mel_bins} mel bins and {self.frames} frames holds no patch of "
+                f"{self.patch[0]} by {self.patch[1]}"
+            )
+        if self.activation not in ("sigmoid", "softmax"):
+            raise ValueError(f"activation must be sigmoid or softmax, got {self.activation!r}")
+        if self.std <= 0:
+            raise ValueError(f"std must be positive, got {self.std}")
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Number of patches (along frequency, along time)."""
+        return (
+            (self.mel_bins - self.patch[0]) // self.stride[0] + 1,
+            (self.frames - self.patch[1]) // self.stride[1] + 1,
+        )
+
+    @property
+    def tokens(self) -> int:
+        """Length of the sequence: all patches and the two special tokens."""
+        return self.grid[0] * self.grid[1] + 2

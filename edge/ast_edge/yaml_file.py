@@ -1,0 +1,139 @@
+"""YAML files as trees of frozen models, with errors that say where and what to do."""
+
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo
+
+from ast_edge.errors import ConfigError
+
+
+class Section(BaseModel):
+    """A mapping in the file: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Tree = TypeVar("Tree", bound=Section)
+
+
+def load_yaml(path: Path, model: type[Tree]) -> Tree:
+    """Read and validate a file.
+
+    Raises:
+        ConfigError: in one line with the file, the key path and, for a typo, the nearest match.
+    """
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)
+    except OSError as exc:
+        raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{path}: is not UTF-8 text (byte {exc.start})") from exc
+    except yaml.YAMLError as exc:
+        raise ConfigError(f"{path}: is not YAML: {_one_line(exc)}") from exc
+    if not isinstance(tree, dict):
+        needed = [name for name, field in model.model_fields.items() if field.is_required()]
+        raise ConfigError(f"{path}: expected a mapping with {', '.join(needed)}, got {tree!r:.60}")
+    try:
+        return model.model_validate(tree, context={"folder": path.parent})
+    except ValidationError as exc:
+        raise ConfigError(f"{path}: {_first_problem(exc, model)}") from exc
+
+
+def beside_the_file(path: Path, info: ValidationInfo) -> Path:
+    """Resolve a path against the folder of the file that names it, not the working directory."""
+    folder: Path = (info.context or {}).get("folder", Path())
+    return folder / path.expanduser()
+
+
+def _existing(path: Path, info: ValidationInfo) -> Path:
+    found = beside_the_file(path, info)
+    if not found.is_file():
+        raise ValueError(f"no such file: {found}")
+    return found
+
+
+OutputPath = Annotated[Path, AfterValidator(beside_the_file)]
+InputPath = Annotated[Path, AfterValidator(_existing)]
+
+
+class _Loader(yaml.SafeLoader):
+    """Read YAML as version 1.2 does: `on`, `off`, `yes` and `no` are words, not booleans.
+
+    A key given twice is an error, where PyYAML would keep the last one silently.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's own class attribute)
+        first: [(tag, regex) for tag, regex in resolvers if tag != "tag:yaml.org,2002:bool"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key is None:
+                continue  # a list or mapping as key: refused by the validation, in its own words
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+
+
+def _one_line(exc: yaml.YAMLError) -> str:
+    """Say what is wrong and where, without PyYAML's quotation of the lines around it."""
+    mark, problem = getattr(exc, "problem_mark", None), getattr(exc, "problem", None)
+    if mark is None or problem is None:
+        return " ".join(str(exc).split())
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+
+
+def _first_problem(exc: ValidationError, model: type[Section]) -> str:
+    """Say the first problem as `key.path: what is wrong`."""
+    errors = exc.errors(include_url=False)
+    # A typo shows as an unknown key and perhaps a missing one: the unknown key explains both.
+    error = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
+    where = ".".join(str(part) for part in error["loc"] if part != "[key]")
+    if error["type"] == "extra_forbidden":
+        key = str(error["loc"][-1])
+        return f"{where}: unknown key{did_you_mean(key, _keys_at(model, error['loc'][:-1]))}"
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if error["type"] in ("missing", "value_error"):
+        return f"{where}: {message}" if where else message
+    return f"{where}: {message}, got {error['input']!r:.60}"
+
+
+def _keys_at(section: type[Section], path: tuple[str | int, ...]) -> list[str]:
+    """List the keys that the section at `path` under `section` knows."""
+    parts = iter(path)
+    for part in parts:
+        annotation = section.model_fields[str(part)].annotation
+        section = next(t for t in _types_in(annotation) if issubclass(t, Section))
+        if get_origin(annotation) is dict:
+            next(parts, None)  # the user's own name of a source or a label
+    return list(section.model_fields)
+
+
+def _types_in(annotation: object) -> Iterator[type]:
+    if isinstance(annotation, type):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _types_in(argument)
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """Return `, did you mean 'x'?`, or the list of what is known when nothing is near."""
+    by_fold = {k.casefold(): k for k in known}
+    near = get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.6)
+    if near:
+        return f", did you mean {by_fold[near[0]]!r}?"
+    return f"; known are {', '.join(known)}" if known else ""

@@ -122,7 +122,7 @@ class Config(Section):
     hop: float = Field(default=0.5, ge=0.05, le=10)
     """Seconds between two looks at the sound."""
     sources: Annotated[dict[Slug, SourceConfig], Field(min_length=1)]
-    labels: dict[str, LabelConfig | None] = {}
+    labels: dict[str, LabelConfig | None] = Field(default_factory=dict)
     """The labels to report and their thresholds; all of the bundle's unless given."""
     mqtt: MqttConfig | None = None
     jsonl: OutputPath | None = None

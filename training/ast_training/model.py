@@ -149,7 +149,8 @@ class AudioSpectrogramTransformer(nn.Module):
     def probabilities(self, fbank: Tensor) -> Tensor:
         """Map log-mel filterbanks (batch, frames, mels) to probabilities (batch, labels)."""
         logits = self(fbank)
-        return logits.sigmoid() if self.spec.activation == "sigmoid" else logits.softmax(dim=-1)
+        out: Tensor = logits.sigmoid() if self.spec.activation == "sigmoid" else logits.softmax(-1)
+        return out
 
 
 def _init_linear(module: nn.Module) -> None:

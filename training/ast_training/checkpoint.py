@@ -1,0 +1,97 @@
+"""Checkpoints: weights as safetensors with everything that describes them in the header.
+
+One file, written atomically, free of pickle. The header's entry `ast_edge` is JSON: format, specs,
+labels, recipe, epoch and metrics.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ast_edge.errors import BundleError
+from ast_edge.events import Label
+from ast_edge.fbank import FbankSpec
+from ast_edge.spec import ModelSpec
+from ast_training.model import AudioSpectrogramTransformer
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model's weights and what they are."""
+
+    model: ModelSpec
+    fbank: FbankSpec
+    labels: tuple[Label, ...]
+    weights: dict[str, Tensor]
+    """Parameters of `AudioSpectrogramTransformer`."""
+    recipe: dict[str, Any] = field(default_factory=dict)
+    epoch: int = 0
+    """Epochs trained."""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, str] = field(default_factory=dict)
+    """Versions and revision that made it."""
+    state: dict[str, Tensor] = field(default_factory=dict)
+    """Raw weights and optimizer state for resuming; empty in a checkpoint to hand on."""
+
+    def build(self) -> AudioSpectrogramTransformer:
+        """Make the model with these weights, in evaluation mode."""
+        model = AudioSpectrogramTransformer(self.model)
+        model.load_state_dict(self.weights)
+        return model.eval()
+
+    def save(self, path: Path) -> None:
+        """Write the file; an existing one is replaced only when the new one is complete."""
+        header = {
+            "format": FORMAT,
+            "model": asdict(self.model),
+            "fbank": asdict(self.fbank),
+            "labels": [asdict(label) for label in self.labels],
+            "recipe": self.recipe,
+            "epoch": self.epoch,
+            "metrics": self.metrics,
+            "provenance": self.provenance,
+        }
+        tensors = {f"weights.{k}": v.contiguous() for k, v in self.weights.items()}
+        tensors |= {f"state.{k}": v.contiguous() for k, v in self.state.items()}
+        partial = path.with_name(path.name + ".partial")
+        save_file(tensors, partial, metadata={"ast_edge": json.dumps(header)})
+        partial.replace(path)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint of ours.
+
+    Raises:
+        BundleError: if the file is missing, damaged, or no checkpoint of this project.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get("ast_edge", "null"))
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError) as exc:
+        raise BundleError(f"{path}: not a readable checkpoint: {exc}") from exc
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise BundleError(f"{path}: safetensors, but no ast-edge checkpoint of format {FORMAT}")
+    model = header["model"] | {k: tuple(header["model"][k]) for k in ("patch", "stride")}
+    return Checkpoint(
+        model=ModelSpec(**model),
+        fbank=FbankSpec(**header["fbank"]),
+        labels=tuple(Label(**label) for label in header["labels"]),
+        weights=_part(tensors, "weights."),
+        recipe=header["recipe"],
+        epoch=header["epoch"],
+        metrics=header["metrics"],
+        provenance=header["provenance"],
+        state=_part(tensors, "state."),
+    )
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

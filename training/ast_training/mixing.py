@@ -1,0 +1,112 @@
+"""Training examples: recordings placed in a window, over each other and over background noise."""
+
+from collections import Counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ast_edge.fbank import FbankSpec, fbank
+from ast_training.recipe import MixConfig
+from ast_training.recordings import AudioCache
+
+Audio = NDArray[np.float32]
+
+
+class Mixer:
+    """Composes example after example; the same seed gives the same examples."""
+
+    def __init__(
+        self,
+        events: AudioCache,
+        backgrounds: AudioCache,
+        *,
+        labels: int,
+        frames: int,
+        spec: FbankSpec,
+        mix: MixConfig,
+    ) -> None:
+        """Take the training recordings; `frames` is the length of an example."""
+        self.events, self.backgrounds = events, backgrounds
+        self.labels, self.frames, self.spec, self.mix = labels, frames, spec, mix
+        counts = Counter(t for r in events.recordings for t in r.targets)
+        # The balanced sampler of AST: a recording weighs the sum over its labels of 1/count.
+        weights = [sum(1 / counts[t] for t in r.targets) for r in events.recordings]
+        self._positive = np.array(weights) / sum(weights)
+        negative = np.array([not r.targets for r in events.recordings], float)
+        self._negative = negative / negative.sum() if negative.any() else self._positive
+        # Where a recording sounds does not change, so it is looked up once.
+        self._active = [active_frames(events.samples(i), spec) for i in range(len(events))]
+
+    def example(self, seed: tuple[int, ...]) -> tuple[Audio, Audio]:
+        """Compose one example: fbank (frames, mel_bins) and targets (labels,)."""
+        rng = np.random.default_rng(seed)
+        target = np.zeros(self.labels, np.float32)
+        weights = self._negative if rng.random() < self.mix.negatives else self._positive
+        wave = self._place(weights, target, rng)
+        if rng.random() < self.mix.second:
+            gain = _gain(rng.uniform(*self.mix.second_db), of=wave)
+            other = self._place(self._positive if target.any() else weights, target, rng)
+            wave = wave + other * (gain / max(_loudness(other), 1e-6))
+        if len(self.backgrounds) and rng.random() < self.mix.background:
+            wave = wave + self._background(_gain(-rng.uniform(*self.mix.snr_db), of=wave), rng)
+        wave = wave * (10 ** (rng.uniform(*self.mix.level_dbfs) / 20) / max(_loudness(wave), 1e-6))
+        features = fbank(wave.clip(-1, 1).astype(np.float32), self.spec)
+        return mask(features, self.mix, rng), target
+
+    def _place(
+        self, weights: NDArray[np.float64], target: Audio, rng: np.random.Generator
+    ) -> Audio:
+        """Draw a recording and put a sounding moment of it somewhere into the window."""
+        index = int(rng.choice(len(weights), p=weights))
+        target[list(self.events.recordings[index].targets)] = 1
+        samples = self.events.samples(index)
+        length = self.spec.samples_in(self.frames)
+        active = self._active[index]
+        moment = int(rng.choice(active)) if len(active) else len(samples) // 2
+        start = moment - int(rng.uniform(0.15, 0.85) * length)
+        window = np.zeros(length, np.float32)
+        begin, end = max(start, 0), min(start + length, len(samples))
+        window[begin - start : end - start] = samples[begin:end]
+        return window
+
+    def _background(self, gain: float, rng: np.random.Generator) -> Audio:
+        samples = self.backgrounds.samples(int(rng.integers(len(self.backgrounds))))
+        length = self.spec.samples_in(self.frames)
+        noise = np.resize(np.roll(samples, int(rng.integers(len(samples)))), length)
+        noise *= gain / max(_loudness(noise), 1e-6)
+        return noise
+
+
+def active_frames(samples: Audio, spec: FbankSpec, range_db: float = 30.0) -> NDArray[np.int64]:
+    """Return the sample positions of the 25 ms frames within `range_db` of the loudest."""
+    frames = spec.frames_in(len(samples))
+    if not frames:
+        return np.zeros(0, np.int64)
+    energy = np.add.reduceat(samples.astype(np.float64) ** 2, np.arange(frames) * spec.frame_shift)
+    active = np.flatnonzero(energy > energy.max() * 10 ** (-range_db / 10))
+    return active * spec.frame_shift + spec.frame_length // 2
+
+
+def mask(features: Audio, mix: MixConfig, rng: np.random.Generator) -> Audio:
+    """SpecAugment: overwrite one band of mel bins and one stretch of frames with 0.
+
+    The 0 is written before normalisation, as in AST's training code.
+    """
+    features = features.copy()
+    for axis, largest in ((1, mix.freq_mask), (0, mix.time_mask)):
+        width = int(rng.random() * min(largest, features.shape[axis]))
+        start = int(rng.random() * (features.shape[axis] - width))
+        features[(slice(None),) * axis + (slice(start, start + width),)] = 0
+    return features
+
+
+def _loudness(wave: Audio) -> float:
+    """RMS of the loudest 100 ms."""
+    size = 1600
+    parts = wave[: len(wave) // size * size].reshape(-1, size)
+    return float(np.sqrt(np.square(parts).mean(axis=1).max()))
+
+
+def _gain(db: float, of: Audio) -> float:
+    """RMS that is `db` louder than a wave."""
+    return float(10 ** (db / 20) * max(_loudness(of), 1e-4))

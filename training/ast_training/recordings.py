@@ -1,0 +1,128 @@
+"""Labelled recordings: the tables of a recipe's packs, split by source, and their audio."""
+
+import csv
+import hashlib
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from ast_edge.errors import ConfigError
+from ast_training.recipe import PackConfig, Recipe
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One row of a pack."""
+
+    path: Path
+    pack: str
+    targets: tuple[int, ...]
+    """Columns of the labels that sound in it; empty for a negative and for background."""
+    group: str
+    """Recordings of one group come from one source and are never split."""
+    validation: bool
+    background: bool
+
+
+def read_recordings(recipe: Recipe) -> list[Recording]:
+    """List the recordings of all packs; none of a source that validates is left for training.
+
+    Raises:
+        ConfigError: if a table lacks a column that the recipe names.
+    """
+    columns = {name: i for i, name in enumerate(recipe.labels)}
+    rows = [r for name, pack in recipe.packs.items() for r in _read_pack(name, pack, columns)]
+    held_out = {r.group for r in rows if r.validation}
+    return [r for r in rows if r.validation or r.group not in held_out]
+
+
+def _read_pack(name: str, pack: PackConfig, columns: dict[str, int]) -> Iterator[Recording]:
+    with pack.table.open(newline="", encoding="utf-8") as file:
+        table = csv.DictReader(file)
+        named = {pack.filename, pack.label, pack.group, *pack.validation, *pack.skip} - {None}
+        missing = named - set(table.fieldnames or ())
+        if missing:
+            raise ConfigError(f"{pack.table}: has no column {missing.pop()!r} (packs.{name})")
+        rows = [r for r in table if not any(text in r[c] for c, text in pack.skip.items())]
+    held_out = _held_out(name, pack, rows)
+    for row in rows:
+        target = pack.labels.get(row[pack.label], pack.labels.get("*", ""))
+        if target is not None:
+            group = _group(name, pack, row)
+            yield Recording(
+                path=pack.audio / row[pack.filename],
+                pack=name,
+                targets=(columns[target],) if target else (),
+                group=group,
+                validation=group in held_out,
+                background=pack.background,
+            )
+
+
+def _group(name: str, pack: PackConfig, row: dict[str, str]) -> str:
+    """Name the source; without one, takes that differ in a trailing number count as the same."""
+    found = re.search(pack.group_pattern, row[pack.group]) if pack.group else None
+    if found:
+        return f"{pack.group_prefix or name}:{found.group()}"
+    return f"{name}:{re.sub(r'[._-]*[0-9]*[.][a-z]+$', '', row[pack.filename])}"
+
+
+def _held_out(name: str, pack: PackConfig, rows: list[dict[str, str]]) -> set[str]:
+    """Choose the groups that validate: by column, and by share of the groups of every label."""
+    groups_of: dict[str, set[str]] = {}
+    chosen = set()
+    for row in rows:
+        group = _group(name, pack, row)
+        groups_of.setdefault(row[pack.label], set()).add(group)
+        if any(row[c] in map(str, values) for c, values in pack.validation.items()):
+            chosen.add(group)
+    for groups in groups_of.values():
+        in_hash_order = sorted(groups, key=lambda g: hashlib.sha256(g.encode()).digest())
+        chosen.update(in_hash_order[: round(pack.validation_share * len(groups))])
+    return chosen
+
+
+def read_audio(path: Path, sample_rate: int) -> NDArray[np.float32]:
+    """Read a file as mono at the wanted rate, full scale at 1.0 (samples,)."""
+    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    mono: NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
+    if rate != sample_rate:
+        mono = np.asarray(soxr.resample(mono, rate, sample_rate), np.float32)
+    return mono
+
+
+class AudioCache:
+    """Recordings decoded once and kept in memory as 16-bit samples."""
+
+    def __init__(self, recordings: Sequence[Recording], sample_rate: int) -> None:
+        """Decode all recordings; those that cannot be read are logged and left out."""
+        self.sample_rate = sample_rate
+        self.recordings: list[Recording] = []
+        self._samples: list[NDArray[np.int16]] = []
+        for recording in recordings:
+            try:
+                samples = read_audio(recording.path, sample_rate)
+            except (OSError, soundfile.SoundFileError) as exc:
+                log.warning("left out, cannot be read: %s: %s", recording.path, exc)
+                continue
+            if not len(samples) or not np.isfinite(samples).all():
+                log.warning("left out, empty or not finite: %s", recording.path)
+                continue
+            self.recordings.append(recording)
+            self._samples.append((samples.clip(-1, 1) * 32767).astype(np.int16))
+
+    def __len__(self) -> int:
+        return len(self.recordings)
+
+    def samples(self, index: int) -> NDArray[np.float32]:
+        """Return recording `index` (samples,), full scale at 1.0."""
+        return self._samples[index].astype(np.float32) / 32767

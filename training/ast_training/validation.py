@@ -1,0 +1,95 @@
+"""Clip-level quality of a model on held-out recordings."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ast_edge.fbank import LOG_FLOOR, fbank
+from ast_training.metrics import average_precisions
+from ast_training.model import AudioSpectrogramTransformer
+from ast_training.recipe import Recipe
+from ast_training.recordings import AudioCache
+
+HOP_SECONDS = 1.0
+"""Coarser than at the edge (0.5 s), for speed."""
+
+
+@dataclass(frozen=True)
+class ValidationScores:
+    """Average precision per label."""
+
+    labels: tuple[str, ...]
+    average_precisions: NDArray[np.float64]
+    """(labels,); NaN where no recording has the label."""
+    positives: NDArray[np.int64]
+    """(labels,) recordings with the label."""
+    recordings: int
+
+    @property
+    def macro(self) -> float:
+        """Mean over the labels that occur."""
+        return float(np.nanmean(self.average_precisions))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Make the value that a checkpoint stores."""
+        values = zip(self.labels, self.average_precisions, self.positives, strict=True)
+        return {
+            "macro_ap": round(self.macro, 4),
+            "recordings": self.recordings,
+            "labels": {
+                name: {"ap": None if np.isnan(ap) else round(float(ap), 4), "positives": int(n)}
+                for name, ap, n in values
+            },
+        }
+
+
+class ValidationSet:
+    """Held-out recordings as windows: a recording's score is the highest of its windows'."""
+
+    def __init__(self, cache: AudioCache, recipe: Recipe) -> None:
+        """Compute the features of all windows, kept as float16."""
+        self.labels = tuple(recipe.labels)
+        self.targets = np.zeros((len(cache), len(self.labels)), np.float32)
+        self._clip: list[int] = []
+        windows = []
+        spec, frames = recipe.fbank_spec, recipe.model.frames
+        hop = round(HOP_SECONDS * 1000 / spec.frame_shift_ms)
+        for index, recording in enumerate(cache.recordings):
+            self.targets[index, list(recording.targets)] = 1
+            features = fbank(cache.samples(index), spec)
+            for window in windows_of(features, frames, hop):
+                windows.append(window.astype(np.float16))
+                self._clip.append(index)
+        self._windows = np.stack(windows) if windows else np.zeros((0, frames, spec.mel_bins))
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @torch.inference_mode()
+    def evaluate(self, model: AudioSpectrogramTransformer, batch: int = 64) -> ValidationScores:
+        """Score every recording with the model."""
+        device = next(model.parameters()).device
+        scores = np.full(self.targets.shape, -np.inf, np.float32)
+        for start in range(0, len(self._windows), batch):
+            features = torch.from_numpy(self._windows[start : start + batch]).to(device).float()
+            logits = model(features).float().cpu().numpy()
+            np.maximum.at(scores, self._clip[start : start + batch], logits)
+        return ValidationScores(
+            labels=self.labels,
+            average_precisions=average_precisions(self.targets, scores),
+            positives=self.targets.sum(axis=0).astype(np.int64),
+            recordings=len(self),
+        )
+
+
+def windows_of(features: NDArray[np.float32], frames: int, hop: int) -> list[NDArray[np.float32]]:
+    """Cut features (n, mels) into windows (frames, mels); a short one has silence before it."""
+    if len(features) <= frames:
+        silence = np.full((frames - len(features), features.shape[1]), LOG_FLOOR, np.float32)
+        return [np.concatenate([silence, features])]
+    last = len(features) - frames
+    starts = sorted({*range(0, last + 1, hop), last})
+    return [features[start : start + frames] for start in starts]

@@ -23,6 +23,17 @@ def main(argv: list[str] | None = None) -> int:
     fit.add_argument("--run", type=Path, help="folder of the run (runs/<name of the recipe>)")
     fit.add_argument("--threads", type=int, help="CPU threads (all)")
     fit.set_defaults(command=_fit)
+    calibrate = commands.add_parser(
+        "calibrate",
+        help="find each label's threshold",
+        description="Find each label's threshold on the recipe's held-out recordings and store it "
+        "in the checkpoint, for the bundle that is made of it.",
+        epilog="example: ast-train calibrate runs/home/best.safetensors "
+        "--config configs/train/home.yaml",
+    )
+    calibrate.add_argument("checkpoint", type=Path)
+    calibrate.add_argument("--config", type=Path, required=True, help="the recipe (YAML)")
+    calibrate.set_defaults(command=_calibrate)
     args = parser.parse_args(argv)
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO)
     try:
@@ -30,17 +41,18 @@ def main(argv: list[str] | None = None) -> int:
     except AstError as exc:
         print(f"ast-train: {exc}", file=sys.stderr)
         return exc.exit_code
+    except ModuleNotFoundError as exc:
+        print(
+            f"ast-train: {exc.name} is missing; pip install 'ast-edge[training]'", file=sys.stderr
+        )
+        return os.EX_UNAVAILABLE
     except KeyboardInterrupt:
         print("ast-train: stopped; the same command goes on from here", file=sys.stderr)
         return 130
 
 
 def _fit(args: argparse.Namespace) -> int:
-    try:
-        import torch
-    except ModuleNotFoundError:
-        print("ast-train: torch is missing; pip install 'ast-edge[training]'", file=sys.stderr)
-        return os.EX_UNAVAILABLE
+    import torch
     from rich.console import Console
 
     from ast_training.fit import fit
@@ -52,6 +64,16 @@ def _fit(args: argparse.Namespace) -> int:
     run = args.run or Path("runs") / recipe.name
     best = fit(recipe, run, Console())
     print(f"{run / 'best.safetensors'}: macro AP {best:.3f}")
+    return 0
+
+
+def _calibrate(args: argparse.Namespace) -> int:
+    from ast_training.calibration import calibrate
+    from ast_training.recipe import load_recipe
+
+    thresholds = calibrate(args.checkpoint, load_recipe(args.config))
+    for label, threshold in thresholds.items():
+        print(f"{threshold:.3f}  {label}")
     return 0
 
 

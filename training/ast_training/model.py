@@ -114,7 +114,7 @@ class VisionTransformer(nn.Module):
         """Map normalised (batch, frames, mels) to tokens (batch, 2 + patches, width)."""
         patches = self.patch_embed(fbank)
         special = torch.cat([self.cls_token, self.dist_token], dim=1)
-        x = torch.cat([special.expand(len(patches), -1, -1), patches], dim=1) + self.pos_embed
+        x = torch.cat([special.expand(patches.shape[0], -1, -1), patches], dim=1) + self.pos_embed
         for block in self.blocks:
             x = block(x)
         out: Tensor = self.norm(x)

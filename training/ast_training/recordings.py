@@ -94,10 +94,10 @@ def _held_out(name: str, pack: PackConfig, rows: list[dict[str, str]]) -> set[st
 def read_audio(path: Path, sample_rate: int) -> NDArray[np.float32]:
     """Read a file as mono at the wanted rate, full scale at 1.0 (samples,)."""
     samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    mono: NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
+    mono = samples.mean(axis=1, dtype=np.float32)
     if rate != sample_rate:
-        mono = np.asarray(soxr.resample(mono, rate, sample_rate), np.float32)
-    return mono
+        mono = soxr.resample(mono, rate, sample_rate)
+    return np.asarray(mono, np.float32)
 
 
 class AudioCache:
@@ -125,4 +125,4 @@ class AudioCache:
 
     def samples(self, index: int) -> NDArray[np.float32]:
         """Return recording `index` (samples,), full scale at 1.0."""
-        return self._samples[index].astype(np.float32) / 32767
+        return self._samples[index].astype(np.float32) / np.float32(32767)

@@ -68,21 +68,44 @@ class ValidationSet:
     def __len__(self) -> int:
         return len(self.targets)
 
-    @torch.inference_mode()
-    def evaluate(self, model: AudioSpectrogramTransformer, batch: int = 64) -> ValidationScores:
+    def evaluate(self, model: AudioSpectrogramTransformer) -> ValidationScores:
         """Score every recording with the model."""
-        device = next(model.parameters()).device
         scores = np.full(self.targets.shape, -np.inf, np.float32)
-        for start in range(0, len(self._windows), batch):
-            features = torch.from_numpy(self._windows[start : start + batch]).to(device).float()
-            logits = model(features).float().cpu().numpy()
-            np.maximum.at(scores, self._clip[start : start + batch], logits)
+        np.maximum.at(scores, self._clip, self._logits(model))
         return ValidationScores(
             labels=self.labels,
             average_precisions=average_precisions(self.targets, scores),
             positives=self.targets.sum(axis=0).astype(np.int64),
             recordings=len(self),
         )
+
+    def thresholds(
+        self, model: AudioSpectrogramTransformer, false_share: float, low: float, high: float
+    ) -> dict[str, float]:
+        """Find for each label the probability that few windows without the label reach.
+
+        Args:
+            model: what to calibrate; sigmoid outputs.
+            false_share: share of those windows that may reach it.
+            low: smallest threshold to return.
+            high: largest.
+        """
+        logits, targets = self._logits(model), self.targets[self._clip]
+        found = {}
+        for column, label in enumerate(self.labels):
+            others = logits[targets[:, column] == 0, column]
+            logit = np.quantile(others, 1 - false_share)
+            found[label] = round(float(np.clip(1 / (1 + np.exp(-logit)), low, high)), 3)
+        return found
+
+    @torch.inference_mode()
+    def _logits(self, model: AudioSpectrogramTransformer, batch: int = 64) -> NDArray[np.float32]:
+        device = next(model.parameters()).device
+        logits = [
+            model(torch.from_numpy(windows).to(device).float()).float().cpu().numpy()
+            for windows in np.split(self._windows, range(batch, len(self._windows), batch))
+        ]
+        return np.concatenate(logits)
 
 
 def windows_of(features: NDArray[np.float32], frames: int, hop: int) -> list[NDArray[np.float32]]:

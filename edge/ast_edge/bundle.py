@@ -1,0 +1,176 @@
+"""Bundles: what the edge loads, a folder with `bundle.json` and `model.onnx`."""
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ast_edge.errors import BundleError
+from ast_edge.events import Label
+from ast_edge.fbank import FbankSpec
+from ast_edge.spec import ModelSpec
+from ast_edge.tracker import TrackerSettings
+from ast_edge.yaml_file import did_you_mean
+
+FORMAT = 1
+FRONT_END = "kaldi-fbank"
+"""The only front end there is; a bundle that names another is refused."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model that describes itself."""
+
+    folder: Path
+    name: str
+    fbank: FbankSpec
+    model: ModelSpec
+    labels: tuple[Label, ...]
+    settings: dict[Label, TrackerSettings]
+    """How each label becomes events unless the configuration says otherwise."""
+    sha256: str
+    """Of model.onnx."""
+    metrics: dict[str, Any]
+    licence: str
+
+    @property
+    def onnx(self) -> Path:
+        """The graph: input `fbank` (batch, frames, mels), output `clip` (batch, labels)."""
+        return self.folder / "model.onnx"
+
+    @property
+    def window_seconds(self) -> float:
+        """Length of sound the model looks at."""
+        return self.fbank.samples_in(self.model.frames) / self.fbank.sample_rate
+
+    def label(self, name: str) -> Label:
+        """Find a label by its display name or slug.
+
+        Raises:
+            BundleError: with the nearest match.
+        """
+        for label in self.labels:
+            if name in (label.name, label.slug):
+                return label
+        known = [label.name for label in self.labels]
+        raise BundleError(f"{name!r} is not a label of {self.name!r}{did_you_mean(name, known)}")
+
+
+def find_bundle(name: str) -> Path:
+    """Return the folder of a bundle that ships with ast-edge, or the path itself."""
+    shipped = Path(str(files("ast_edge"))) / "bundles"
+    if (shipped / name / "bundle.json").is_file() and Path(name).name == name:
+        return shipped / name
+    if Path(name).is_dir():
+        return Path(name)
+    known = sorted(path.parent.name for path in shipped.glob("*/bundle.json"))
+    raise BundleError(f"no bundle {name!r}: no such folder{did_you_mean(name, known)}")
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read and verify a bundle.
+
+    Raises:
+        BundleError: if a file is missing or altered, or the bundle needs another front end.
+    """
+    path = folder / "bundle.json"
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+        if tree["format"] != FORMAT:
+            raise BundleError(
+                f"{path}: is format {tree['format']!r}, this ast-edge reads {FORMAT}: update it"
+            )
+        _verify(folder, tree["files"])
+        front_end = dict(tree["fbank"])
+        if front_end.pop("kind") != FRONT_END:
+            raise BundleError(
+                f"{path}: was made for the front end {tree['fbank']['kind']!r}, "
+                f"this ast-edge has {FRONT_END!r}"
+            )
+        bundle = _from_tree(folder, tree, front_end)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as exc:
+        raise BundleError(f"{path}: cannot be read: {exc}") from exc
+    except KeyError as exc:
+        raise BundleError(f"{path}: lacks {exc.args[0]!r}") from exc
+    except (TypeError, ValueError, AttributeError) as exc:
+        raise BundleError(f"{path}: is malformed: {exc}") from exc
+    _check_fit(path, bundle)
+    return bundle
+
+
+def _from_tree(folder: Path, tree: dict[str, Any], front_end: dict[str, Any]) -> Bundle:
+    labels = tuple(
+        Label(index, str(label["name"]), str(label["mid"]))
+        for index, label in enumerate(tree["labels"])
+    )
+    settings = {
+        label: _make(TrackerSettings, entry["settings"], "settings")
+        for label, entry in zip(labels, tree["labels"], strict=True)
+    }
+    model = dict(tree["model"])
+    model |= {key: tuple(model[key]) for key in ("patch", "stride")}
+    return Bundle(
+        folder=folder,
+        name=str(tree["name"]),
+        fbank=_make(FbankSpec, front_end, "fbank"),
+        model=_make(ModelSpec, model, "model"),
+        labels=labels,
+        settings=settings,
+        sha256=str(tree["files"]["model.onnx"]),
+        metrics=dict(tree["metrics"]),
+        licence=str(tree["licence"]),
+    )
+
+
+Made = TypeVar("Made")
+
+
+def _make(kind: type[Made], values: dict[str, Any], where: str) -> Made:
+    """Make a value from all of its fields: a setting we do not know would be ignored silently."""
+    expected = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    if unknown := values.keys() - expected:
+        raise ValueError(f"{where} has the unknown setting {sorted(unknown)[0]!r}")
+    if missing := expected - values.keys():
+        raise ValueError(f"{where} lacks {sorted(missing)[0]!r}")
+    return kind(**values)
+
+
+def _verify(folder: Path, sums: dict[str, str]) -> None:
+    """Compare every file with its sum."""
+    if "model.onnx" not in sums:
+        raise KeyError("files.model.onnx")
+    for name, expected in sums.items():
+        if Path(name).name != name:
+            raise BundleError(f"{folder}: names a file outside the folder: {name!r}")
+        found = file_sha256(folder / name)
+        if found != expected:
+            raise BundleError(
+                f"{folder / name}: is damaged or was changed: expected sha256 {expected[:16]}…, "
+                f"got {found[:16]}…; install the bundle again"
+            )
+
+
+def _check_fit(path: Path, bundle: Bundle) -> None:
+    if bundle.model.mel_bins != bundle.fbank.mel_bins:
+        raise BundleError(
+            f"{path}: the model reads {bundle.model.mel_bins} mel bins, but its front end makes "
+            f"{bundle.fbank.mel_bins}: the two do not belong together"
+        )
+    if bundle.model.labels != len(bundle.labels):
+        raise BundleError(
+            f"{path}: the model has {bundle.model.labels} outputs for {len(bundle.labels)} labels"
+        )
+    slugs = [label.slug for label in bundle.labels]
+    if len(set(slugs)) < len(slugs):
+        raise BundleError(f"{path}: two labels have the same topic name; rename one")
+
+
+def file_sha256(path: Path) -> str:
+    """Compute the sum of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

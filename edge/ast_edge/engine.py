@@ -1,0 +1,88 @@
+"""What runs a model: the protocol of engines, and the choice among them."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ast_edge.bundle import Bundle
+from ast_edge.config import EngineConfig
+from ast_edge.errors import EngineError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What a model says about a batch of windows."""
+
+    clip: NDArray[np.float32]
+    """(batch, labels) probabilities that the label sounds somewhere in the window."""
+
+
+class Engine(Protocol):
+    """A loaded model; `run` is called from one thread at a time."""
+
+    description: str
+    """One line for people: library, version, precision, threads."""
+
+    def run(self, fbank: NDArray[np.float32]) -> Scores:
+        """Score windows (batch, frames, mel_bins), any batch size from 1."""
+        ...
+
+
+def open_engine(bundle: Bundle, config: EngineConfig) -> Engine:
+    """Open the configured engine, or with `auto` the first that works; and run it once.
+
+    Raises:
+        EngineError: if none works, with the reason for each.
+    """
+    wanted = ENGINES if config.name == "auto" else {config.name: ENGINES[config.name]}
+    reasons = []
+    for name, make in wanted.items():
+        try:
+            engine = make(bundle, config)
+            check_fit(engine, bundle)
+        except ModuleNotFoundError as exc:
+            reasons.append(f"{name}: {exc.name} is not installed (pip install 'ast-edge[{name}]')")
+        except EngineError as exc:
+            reasons.append(f"{name}: {exc}")
+        else:
+            for reason in reasons:
+                log.warning("engine %s", reason)
+            log.info("engine %s", engine.description)
+            return engine
+    raise EngineError("; ".join(reasons))
+
+
+def check_fit(engine: Engine, bundle: Bundle) -> None:
+    """Run two silent windows: the graph must take and give what the bundle says."""
+    batch = np.zeros((2, bundle.model.frames, bundle.model.mel_bins), np.float32)
+    clip = engine.run(batch).clip
+    if clip.shape != (2, len(bundle.labels)) or not np.isfinite(clip).all():
+        raise EngineError(
+            f"{bundle.onnx}: expected finite probabilities (2, {len(bundle.labels)}), got "
+            f"{clip.dtype} {clip.shape}; the bundle is not usable with this engine"
+        )
+
+
+def _openvino(bundle: Bundle, config: EngineConfig) -> Engine:
+    from ast_edge.openvino_engine import OpenVinoEngine
+
+    return OpenVinoEngine(bundle, config)
+
+
+def _onnxruntime(bundle: Bundle, config: EngineConfig) -> Engine:
+    from ast_edge.onnxruntime_engine import OnnxRuntimeEngine
+
+    return OnnxRuntimeEngine(bundle, config)
+
+
+ENGINES: dict[str, Callable[[Bundle, EngineConfig], Engine]] = {
+    "openvino": _openvino,
+    "onnxruntime": _onnxruntime,
+}
+"""In the order in which `auto` tries them."""

@@ -1,0 +1,51 @@
+"""The reference engine: ONNX Runtime on the CPU, in float32."""
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph
+
+from ast_edge.bundle import Bundle
+from ast_edge.config import EngineConfig
+from ast_edge.engine import Scores
+from ast_edge.errors import EngineError
+
+onnxruntime.disable_telemetry_events()
+
+
+class OnnxRuntimeEngine:
+    """A graph in an ONNX Runtime session; the batch size is free."""
+
+    def __init__(self, bundle: Bundle, config: EngineConfig) -> None:
+        """Load the bundle's graph.
+
+        Raises:
+            EngineError: if ONNX Runtime cannot load it, or bf16 is asked for.
+        """
+        if config.precision == "bf16":
+            raise EngineError("onnxruntime computes in f32; set engine.precision to auto or f32")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = config.threads
+        options.log_severity_level = 3  # errors; its warnings mean nothing to a user
+        try:
+            self._session = onnxruntime.InferenceSession(
+                bundle.onnx, options, providers=["CPUExecutionProvider"]
+            )
+        except (Fail, InvalidArgument, InvalidGraph) as exc:
+            raise EngineError(f"{bundle.onnx}: {str(exc).splitlines()[0]}") from exc
+        threads = f"{config.threads} threads" if config.threads else "all cores"
+        self.description = f"ONNX Runtime {onnxruntime.__version__}, f32, {threads}"
+
+    def run(self, fbank: NDArray[np.float32]) -> Scores:
+        """Score windows (batch, frames, mel_bins).
+
+        Raises:
+            EngineError: if the graph does not take windows of this shape.
+        """
+        try:
+            (clip,) = self._session.run(["clip"], {"fbank": fbank})
+        except (Fail, InvalidArgument, ValueError) as exc:
+            raise EngineError(
+                f"the graph refused windows of shape {fbank.shape}: {str(exc).splitlines()[0]}"
+            ) from exc
+        return Scores(clip=clip)

@@ -1,0 +1,163 @@
+"""From scores to events: hysteresis, minimum duration, hold and cooldown, per label."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ast_edge.events import Event, Label, Phase
+
+UPDATE_SECONDS = 5.0
+"""A running event is confirmed by an `update` every so many seconds of sound."""
+
+
+@dataclass(frozen=True)
+class TrackerSettings:
+    """How the scores of one label become events."""
+
+    on: float = 0.5
+    """An event starts when the probability reaches this ..."""
+    off: float = 0.3
+    """... and goes on while it stays at or above this."""
+    min_duration: float = 0.0
+    """Seconds; shorter events are not reported, longer ones that much later."""
+    hold: float = 1.0
+    """Seconds below `off` that do not end an event."""
+    cooldown: float = 0.0
+    """Seconds after an event in which no other of the label starts."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.off <= self.on <= 1:
+            raise ValueError(f"expected 0 <= off <= on <= 1, got on {self.on} and off {self.off}")
+        if min(self.min_duration, self.hold, self.cooldown) < 0:
+            raise ValueError(f"durations must not be negative: {self}")
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """Probabilities of all labels for one moment, and which moment that is.
+
+    A window of a clip-level model says "somewhere in here". A sound that the previous window did
+    not show has begun in the newest hop (`onset`); one that the next window does not show any more
+    has ended in the oldest (`offset`).
+    """
+
+    onset: float
+    """Where an event begins if this is its first step; unix seconds."""
+    offset: float
+    """Where an event ends if this is its last step."""
+    probabilities: NDArray[np.float32]
+    """(labels,)."""
+
+
+class EventTracker:
+    """Follow the labels of one source.
+
+    Pure: time is what the steps say it is. Memory: one record per running event.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        settings: Mapping[Label, TrackerSettings],
+        new_id: Callable[[], str],
+    ) -> None:
+        """Follow exactly the labels in `settings`."""
+        self.source = source
+        self._settings = dict(settings)
+        self._new_id = new_id
+        self._running: dict[Label, _Running] = {}
+        self._quiet_until: dict[Label, float] = {}
+
+    def feed(self, step: Step) -> list[Event]:
+        """Take the next step and return what changed, in the order of the labels."""
+        events: list[Event] = []
+        for label, settings in self._settings.items():
+            score = float(step.probabilities[label.index])
+            running = self._running.get(label)
+            if running is None:
+                if score < settings.on or step.onset < self._quiet_until.get(label, -np.inf):
+                    continue
+                running = self._running[label] = _Running(step.onset, step.offset, score, score)
+            events += self._advance(label, settings, running, step, score)
+        return events
+
+    def finish(self) -> list[Event]:
+        """End all running events: the stream is over."""
+        ended = [e for label, running in self._running.items() for e in self._end(label, running)]
+        self._running.clear()
+        return ended
+
+    def reset(self) -> None:
+        """Forget everything, as if no step had been fed."""
+        self._running.clear()
+        self._quiet_until.clear()
+
+    def _advance(
+        self,
+        label: Label,
+        settings: TrackerSettings,
+        running: "_Running",
+        step: Step,
+        score: float,
+    ) -> Iterator[Event]:
+        running.score = score
+        if score >= settings.off:
+            running.offset = step.offset
+            running.peak = max(running.peak, score)
+        elif step.offset - running.offset > settings.hold:
+            del self._running[label]
+            yield from self._end(label, running)
+            return
+        duration = running.end - running.onset
+        if running.id is None and duration >= settings.min_duration:
+            running.id, running.reported = self._new_id(), duration
+            yield self._event(label, running, "start")
+        elif running.id is not None and duration - running.reported >= UPDATE_SECONDS:
+            running.reported = duration
+            yield self._event(label, running, "update")
+
+    def _end(self, label: Label, running: "_Running") -> Iterator[Event]:
+        if running.id is not None:
+            self._quiet_until[label] = running.end + self._settings[label].cooldown
+            yield self._event(label, running, "end")
+
+    def _event(self, label: Label, running: "_Running", phase: Phase) -> Event:
+        assert running.id is not None
+        return Event(
+            id=running.id,
+            phase=phase,
+            source=self.source,
+            label=label,
+            onset=running.onset,
+            offset=running.end,
+            score=running.score,
+            peak=running.peak,
+        )
+
+
+@dataclass
+class _Running:
+    """An event that has begun; it has an id once it is reported."""
+
+    onset: float
+    offset: float
+    """Of the last step at or above the off threshold: for a short sound it may precede `onset`."""
+    score: float
+    peak: float
+    id: str | None = None
+    reported: float = 0.0
+    """Duration when it was last published."""
+
+    @property
+    def end(self) -> float:
+        return max(self.onset, self.offset)
+
+
+def override(settings: TrackerSettings, **changes: float | None) -> TrackerSettings:
+    """Replace those settings that are given; `off` follows an `on` that falls below it."""
+    given = {key: value for key, value in changes.items() if value is not None}
+    if "on" in given and "off" not in given:
+        given["off"] = min(settings.off, given["on"])
+    return replace(settings, **given)

@@ -1,0 +1,92 @@
+"""Writing bundles: completely or not at all."""
+
+import json
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ast_edge.bundle import FORMAT, FRONT_END, file_sha256
+from ast_edge.tracker import TrackerSettings
+from ast_export.card import model_card
+from ast_export.graph import export_graph, halve_weights
+from ast_export.parity import Parity, audio_windows, compare
+from ast_training.checkpoint import Checkpoint
+
+
+class ParityError(Exception):
+    """A graph strays too far from the model; the reports say how far."""
+
+    def __init__(self, reports: list[Parity]) -> None:
+        """Keep the reports."""
+        super().__init__("the graph does not say what the model says")
+        self.reports = reports
+
+
+def write_bundle(
+    checkpoint: Checkpoint, out: Path, *, name: str, audio: Path, halve: bool
+) -> list[Parity]:
+    """Export a checkpoint to the folder `out` and return the parity reports.
+
+    The folder appears, or replaces the one that was there, only when the graph has been compared
+    with the model on the recordings in `audio` and is within the limits.
+
+    Raises:
+        ParityError: if it is not; nothing is written then.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
+        folder = Path(scratch) / out.name
+        folder.mkdir()
+        model = checkpoint.build()
+        export_graph(model, folder / "model.onnx")
+        if halve:
+            halve_weights(folder / "model.onnx")
+        tree = _tree(checkpoint, name, folder)
+        _write_json(folder / "bundle.json", tree)
+        reports = compare(model, folder, audio_windows(audio, folder), halve)
+        if not all(report.holds for report in reports):
+            raise ParityError(reports)
+        tree["parity"] = [asdict(report) for report in reports]
+        _write_json(folder / "bundle.json", tree)
+        (folder / "MODEL_CARD.md").write_text(model_card(checkpoint, tree), encoding="utf-8")
+        _replace(folder, out)
+    return reports
+
+
+def _tree(checkpoint: Checkpoint, name: str, folder: Path) -> dict[str, Any]:
+    thresholds = checkpoint.metrics.get("thresholds", {})
+    defaults = TrackerSettings()
+    labels = []
+    for label in checkpoint.labels:
+        on = thresholds.get(label.name, defaults.on)
+        settings = TrackerSettings(on=on, off=round(on / 2, 3))
+        labels.append({"name": label.name, "mid": label.mid, "settings": asdict(settings)})
+    return {
+        "format": FORMAT,
+        "name": name,
+        "fbank": {"kind": FRONT_END} | asdict(checkpoint.fbank),
+        "model": asdict(checkpoint.model),
+        "labels": labels,
+        "calibration": checkpoint.metrics.get("calibration", "none: one threshold for all labels"),
+        "metrics": {k: checkpoint.metrics[k] for k in ("macro_ap", "recordings", "labels")},
+        "provenance": checkpoint.provenance | {"epochs": str(checkpoint.epoch)},
+        "licence": checkpoint.recipe.get("licence", ""),
+        "files": {"model.onnx": file_sha256(folder / "model.onnx")},
+    }
+
+
+def _write_json(path: Path, tree: dict[str, Any]) -> None:
+    path.write_text(json.dumps(tree, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _replace(folder: Path, out: Path) -> None:
+    """Put the finished folder in the place of an older one, which is removed last."""
+    if out.exists():
+        old = folder.with_name(folder.name + ".old")
+        out.rename(old)
+        folder.rename(out)
+        shutil.rmtree(old)
+    else:
+        folder.rename(out)

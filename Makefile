@@ -1,0 +1,57 @@
+# Everything runs in .venv, which the targets make and extend themselves.
+#   make test ARGS="-k fbank"      ARGS goes to the program behind the target
+
+PYTHON_PACKAGES := python3-venv
+DEMO_PACKAGES := $(PYTHON_PACKAGES) libportaudio2
+TEST_PACKAGES := $(DEMO_PACKAGES) libasound2-plugins pulseaudio pulseaudio-utils \
+	mosquitto mosquitto-clients ffmpeg
+CACHES := .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test check format constraints clean python-packages demo-packages test-packages
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 22
+
+demo: demo-packages .venv/.demo ## play a recording through detector and broker, and show the events
+	@.venv/bin/ast-edge run --config configs/demo.yaml $(ARGS)
+
+test: test-packages .venv/.dev ## run all tests
+	@.venv/bin/pytest $(ARGS)
+
+check: python-packages .venv/.dev ## check style, types and imports
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+format: python-packages .venv/.dev ## format the code and fix what can be fixed
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+
+constraints: python-packages .venv/.dev ## pin new dependencies (ARGS=--upgrade: the newest of all)
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.10 --all-extras --group dev \
+		--annotation-style line --custom-compile-command "make constraints" \
+		--output-file constraints.txt $(ARGS) pyproject.toml
+
+clean: ## remove the environment and all caches
+	rm -rf .venv $(CACHES)
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.demo: pyproject.toml constraints.txt
+	@scripts/venv demo
+	@touch $@
+
+.venv/.dev: pyproject.toml constraints.txt
+	@scripts/venv dev
+	@touch $@ .venv/.demo
+
+python-packages:
+	@scripts/debian $(PYTHON_PACKAGES)
+
+demo-packages:
+	@scripts/debian $(DEMO_PACKAGES)
+
+test-packages:
+	@scripts/debian $(TEST_PACKAGES)

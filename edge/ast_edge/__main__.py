@@ -2,6 +2,6 @@
 
 import sys
 
-from ast_edge.cli import main
+from ast_edge.cli.main import main
 
 sys.exit(main())

@@ -1,13 +1,19 @@
 """The engine for CPUs: OpenVINO, in bfloat16 where the processor multiplies it natively."""
 
+import sys
+
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 
 from ast_edge.bundle import Bundle
 from ast_edge.config import EngineConfig
 from ast_edge.engine import Scores
 from ast_edge.errors import EngineError
+
+# `import openvino` would report itself to its maker and write an id to the home directory, unless
+# its telemetry module cannot be imported.
+sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+import openvino  # noqa: E402
 
 
 class OpenVinoEngine:

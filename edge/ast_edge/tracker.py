@@ -47,6 +47,8 @@ class Step:
     """Where an event begins if this is its first step; unix seconds."""
     offset: float
     """Where an event ends if this is its last step."""
+    now: float
+    """The newest moment heard; a sound that shows in a single step lasts from `onset` to here."""
     probabilities: NDArray[np.float32]
     """(labels,)."""
 
@@ -79,7 +81,7 @@ class EventTracker:
             if running is None:
                 if score < settings.on or step.onset < self._quiet_until.get(label, -np.inf):
                     continue
-                running = self._running[label] = _Running(step.onset, step.offset, score, score)
+                running = self._running[label] = _Running(step, score)
             events += self._advance(label, settings, running, step, score)
         return events
 
@@ -104,13 +106,13 @@ class EventTracker:
     ) -> Iterator[Event]:
         running.score = score
         if score >= settings.off:
-            running.offset = step.offset
+            running.last = step
             running.peak = max(running.peak, score)
-        elif step.offset - running.offset > settings.hold:
+        elif step.offset - running.last.offset > settings.hold:
             del self._running[label]
             yield from self._end(label, running)
             return
-        duration = running.end - running.onset
+        duration = running.offset - running.onset
         if running.id is None and duration >= settings.min_duration:
             running.id, running.reported = self._new_id(), duration
             yield self._event(label, running, "start")
@@ -120,7 +122,7 @@ class EventTracker:
 
     def _end(self, label: Label, running: "_Running") -> Iterator[Event]:
         if running.id is not None:
-            self._quiet_until[label] = running.end + self._settings[label].cooldown
+            self._quiet_until[label] = running.offset + self._settings[label].cooldown
             yield self._event(label, running, "end")
 
     def _event(self, label: Label, running: "_Running", phase: Phase) -> Event:
@@ -131,28 +133,31 @@ class EventTracker:
             source=self.source,
             label=label,
             onset=running.onset,
-            offset=running.end,
+            offset=running.offset,
             score=running.score,
             peak=running.peak,
         )
 
 
-@dataclass
 class _Running:
     """An event that has begun; it has an id once it is reported."""
 
-    onset: float
-    offset: float
-    """Of the last step at or above the off threshold: for a short sound it may precede `onset`."""
-    score: float
-    peak: float
-    id: str | None = None
-    reported: float = 0.0
-    """Duration when it was last published."""
+    def __init__(self, first: Step, score: float) -> None:
+        self.first = self.last = first
+        """The first step at or above `on`, and the last at or above `off`."""
+        self.score = self.peak = score
+        self.id: str | None = None
+        self.reported = 0.0
+        """Duration when it was last published."""
 
     @property
-    def end(self) -> float:
-        return max(self.onset, self.offset)
+    def onset(self) -> float:
+        return self.first.onset
+
+    @property
+    def offset(self) -> float:
+        # A short sound has left the window's oldest hop before its onset's hop gets there.
+        return max(self.first.now, self.last.offset)
 
 
 def override(settings: TrackerSettings, **changes: float | None) -> TrackerSettings:

@@ -1,4 +1,4 @@
-"""The command `ast-edge`: one module per sub-command."""
+"""Detect sound events with an Audio Spectrogram Transformer and publish them over MQTT."""
 
 import argparse
 import sys

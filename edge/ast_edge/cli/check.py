@@ -1,0 +1,108 @@
+"""Validate a configuration and print what would run."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ast_edge.cli.terminal import log_to_stderr
+from ast_edge.config import SourceConfig
+from ast_edge.errors import AudioError
+
+if TYPE_CHECKING:
+    from ast_edge.plan import Plan
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `check` to the sub-commands."""
+    parser = commands.add_parser(
+        "check",
+        help="validate a configuration and print what would run",
+        description=__doc__,
+        epilog="example: ast-edge check --config configs/mic.yaml",
+    )
+    parser.add_argument("--config", type=Path, required=True, help="the configuration (YAML)")
+    parser.set_defaults(command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print sources, model, labels and topics; exit 66 if a microphone is not there now."""
+    from ast_edge.engine import open_engine
+    from ast_edge.plan import load_plan
+
+    log_to_stderr()
+    plan = load_plan(args.config)
+    engine = open_engine(plan.bundle, plan.config.engine)
+    console = Console()
+    missing = _print_sources(plan, console)
+    bundle, hop = plan.bundle, plan.config.hop
+    console.print(
+        f"[bold]model[/]   {bundle.name}: AST, {bundle.window_seconds:.2f} s window every {hop} s, "
+        f"macro AP {bundle.metrics.get('macro_ap', 'unknown')}, {bundle.licence}"
+    )
+    console.print(f"[bold]engine[/]  {engine.description}")
+    _print_broker(plan, console)
+    _print_labels(plan, console)
+    return AudioError.exit_code if missing else 0
+
+
+def _print_sources(plan: "Plan", console: Console) -> bool:
+    missing = False
+    for name, source in plan.config.sources.items():
+        try:
+            what = _describe(source)
+        except AudioError as exc:
+            what, missing = f"[red]not there now:[/] {exc} (run waits for it)", True
+        console.print(f"[bold]source[/]  {name}: {what}")
+    return missing
+
+
+def _describe(source: SourceConfig) -> str:
+    """Say what the source is; a microphone is looked up among the devices."""
+    from ast_edge.devices import find_input, list_inputs
+
+    if source.microphone is not None:
+        device = find_input(source.microphone, list_inputs())
+        rate = source.sample_rate or device.sample_rate
+        return f"microphone {device.name!r}, {rate} Hz"
+    if source.file is not None:
+        return f"recording {source.file}, {source.pace}"
+    return f"standard input, {source.stdin}, {source.sample_rate or 16000} Hz"
+
+
+def _print_broker(plan: "Plan", console: Console) -> None:
+    mqtt = plan.config.mqtt
+    if mqtt is None:
+        console.print("[bold]mqtt[/]    none")
+        return
+    from ast_edge.topics import Topics
+
+    topics = Topics(mqtt.base_topic, plan.config.node)
+    port = mqtt.port or (8883 if mqtt.tls else 1883)
+    where = "embedded broker" if mqtt.embedded else f"{mqtt.host}:{port}"
+    console.print(f"[bold]mqtt[/]    {where}, MQTT {mqtt.protocol}{', TLS' if mqtt.tls else ''}")
+    console.print(f"        {topics.availability}")
+    for source in plan.config.sources:
+        console.print(f"        {topics.event(source)}")
+        label = next(iter(plan.settings))
+        console.print(f"        {topics.state(source, label)}  [dim]and so on per label[/]")
+
+
+def _print_labels(plan: "Plan", console: Console) -> None:
+    table = Table("label", "on", "off", "min s", "hold s", "cooldown s", "topic", box=box.SIMPLE)
+    for label, settings in plan.settings.items():
+        numbers = (
+            settings.on,
+            settings.off,
+            settings.min_duration,
+            settings.hold,
+            settings.cooldown,
+        )
+        table.add_row(label.name, *(f"{number:g}" for number in numbers), label.slug)
+    if not console.is_terminal:
+        console = Console(file=sys.stdout, width=120)
+    console.print(table)

@@ -1,0 +1,86 @@
+"""Score recordings: how likely each label sounds somewhere in each file."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.console import Console
+
+from ast_edge.cli.terminal import add_files, add_model_options, log_to_stderr
+from ast_edge.errors import AstError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ast_edge.bundle import Bundle
+    from ast_edge.engine import Engine
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `tag` to the sub-commands."""
+    parser = commands.add_parser(
+        "tag",
+        help="score recordings as a whole",
+        description=__doc__,
+        epilog="example: ast-edge tag --json *.wav > scores.jsonl",
+    )
+    add_files(parser)
+    add_model_options(parser)
+    parser.add_argument("--top", type=int, default=5, help="labels to print per file (5)")
+    parser.add_argument("--json", action="store_true", help="one line of JSON per file, all labels")
+    parser.set_defaults(command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the scores of every file; a bad one is reported, the others go on."""
+    from ast_edge.bundle import find_bundle, load_bundle
+    from ast_edge.config import EngineConfig
+    from ast_edge.engine import open_engine
+
+    log_to_stderr()
+    bundle = load_bundle(find_bundle(args.bundle))
+    engine = open_engine(bundle, EngineConfig(name=args.engine))
+    console, status = Console(highlight=False), 0
+    for path in args.files:
+        try:
+            duration, scores = tag(path, bundle, engine, args.hop)
+        except AstError as exc:
+            print(f"ast-edge: {exc}", file=sys.stderr)
+            status = exc.exit_code
+            continue
+        named = {label.name: float(scores[label.index]) for label in bundle.labels}
+        if args.json:
+            rounded = {name: round(score, 6) for name, score in named.items()}
+            line = {"file": str(path), "duration": round(duration, 3), "scores": rounded}
+            print(json.dumps(line, ensure_ascii=False), flush=True)
+        else:
+            console.print(f"[bold]{path}[/]  {duration:.1f} s")
+            for name, score in sorted(named.items(), key=lambda item: -item[1])[: args.top]:
+                console.print(f"  {score:.3f}  {name}")
+    return status
+
+
+def tag(
+    path: Path, bundle: "Bundle", engine: "Engine", hop: float
+) -> "tuple[float, NDArray[np.float32]]":
+    """Return a file's duration in seconds and its probabilities (labels,).
+
+    A label's probability is the highest of the windows'. A file shorter than one frame has 0.
+
+    Raises:
+        AudioError: if the file cannot be read.
+    """
+    from ast_edge.listener import Listener
+    from ast_edge.pipeline import score_recording
+    from ast_edge.recording import RecordingSource
+
+    source = RecordingSource(path.stem, path, pace="fast")
+    listener = Listener(bundle.fbank, bundle.model.frames, hop)
+    best, duration = np.zeros(len(bundle.labels), np.float32), 0.0
+    for window, probabilities in score_recording(source, listener, engine):
+        best = np.maximum(best, probabilities)
+        duration = window.end
+    return duration, best

@@ -1,0 +1,180 @@
+"""The running system: sources in threads, one engine, events to all sinks."""
+
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ast_edge.audio import Block, Source
+from ast_edge.engine import Engine
+from ast_edge.errors import AstError
+from ast_edge.events import Event
+from ast_edge.listener import Window
+from ast_edge.pipeline import Pipeline
+from ast_edge.sink import Sink
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH = 8
+"""Windows scored at once."""
+MAX_DUE = 4
+"""Windows of one live source that may wait for the engine; then the oldest is dropped."""
+SILENT_SECONDS = 5.0
+"""A live source that has delivered nothing for so long has no running events any more."""
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """A source's last word."""
+
+    source: str
+    error: AstError | None = None
+
+
+class Daemon:
+    """Runs until every source has ended or `stop` is called.
+
+    Each source is read in a thread of its own, into one bounded queue. The caller's thread does all
+    the rest. When the engine cannot keep up with live sound, the oldest due windows are dropped and
+    counted; audio frames never are.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        pipelines: Mapping[str, Pipeline],
+        engine: Engine,
+        sinks: Sequence[Sink],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take one pipeline for each source, by its name."""
+        self.dropped_windows = 0
+        self._sources = {source.name: source for source in sources}
+        self._pipelines = pipelines
+        self._engine = engine
+        self._sinks = sinks
+        self._clock = clock
+        self._inbox: queue.Queue[Block | _Ended] = queue.Queue(maxsize=64)
+        self._due: deque[Window] = deque()
+        self._last_block: dict[str, float] = {}
+        self._reported_bad: set[str] = set()
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Listen, detect, publish.
+
+        Raises:
+            AstError: of the first source that could not be read, after all others have ended.
+        """
+        readers = [
+            threading.Thread(target=self._read, args=(source,), name=f"source {name}", daemon=True)
+            for name, source in self._sources.items()
+        ]
+        for reader in readers:
+            reader.start()
+        listening, errors = set(self._sources), list[AstError]()
+        try:
+            while listening and not self._stopping.is_set():
+                for ended in self._take():
+                    listening.discard(ended.source)
+                    errors += [ended.error] if ended.error else []
+                self._infer()
+                self._end_silent_events()
+        finally:
+            self.stop()
+            for source in self._sources.values():
+                source.close()
+            for pipeline in self._pipelines.values():
+                self._publish(pipeline.finish())
+            for reader in readers:
+                reader.join(timeout=2.0)
+        if errors:
+            raise errors[0]
+
+    def stop(self) -> None:
+        """Make `run` return within a second; safe in another thread and in a signal handler."""
+        self._stopping.set()
+
+    def _read(self, source: Source) -> None:
+        """Move a source's blocks to the inbox until it ends."""
+        ended = _Ended(source.name)
+        try:
+            for block in source.blocks():
+                if not self._put(block):
+                    return
+        except AstError as exc:
+            log.error("source %s has failed: %s", source.name, exc)
+            ended = _Ended(source.name, exc)
+        self._put(ended)
+
+    def _put(self, item: Block | _Ended) -> bool:
+        while not self._stopping.is_set():
+            try:
+                self._inbox.put(item, timeout=0.2)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def _take(self) -> list[_Ended]:
+        """Turn all sound that has arrived into due windows; wait for some if there is none."""
+        ended = []
+        waiting = max(1, self._inbox.qsize())
+        for _ in range(waiting):
+            try:
+                item = self._inbox.get(timeout=0.2)
+            except queue.Empty:
+                break
+            if isinstance(item, _Ended):
+                self._enqueue(self._pipelines[item.source].flush())
+                ended.append(item)
+            else:
+                self._last_block[item.stream.source] = self._clock()
+                pipeline = self._pipelines[item.stream.source]
+                self._enqueue(pipeline.feed(item))
+                self._report_bad_samples(pipeline)
+        return ended
+
+    def _enqueue(self, windows: list[Window]) -> None:
+        for window in windows:
+            self._due.append(window)
+            waiting = [w for w in self._due if w.stream.source == window.stream.source]
+            if window.stream.live and len(waiting) > MAX_DUE:
+                self._due.remove(waiting[0])
+                self.dropped_windows += 1
+                if self.dropped_windows & (self.dropped_windows - 1) == 0:  # 1, 2, 4, 8, ...
+                    log.warning(
+                        "the engine cannot keep up: %d windows dropped so far; use a longer hop, "
+                        "fewer sources or more threads",
+                        self.dropped_windows,
+                    )
+
+    def _infer(self) -> None:
+        while self._due:
+            batch = [self._due.popleft() for _ in range(min(MAX_BATCH, len(self._due)))]
+            clip = self._engine.run(np.stack([window.fbank for window in batch])).clip
+            for window, probabilities in zip(batch, clip, strict=True):
+                pipeline = self._pipelines[window.stream.source]
+                self._publish(pipeline.score(window, probabilities))
+
+    def _end_silent_events(self) -> None:
+        now = self._clock()
+        for source, last in list(self._last_block.items()):
+            if now - last > SILENT_SECONDS:
+                del self._last_block[source]
+                self._publish(self._pipelines[source].finish())
+
+    def _report_bad_samples(self, pipeline: Pipeline) -> None:
+        if pipeline.listener.bad_samples and pipeline.source not in self._reported_bad:
+            self._reported_bad.add(pipeline.source)
+            log.warning("source %s: NaN or infinite samples, taken as silence", pipeline.source)
+
+    def _publish(self, events: list[Event]) -> None:
+        for event in events:
+            for sink in self._sinks:
+                sink.publish(event)

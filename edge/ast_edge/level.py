@@ -1,0 +1,27 @@
+"""How loud sound is, in decibels below full scale."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FLOOR_DBFS = -90.0
+"""Reported for anything quieter, digital silence included."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """Peak and RMS in dBFS; a full-scale sine has 0 and -3."""
+
+    peak: float = FLOOR_DBFS
+    rms: float = FLOOR_DBFS
+
+
+def measure(samples: NDArray[np.float32]) -> Level:
+    """Measure samples of any shape, full scale at 1.0."""
+    if not samples.size:
+        return Level()
+    peak = float(np.max(np.abs(samples)))
+    rms = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+    floor = 10 ** (FLOOR_DBFS / 20)
+    return Level(20 * float(np.log10(max(peak, floor))), 20 * float(np.log10(max(rms, floor))))

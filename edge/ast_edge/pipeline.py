@@ -1,0 +1,85 @@
+"""Everything pure that one source needs: its listener before the engine, its tracker after."""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ast_edge.audio import Block, Source, Stream
+from ast_edge.bundle import Bundle
+from ast_edge.engine import Engine
+from ast_edge.events import Event, Label
+from ast_edge.listener import Listener, Window
+from ast_edge.tracker import EventTracker, Step, TrackerSettings
+
+
+def new_id() -> str:
+    """Make an event id that no other event anywhere has."""
+    return uuid4().hex
+
+
+class Pipeline:
+    """Blocks in, windows out; scores in, events out. No clock, no thread, no device."""
+
+    def __init__(
+        self,
+        source: str,
+        bundle: Bundle,
+        settings: Mapping[Label, TrackerSettings],
+        hop_seconds: float,
+        new_id: Callable[[], str] = new_id,
+    ) -> None:
+        """Follow the labels in `settings` with the bundle's front end and window."""
+        self.source = source
+        self.listener = Listener(bundle.fbank, bundle.model.frames, hop_seconds)
+        self._tracker = EventTracker(source, settings, new_id)
+        self._stream: Stream | None = None
+
+    def feed(self, block: Block) -> list[Window]:
+        """Take sound and return the windows that are due."""
+        return self.listener.feed(block)
+
+    def flush(self) -> list[Window]:
+        """Return the windows that the end of the stream completes."""
+        return self.listener.flush()
+
+    def score(self, window: Window, probabilities: NDArray[np.float32]) -> list[Event]:
+        """Take a window's probabilities (labels,) and return what they start, update and end."""
+        events = []
+        if window.stream is not self._stream:
+            events = self.finish()  # a gap: what ran before it is over
+            self._stream = window.stream
+        start = window.stream.started_at
+        step = Step(
+            onset=start + window.end - window.hop,
+            offset=start + window.start + window.hop,
+            now=start + window.end,
+            probabilities=probabilities,
+        )
+        return events + self._tracker.feed(step)
+
+    def finish(self) -> list[Event]:
+        """End all running events: the stream is over or has fallen silent."""
+        return self._tracker.finish()
+
+
+def score_recording(
+    source: Source, listener: Listener, engine: Engine, batch: int = 16
+) -> Iterator[tuple[Window, NDArray[np.float32]]]:
+    """Yield every window of a source that ends, with its probabilities (labels,).
+
+    Raises:
+        AudioError: if the source cannot be read.
+    """
+
+    def windows() -> Iterator[Window]:
+        for block in source.blocks():
+            yield from listener.feed(block)
+        yield from listener.flush()
+
+    due = windows()
+    while chunk := list(islice(due, batch)):
+        clip = engine.run(np.stack([window.fbank for window in chunk])).clip
+        yield from zip(chunk, clip, strict=True)

@@ -43,7 +43,7 @@ class SourceConfig(Section):
     """Channels of stdin (1 unless given), or to open of a microphone; mixed to mono."""
     pace: Literal["realtime", "fast"] = "realtime"
     """How a file plays: like a microphone, or as fast as it can be processed."""
-    stall_timeout: Seconds = 3.0
+    stall_timeout: float = Field(default=3.0, ge=0.5)
     """A microphone that delivers nothing for this long is closed and opened again."""
 
     @model_validator(mode="after")

@@ -1,0 +1,164 @@
+"""The process that records: `python -m ast_edge.capture --device default`.
+
+It writes one line of JSON (device, sample_rate, channels) and then s16le PCM to standard output,
+and one line with the reason to standard error when it cannot go on. It ends when its standard
+input does, which is when the process that started it is gone. `ast_edge.microphone` runs it; it is
+a process of its own because a stalled PortAudio stream can only be killed.
+
+Imports are few so that it starts fast on a small computer.
+"""
+
+import argparse
+import json
+import os
+import queue
+import sys
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+from ast_edge.devices import InputDevice, find_input, query_inputs, to_json
+from ast_edge.errors import AudioError
+
+if TYPE_CHECKING:
+    import sounddevice
+
+_CALLBACKS_PER_SECOND = 25
+_QUEUE_SECONDS = 5
+_COMMON_RATES = (48000, 44100, 16000)
+_END = b""
+
+_T = TypeVar("_T")
+
+
+def main(argv: list[str] | None = None) -> NoReturn:
+    """Record until something ends it."""
+    parser = argparse.ArgumentParser(prog="python -m ast_edge.capture", description=__doc__)
+    parser.add_argument("--device", default="default", help="what `ast-edge devices` lists")
+    parser.add_argument("--sample-rate", type=int, help="hertz, if the device can")
+    parser.add_argument("--channels", type=int, help="number of channels, if the device can")
+    parser.add_argument("--list", action="store_true", help="print the devices as JSON and exit")
+    args = parser.parse_args(argv)
+    _keep_stderr_for_us()
+    try:
+        inputs = query_inputs()
+        if args.list:
+            print(to_json(inputs), flush=True)
+            _leave(0)
+        threading.Thread(target=_leave_with_parent, daemon=True).start()
+        _record(find_input(args.device, inputs), args.sample_rate, args.channels)
+    except AudioError as exc:
+        _leave(exc.exit_code, str(exc))
+    except BrokenPipeError:
+        _leave(0)
+
+
+class _Recorder:
+    """A stream whose callback fills a bounded queue."""
+
+    def __init__(self, device: InputDevice, sample_rate: int, channels: int) -> None:
+        """Open the device; raises sounddevice.PortAudioError when it cannot do that."""
+        import sounddevice
+
+        self.device, self.sample_rate, self.channels = device, sample_rate, channels
+        self._queue: queue.Queue[bytes] = queue.Queue(_QUEUE_SECONDS * _CALLBACKS_PER_SECOND)
+        self._stream = sounddevice.RawInputStream(
+            device=device.index,
+            samplerate=sample_rate,
+            channels=channels,
+            dtype="int16",
+            blocksize=max(sample_rate // _CALLBACKS_PER_SECOND, 1),
+            latency="high",
+            callback=self._take,
+            finished_callback=self._finish,
+        )
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield PCM; raises AudioError when there is no more."""
+        self._stream.start()
+        while block := self._queue.get():
+            yield block
+        raise AudioError("the device has gone away")
+
+    def _take(
+        self, data: memoryview, frames: int, time: object, status: "sounddevice.CallbackFlags"
+    ) -> None:
+        if status.input_overflow:
+            print("input overflow: the device has lost samples", file=sys.stderr, flush=True)
+        try:
+            self._queue.put_nowait(bytes(data))
+        except queue.Full:
+            # Dropping samples would shift the time of all that follow: make it a gap, by ending.
+            _leave(AudioError.exit_code, f"the sound has not been read for {_QUEUE_SECONDS} s")
+
+    def _finish(self) -> None:
+        self._queue.put(_END)
+
+
+def _record(device: InputDevice, sample_rate: int | None, channels: int | None) -> NoReturn:
+    """Write what the device records to standard output."""
+    recorder = _open(device, sample_rate, channels)
+    blocks = recorder.blocks()
+    header = {
+        "device": device.name,
+        "sample_rate": recorder.sample_rate,
+        "channels": recorder.channels,
+    }
+    _write(json.dumps(header).encode() + b"\n")
+    for block in blocks:
+        _write(block)
+    raise AssertionError("blocks ends by AudioError")
+
+
+def _open(device: InputDevice, sample_rate: int | None, channels: int | None) -> _Recorder:
+    """Open the device as asked, else as it can, the nearest first.
+
+    Raises:
+        AudioError: in no way.
+    """
+    import sounddevice
+
+    first_refusal = None
+    for count in _distinct(channels, 1, 2, device.channels):
+        for rate in _distinct(sample_rate, device.sample_rate, *_COMMON_RATES):
+            try:
+                return _Recorder(device, rate, count)
+            except sounddevice.PortAudioError as exc:
+                first_refusal = first_refusal or exc
+    raise AudioError(f"{device.name!r} cannot be opened: {first_refusal}") from first_refusal
+
+
+def _distinct(*choices: _T | None) -> list[_T]:
+    """Return the choices in order, without None and repetitions."""
+    return list(dict.fromkeys(choice for choice in choices if choice is not None))
+
+
+def _write(data: bytes) -> None:
+    while data:
+        data = data[os.write(1, data) :]
+
+
+def _keep_stderr_for_us() -> None:
+    """Send what ALSA and PortAudio print to nowhere; Python's own messages still come through."""
+    ours = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    sys.stderr = os.fdopen(ours, "w", buffering=1)
+
+
+def _leave_with_parent() -> None:
+    while os.read(0, 4096):
+        pass
+    _leave(0)
+
+
+def _leave(status: int, reason: str | None = None) -> NoReturn:
+    """End at once: an orderly exit stops the stream, which can take for ever."""
+    if reason is not None:
+        print(reason, file=sys.stderr, flush=True)
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Raw PCM: its layout, and a pipe of it as a source."""
+
+import logging
+import os
+import select
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ast_edge.audio import Block, Stream
+
+_log = logging.getLogger(__name__)
+
+Encoding = Literal["s16le", "f32le"]
+
+_SAMPLE_BYTES = {"s16le": 2, "f32le": 4}
+
+
+@dataclass(frozen=True)
+class PcmFormat:
+    """How sound lies in a stream of bytes; channels are interleaved."""
+
+    encoding: Encoding
+    sample_rate: int
+    """Hertz."""
+    channels: int
+
+    def __post_init__(self) -> None:
+        if self.sample_rate < 1 or self.channels < 1:
+            raise ValueError(f"expected a positive sample rate and channels, got {self}")
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of every channel."""
+        return _SAMPLE_BYTES[self.encoding] * self.channels
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of 100 ms."""
+        return max(self.sample_rate // 10, 1) * self.frame_bytes
+
+    def decode(self, data: bytes) -> NDArray[np.float32]:
+        """Return whole frames as (n, channels), full scale at 1.0."""
+        if self.encoding == "s16le":
+            samples = np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
+        else:
+            samples = np.frombuffer(data, "<f4").astype(np.float32)
+        return samples.reshape(-1, self.channels)
+
+
+class PcmSource:
+    """PCM from a file descriptor, such as standard input, until its end."""
+
+    def __init__(
+        self, name: str, fd: int, pcm: PcmFormat, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Prepare to read `fd`, which stays the caller's to close.
+
+        Args:
+            clock: Unix time in seconds.
+        """
+        self.name = name
+        self._fd = fd
+        self._pcm = pcm
+        self._clock = clock
+        # Closing the write end makes the read end readable: that is how `close` wakes `blocks`.
+        self._wake_read, self._wake_write = os.pipe()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield blocks of 100 ms, a shorter one at the end.
+
+        Bytes after the last whole frame are dropped. Runs once.
+        """
+        stream, position = None, 0
+        try:
+            while data := self._read_block():
+                whole = len(data) - len(data) % self._pcm.frame_bytes
+                if whole < len(data):
+                    _log.debug("%s: dropping a partial frame at the end", self.name)
+                if whole == 0:
+                    return
+                samples = self._pcm.decode(data[:whole])
+                if stream is None:
+                    rate, channels = self._pcm.sample_rate, self._pcm.channels
+                    started_at = self._clock() - len(samples) / rate
+                    stream = Stream(self.name, rate, channels, started_at, live=True)
+                yield Block(stream, position, samples)
+                position += len(samples)
+        finally:
+            os.close(self._wake_read)
+
+    def close(self) -> None:
+        """Make `blocks` return, even while nothing arrives."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                os.close(self._wake_write)
+
+    def _read_block(self) -> bytes:
+        """Read 100 ms, less at the end of the input, nothing once closed."""
+        poll = select.poll()  # unlike epoll, it takes regular files too
+        poll.register(self._fd, select.POLLIN)
+        poll.register(self._wake_read, select.POLLIN)
+        data = bytearray()
+        while (missing := self._pcm.block_bytes - len(data)) > 0:
+            poll.poll()
+            if self._closed:
+                return b""
+            more = os.read(self._fd, missing)
+            if not more:
+                break
+            data += more
+        return bytes(data)

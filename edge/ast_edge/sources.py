@@ -1,0 +1,26 @@
+"""From a source's configuration to the source."""
+
+from ast_edge.audio import Source
+from ast_edge.config import SourceConfig
+from ast_edge.microphone import MicrophoneSource
+from ast_edge.pcm import PcmFormat, PcmSource
+from ast_edge.recording import RecordingSource
+
+_STDIN = 0
+
+
+def open_source(name: str, config: SourceConfig) -> Source:
+    """Return the source that `config` describes; it starts when its blocks are asked for."""
+    if config.microphone is not None:
+        return MicrophoneSource(
+            name,
+            config.microphone,
+            sample_rate=config.sample_rate,
+            channels=config.channels,
+            stall_timeout=config.stall_timeout,
+        )
+    if config.file is not None:
+        return RecordingSource(name, config.file, config.pace)
+    assert config.stdin is not None  # the configuration has exactly one of the three
+    pcm = PcmFormat(config.stdin, config.sample_rate or 16000, config.channels or 1)
+    return PcmSource(name, _STDIN, pcm)

@@ -1,0 +1,24 @@
+from ast_edge.config import SourceConfig
+from ast_edge.microphone import MicrophoneSource
+from ast_edge.pcm import PcmSource
+from ast_edge.recording import RecordingSource
+from ast_edge.sources import open_source
+
+
+def test_a_microphone_is_a_microphone_source():
+    source = open_source("kitchen", SourceConfig(microphone="usb"))
+    assert isinstance(source, MicrophoneSource)
+    assert source.name == "kitchen"
+
+
+def test_a_file_is_a_recording_source(tmp_path):
+    path = tmp_path / "a.wav"
+    path.touch()
+    config = SourceConfig.model_validate({"file": path}, context={"folder": tmp_path})
+    assert isinstance(open_source("kitchen", config), RecordingSource)
+
+
+def test_stdin_is_a_pcm_source():
+    source = open_source("kitchen", SourceConfig(stdin="f32le"))
+    source.close()
+    assert isinstance(source, PcmSource)

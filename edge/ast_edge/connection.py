@@ -1,0 +1,274 @@
+"""One MQTT connection that is kept up."""
+
+import logging
+import queue
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from paho.mqtt.client import Client, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from ast_edge import mqtt_faults
+from ast_edge.config import MqttConfig
+from ast_edge.credentials import broker_password, tls_context
+from ast_edge.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+RETRY_MAX = 30.0
+"""Longest pause between two attempts to connect, in seconds."""
+
+PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message to publish with QoS 1."""
+
+    topic: str
+    payload: str
+    retain: bool = False
+    expiry: int | None = None
+    """Seconds after which the broker no longer delivers it (MQTT 5 only)."""
+
+
+class Connection:
+    """Connect to the broker, notice when the connection ends, and try again with pauses.
+
+    A thread of its own runs what is given to `submit` and every callback, one after the other:
+    what is touched only there needs no lock. `publish` and `subscribe` are to be called there.
+
+    Each attempt has a fresh paho client, and what an old one had not delivered is forgotten:
+    paho itself would send it again after what `on_up` publishes, so that an old state would
+    overwrite the present one. `on_up` sends what is still worth sending.
+
+    Callbacks: `on_up()`, `on_acknowledged(packet, refusal)` for `publish`, `on_subscribed(refusal)`
+    and `on_message(topic, payload)`; a refusal is the broker's reason, None when it agreed.
+
+    Raises:
+        ConfigError: the host name, the password or a certificate cannot be used.
+    """
+
+    def __init__(
+        self,
+        config: MqttConfig,
+        client_id: str,
+        *,
+        will: Message | None = None,
+        on_up: Callable[[], None] = lambda: None,
+        on_acknowledged: Callable[[int, str | None], None] = lambda packet, refusal: None,
+        on_subscribed: Callable[[str | None], None] = lambda refusal: None,
+        on_message: Callable[[str, bytes], None] = lambda topic, payload: None,
+        log_level: int = logging.WARNING,
+    ) -> None:
+        _check_host(config.host)
+        self._config = config
+        self._client_id = client_id
+        self._will = will
+        self._on_up = on_up
+        self._on_acknowledged = on_acknowledged
+        self._on_subscribed = on_subscribed
+        self._on_message = on_message
+        self._log_level = log_level
+        self._password = broker_password(config)
+        self._tls = tls_context(config.tls) if config.tls else None
+        self._port = config.port or (8883 if config.tls else 1883)
+
+        self._mailbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=client_id, daemon=True)
+        self._stopped = False
+        self._client: Client | None = None
+        self._up = threading.Event()
+        self._up_since = 0.0
+        self._retry_at = 0.0
+        self._failures = 0
+        self.fault = ""
+        """Why there is no connection; empty while there is one or the first is being made."""
+        self.connections = 0
+        """How often a connection was made."""
+
+    @property
+    def address(self) -> str:
+        """The broker as `host:port`."""
+        return f"{self._config.host}:{self._port}"
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has let us in."""
+        return self._up.is_set()
+
+    def wait_connected(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds for the connection and return whether there is one."""
+        return self._up.wait(timeout)
+
+    def start(self) -> None:
+        """Begin to connect; returns at once."""
+        self._thread.start()
+
+    def submit(self, action: Callable[[], None]) -> None:
+        """Run `action` in the connection's thread, after everything submitted before."""
+        if not self._stopped:
+            self._mailbox.put(action)
+
+    def publish(self, message: Message) -> int | None:
+        """Send a message and return its packet id, or None without a connection."""
+        if self._client is None or not self.connected:
+            return None
+        properties = None
+        if message.expiry is not None and self._config.protocol == "5":
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.MessageExpiryInterval = message.expiry
+        sent = self._client.publish(
+            message.topic, message.payload, qos=1, retain=message.retain, properties=properties
+        )
+        return sent.mid
+
+    def subscribe(self, topic_filter: str) -> None:
+        """Ask for the messages of a topic filter; lost with the connection."""
+        if self._client is not None:
+            self._client.subscribe(topic_filter, qos=1)
+
+    def close(self, timeout: float = 1.0) -> None:
+        """Disconnect cleanly; a broker that does not answer is left after `timeout` seconds."""
+        self.submit(self._stop)
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def _run(self) -> None:
+        self._connect()
+        while not self._stopped:
+            # While there is a client its callbacks wake us; without one, the next attempt is due.
+            pause = None if self._client else max(0.0, self._retry_at - time.monotonic())
+            try:
+                action = self._mailbox.get(timeout=pause)
+            except queue.Empty:
+                self._connect()
+            else:
+                action()
+
+    def _connect(self) -> None:
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._client_id,
+            protocol=PROTOCOLS[self._config.protocol],
+            reconnect_on_failure=False,
+        )
+        client.reconnect_delay_set(0, 0)  # a failed client ends at once; the pause is ours
+        if self._config.username is not None:
+            client.username_pw_set(self._config.username, self._password)
+        if self._tls is not None:
+            client.tls_set_context(self._tls)
+        if self._will is not None:
+            client.will_set(self._will.topic, self._will.payload, qos=1, retain=self._will.retain)
+        self._hear(client)
+        client.connect_async(self._config.host, self._port, keepalive=self._config.keepalive)
+        self._client = client
+        client.loop_start()
+
+    def _hear(self, client: Client) -> None:
+        """Bring the client's callbacks from paho's thread into ours."""
+
+        def connect_failed(c: Client, _: object) -> None:
+            # paho calls this while it handles the exception, and hands it to nobody.
+            fault = mqtt_faults.unreachable(sys.exc_info()[1], self._config)
+            self.submit(partial(self._down, c, fault))
+
+        def connected(c: Client, _: object, flags: object, reason: ReasonCode, __: object) -> None:
+            if reason.is_failure:
+                self.submit(partial(self._down, c, mqtt_faults.refused(reason, self._config)))
+            else:
+                self.submit(partial(self._accepted, c))
+
+        def disconnected(
+            c: Client, _: object, flags: DisconnectFlags, reason: ReasonCode, __: object
+        ) -> None:
+            self.submit(partial(self._ended, c, reason, flags.is_disconnect_packet_from_server))
+
+        def acknowledged(c: Client, _: object, packet: int, reason: ReasonCode, __: object) -> None:
+            self._pass_on(c, partial(self._on_acknowledged, packet, _refusal(reason)))
+
+        def subscribed(
+            c: Client, _: object, packet: int, reasons: list[ReasonCode], __: object
+        ) -> None:
+            self._pass_on(c, partial(self._on_subscribed, _refusal(reasons[0])))
+
+        def message(c: Client, _: object, received: MQTTMessage) -> None:
+            self._pass_on(c, partial(self._on_message, received.topic, bytes(received.payload)))
+
+        client.on_connect_fail = connect_failed
+        client.on_connect = connected
+        client.on_disconnect = disconnected
+        client.on_publish = acknowledged
+        client.on_subscribe = subscribed
+        client.on_message = message
+
+    def _pass_on(self, client: Client, callback: Callable[[], None]) -> None:
+        """Run a callback in our thread unless its client has been given up by then."""
+        self.submit(lambda: callback() if client is self._client else None)
+
+    def _accepted(self, client: Client) -> None:
+        if client is not self._client:
+            return
+        self.connections += 1
+        self.fault = ""
+        self._up_since = time.monotonic()
+        self._up.set()
+        log.log(min(self._log_level, logging.INFO), "MQTT %s: connected", self.address)
+        self._on_up()
+
+    def _ended(self, client: Client, reason: ReasonCode, by_broker: bool) -> None:
+        lasted = time.monotonic() - self._up_since if self.connected else None
+        self._down(client, mqtt_faults.lost(reason, by_broker=by_broker, lasted=lasted))
+
+    def _down(self, client: Client, fault: str) -> None:
+        if client is not self._client:
+            return
+        self._client = None
+        client.loop_stop()
+        # Only a connection that lasted counts: a broker that lets us in and throws us out, or a
+        # second client with our name, must not make us come back every second.
+        if self.connected and time.monotonic() - self._up_since > RETRY_MAX:
+            self._failures = 0
+        self._up.clear()
+        if fault != self.fault:
+            log.log(self._log_level, "MQTT %s: %s; trying again", self.address, fault)
+        self.fault = fault
+        self._retry_at = time.monotonic() + retry_pause(self._failures)
+        self._failures += 1
+
+    def _stop(self) -> None:
+        self._stopped = True
+        self._up.clear()
+        if self._client is not None:
+            self._client.disconnect()
+            self._client.loop_stop()
+            self._client = None
+
+
+def retry_pause(failures: int) -> float:
+    """Return the seconds to wait after so many failures in a row: random, at least 1.
+
+    The random part keeps many nodes from coming back at the same instant.
+    """
+    return random.uniform(1.0, min(RETRY_MAX, 2.0 ** (min(failures, 10) + 1)))
+
+
+def _refusal(reason: ReasonCode) -> str | None:
+    return str(reason) if reason.is_failure else None
+
+
+def _check_host(host: str) -> None:
+    try:
+        fits = bool(host.encode("idna"))  # what the socket module does, inside paho's thread
+    except UnicodeError:
+        fits = False
+    if not fits:
+        raise ConfigError(f"mqtt.host: expected a host name or address, got {host!r}")

@@ -1,0 +1,77 @@
+"""What proves us to the broker and the broker to us: password and certificates."""
+
+import os
+import ssl
+from pathlib import Path
+
+from ast_edge.config import MqttConfig, TlsConfig
+from ast_edge.errors import ConfigError
+
+PASSWORD_VARIABLE = "AST_EDGE_MQTT_PASSWORD"
+CREDENTIAL = "mqtt-password"
+"""Name under which systemd hands over the password (LoadCredential=)."""
+
+
+def broker_password(config: MqttConfig) -> str | None:
+    """Return the password for `config.username`, or None.
+
+    Taken from the first line of `password_file`, else from the environment variable
+    AST_EDGE_MQTT_PASSWORD, else from systemd's credential "mqtt-password".
+
+    Raises:
+        ConfigError: the file cannot be read, its first line is empty, or there is no user name.
+    """
+    if config.username is None:
+        if config.password_file is not None:
+            raise ConfigError("mqtt.password_file is given without mqtt.username: give both")
+        return None
+    if config.password_file is not None:
+        return _first_line(config.password_file)
+    if password := os.environ.get(PASSWORD_VARIABLE):
+        return password
+    if folder := os.environ.get("CREDENTIALS_DIRECTORY"):
+        credential = Path(folder) / CREDENTIAL
+        if credential.is_file():
+            return _first_line(credential)
+    return None
+
+
+def tls_context(config: TlsConfig) -> ssl.SSLContext:
+    """Return a client's context that verifies the broker's certificate and host name.
+
+    Raises:
+        ConfigError: a certificate or key cannot be used.
+    """
+    if config.key is not None and config.certificate is None:
+        raise ConfigError("mqtt.tls.key is given without mqtt.tls.certificate: give both")
+    try:
+        context = ssl.create_default_context(cafile=config.ca)
+    except (ssl.SSLError, OSError) as exc:
+        raise ConfigError(
+            f"mqtt.tls.ca: {config.ca} cannot be used: expected certificates in PEM, {exc}"
+        ) from exc
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if config.certificate is not None:
+        try:
+            # Without a password an encrypted key would make OpenSSL ask for it on the terminal.
+            context.load_cert_chain(config.certificate, config.key, password="")
+        except (ssl.SSLError, OSError) as exc:
+            raise ConfigError(
+                f"mqtt.tls.certificate: {config.certificate} and its key "
+                f"({config.key or 'in the same file'}) cannot be used: expected PEM files that "
+                f"belong together, the key not encrypted: {exc}"
+            ) from exc
+    return context
+
+
+def _first_line(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as exc:
+        raise ConfigError(f"the MQTT password file {path} cannot be read: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"the MQTT password file {path} is not UTF-8 text") from exc
+    password = text.split("\n", 1)[0].rstrip("\r")
+    if not password:
+        raise ConfigError(f"the MQTT password file {path} must hold the password in its first line")
+    return password

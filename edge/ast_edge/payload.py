@@ -1,0 +1,46 @@
+"""What leaves the machine for one event: the same JSON in MQTT messages and in files."""
+
+import json
+from datetime import datetime, timezone
+
+from ast_edge.events import Event
+
+SCHEMA = 1
+"""Raised when a key changes its meaning or goes away; a new key does not raise it."""
+
+
+def event_payload(event: Event, *, node: str, bundle: str) -> dict[str, str | int | float | None]:
+    """Return the event as a mapping of JSON values, always with the same keys.
+
+    Times are ISO 8601 in UTC with milliseconds; a replay counts from 1970-01-01T00:00:00.000Z.
+    `offset` is null until the event has ended; `duration` is what is known so far, in seconds.
+    """
+    return {
+        "schema": SCHEMA,
+        "id": event.id,
+        "type": event.phase,
+        "label": event.label.name,
+        "slug": event.label.slug,
+        "mid": event.label.mid or None,
+        "node": node,
+        "source": event.source,
+        "onset": iso8601(event.onset),
+        "offset": iso8601(event.offset) if event.phase == "end" else None,
+        "duration": round(event.duration, 3),
+        "score": round(event.score, 4),
+        "peak": round(event.peak, 4),
+        "bundle": bundle,
+    }
+
+
+def event_json(event: Event, *, node: str, bundle: str) -> str:
+    """Return `event_payload` as one line of JSON, without a line feed."""
+    payload = event_payload(event, node=node, bundle=bundle)
+    # A score that is not a number would make the line unreadable to strict parsers: a bug, said.
+    return json.dumps(payload, ensure_ascii=False, allow_nan=False)
+
+
+def iso8601(unix_time: float) -> str:
+    """Return `unix_time` (seconds) as "2026-03-01T06:30:00.250Z"."""
+    moment = datetime.fromtimestamp(round(unix_time, 3), timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,162 @@
+import logging
+import socket
+
+import pytest
+from rigs import mosquitto
+from rigs.mosquitto import Mosquitto, wait_until
+
+from ast_edge import connection
+from ast_edge.config import MqttConfig, TlsConfig
+from ast_edge.connection import Connection, retry_pause
+from ast_edge.errors import ConfigError
+
+# paho leaves the socket of a failed handshake to the garbage collector.
+failed_handshakes = pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+needs_mosquitto = pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available())
+
+
+@pytest.fixture
+def faults(caplog):
+    """Return a function that connects until it has failed twice and gives what was logged."""
+
+    def faults_of(config: MqttConfig) -> list[str]:
+        attempts = []
+        link = Connection(config, "test-client")
+        connect = link._connect
+        link._connect = lambda: (attempts.append(1), connect())
+        caplog.set_level(logging.INFO)
+        link.start()
+        wait_until(lambda: len(attempts) >= 3)
+        link.close()
+        return [record.getMessage() for record in caplog.records]
+
+    return faults_of
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr(connection, "retry_pause", lambda failures: 0.05)
+
+
+@pytest.mark.parametrize("failures", [0, 1, 5, 1000])
+def test_a_pause_is_never_shorter_than_a_second_nor_longer_than_half_a_minute(failures):
+    assert 1.0 <= retry_pause(failures) <= 30.0
+
+
+def test_pauses_grow_and_differ():
+    assert max(retry_pause(0) for _ in range(100)) <= 2.0
+    assert len({retry_pause(6) for _ in range(100)}) > 90
+    assert max(retry_pause(6) for _ in range(100)) > 15.0
+
+
+def test_a_broker_that_is_not_there_is_said_once(faults):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    assert faults(MqttConfig(host="127.0.0.1", port=port)) == [
+        f"MQTT 127.0.0.1:{port}: connection refused: no broker listens there; trying again"
+    ]
+
+
+def test_a_name_that_nobody_knows_is_said_once(faults):
+    (line,) = faults(MqttConfig(host="broker.invalid"))
+    assert "the host name 'broker.invalid' cannot be resolved" in line
+
+
+@pytest.mark.parametrize("host", ["", "a..b", "x" * 64])
+def test_what_cannot_be_a_host_name_is_a_configuration_error(host):
+    with pytest.raises(ConfigError, match="expected a host name or address"):
+        Connection(MqttConfig(host=host), "test-client")
+
+
+@needs_mosquitto
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_a_wrong_password_is_said_once_and_never_shown(faults, tmp_path, caplog, protocol):
+    (tmp_path / "password").write_text("wrong-secret\n")
+    caplog.set_level(logging.DEBUG)
+    with Mosquitto(tmp_path, password=True) as broker:
+        config = MqttConfig(
+            host="127.0.0.1",
+            port=broker.port,
+            protocol=protocol,
+            username="daemon",
+            password_file=tmp_path / "password",
+        )
+        lines = faults(config)
+    assert lines == [
+        f"MQTT 127.0.0.1:{broker.port}: the broker refused the user name or password: "
+        "Not authorized (user daemon); trying again"
+    ]
+    assert "wrong-secret" not in caplog.text + broker.log() + repr(config)
+
+
+@needs_mosquitto
+def test_a_missing_password_is_said_once(faults, tmp_path):
+    with Mosquitto(tmp_path, password=True) as broker:
+        (line,) = faults(MqttConfig(host="127.0.0.1", port=broker.port))
+    assert "the broker wants a user name and password" in line
+
+
+@needs_mosquitto
+def test_an_authority_of_our_own_is_enough_for_tls(tmp_path):
+    with Mosquitto(tmp_path, tls=True) as broker:
+        config = MqttConfig(host="localhost", port=broker.port, tls=TlsConfig(ca=broker.ca))
+        link = Connection(config, "test-client")
+        link.start()
+        assert link.wait_connected(10.0)
+        link.close()
+
+
+@needs_mosquitto
+@failed_handshakes
+def test_an_unknown_authority_is_said_once(faults, tmp_path):
+    with Mosquitto(tmp_path, tls=True) as broker:
+        (line,) = faults(MqttConfig(host="localhost", port=broker.port, tls=TlsConfig()))
+    assert "the broker's certificate is not trusted:" in line
+
+
+@needs_mosquitto
+@failed_handshakes
+def test_a_certificate_for_another_name_is_said_once(faults, tmp_path):
+    with Mosquitto(tmp_path, tls=True) as broker:
+        tls = TlsConfig(ca=broker.ca)
+        (line,) = faults(MqttConfig(host="127.0.0.1", port=broker.port, tls=tls))
+    assert "the broker's certificate is not trusted: IP address mismatch" in line
+
+
+@needs_mosquitto
+@failed_handshakes
+def test_tls_to_a_plain_port_is_said_once(faults, tmp_path):
+    with Mosquitto(tmp_path) as broker:
+        (line,) = faults(MqttConfig(host="127.0.0.1", port=broker.port, tls=TlsConfig()))
+    assert "no TLS connection" in line
+
+
+@needs_mosquitto
+def test_no_tls_to_a_tls_port_is_said_once(faults, tmp_path):
+    with Mosquitto(tmp_path, tls=True) as broker:
+        (line,) = faults(MqttConfig(host="127.0.0.1", port=broker.port))
+    assert "hung up without an answer: wrong port, protocol or TLS setting?" in line
+
+
+@needs_mosquitto
+def test_a_second_client_of_the_same_name_is_explained(tmp_path, caplog):
+    with Mosquitto(tmp_path) as broker:
+        config = MqttConfig(host="127.0.0.1", port=broker.port)
+        first, second = Connection(config, "twin"), Connection(config, "twin")
+        first.start()
+        assert first.wait_connected(10.0)
+        second.start()
+        wait_until(lambda: "does a second machine have the same node?" in caplog.text)
+        first.close()
+        second.close()
+
+
+@needs_mosquitto
+def test_closing_while_the_broker_is_frozen_returns(tmp_path):
+    with Mosquitto(tmp_path) as broker:
+        link = Connection(MqttConfig(host="127.0.0.1", port=broker.port), "test-client")
+        link.start()
+        assert link.wait_connected(10.0)
+        broker.freeze()
+        link.close(timeout=10.0)
+        assert not link._thread.is_alive()

@@ -1,0 +1,91 @@
+import ssl
+import subprocess
+
+import pytest
+from rigs import mosquitto
+
+from ast_edge.config import MqttConfig, TlsConfig
+from ast_edge.credentials import broker_password, tls_context
+from ast_edge.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def no_password_around(monkeypatch):
+    monkeypatch.delenv("AST_EDGE_MQTT_PASSWORD", raising=False)
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+
+
+@pytest.fixture
+def everywhere(tmp_path, monkeypatch):
+    """A password in each of the three places."""
+    (tmp_path / "file").write_text("from file\r\nsecond line\n")
+    (tmp_path / "mqtt-password").write_text("from systemd\n")
+    monkeypatch.setenv("AST_EDGE_MQTT_PASSWORD", "from environment")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    return tmp_path / "file"
+
+
+def test_the_file_comes_first_and_only_its_first_line_counts(everywhere):
+    config = MqttConfig(username="daemon", password_file=everywhere)
+    assert broker_password(config) == "from file"
+
+
+def test_the_environment_comes_second(everywhere):
+    assert broker_password(MqttConfig(username="daemon")) == "from environment"
+
+
+def test_the_credential_of_systemd_comes_third(everywhere, monkeypatch):
+    monkeypatch.delenv("AST_EDGE_MQTT_PASSWORD")
+    assert broker_password(MqttConfig(username="daemon")) == "from systemd"
+
+
+def test_without_a_user_name_no_password_is_sent(everywhere):
+    assert broker_password(MqttConfig()) is None
+
+
+def test_a_user_may_have_no_password():
+    assert broker_password(MqttConfig(username="daemon")) is None
+
+
+def test_an_empty_password_file_is_said(tmp_path):
+    (tmp_path / "file").write_text("\nsecret\n")
+    with pytest.raises(ConfigError, match="must hold the password in its first line"):
+        broker_password(MqttConfig(username="daemon", password_file=tmp_path / "file"))
+
+
+def test_a_password_without_a_user_is_said(everywhere):
+    with pytest.raises(ConfigError, match="without mqtt"):
+        broker_password(MqttConfig(password_file=everywhere))
+
+
+def test_the_broker_is_always_verified():
+    context = tls_context(TlsConfig())
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+def test_an_authority_that_is_no_certificate_is_said(tmp_path):
+    (tmp_path / "ca.crt").write_text("hello")
+    with pytest.raises(ConfigError, match=r"mqtt.tls.ca: .*ca\.crt cannot be used"):
+        tls_context(TlsConfig(ca=tmp_path / "ca.crt"))
+
+
+def test_a_key_without_its_certificate_is_said(tmp_path):
+    (tmp_path / "client.key").write_text("x")
+    with pytest.raises(ConfigError, match="without mqtt"):
+        tls_context(TlsConfig(key=tmp_path / "client.key"))
+
+
+@pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available())
+def test_an_encrypted_key_is_refused_and_not_asked_for_on_the_terminal(tmp_path):
+    mosquitto.make_authority(tmp_path)
+    subprocess.run(
+        ["openssl", "ec", "-aes256", "-passout", "pass:x", "-in", "server.key", "-out", "locked"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    config = TlsConfig(certificate=tmp_path / "server.crt", key=tmp_path / "locked")
+    with pytest.raises(ConfigError, match="the key not encrypted"):
+        tls_context(config)

@@ -1,0 +1,277 @@
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from rigs import mosquitto
+from rigs.mosquitto import Mosquitto, Subscriber, retained, wait_until
+
+from ast_edge import connection
+from ast_edge.config import MqttConfig
+from ast_edge.events import Event, Label
+from ast_edge.mqtt import QUEUE_SIZE, MqttSink
+
+pytestmark = pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available())
+
+DOG = Label(0, "Dog", "/m/0bt9lr")
+SIREN = Label(1, "Siren", "/m/03kmc9")
+AVAILABILITY = "ast-edge/attic/availability"
+EVENTS = "ast-edge/attic/mic/event"
+DOG_STATE = "ast-edge/attic/mic/dog/state"
+SIREN_STATE = "ast-edge/attic/mic/siren/state"
+
+
+def event(phase, number=0, label=DOG):
+    return Event(f"e{number}", phase, "mic", label, 1700000000.0, 1700000002.0, 0.8, 0.9)
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr(connection, "retry_pause", lambda failures: 0.1)
+
+
+@pytest.fixture(params=["5", "3.1.1"])
+def protocol(request):
+    return request.param
+
+
+@pytest.fixture
+def open_sink():
+    """Return a function that makes a sink for a broker; sinks left open are closed."""
+    sinks = []
+
+    def open_sink(broker, **options):
+        config = MqttConfig(host="127.0.0.1", port=broker.port, **options)
+        sinks.append(MqttSink(config, "attic", "home", [("mic", DOG), ("mic", SIREN)]))
+        return sinks[-1]
+
+    yield open_sink
+    for sink in sinks:
+        sink.close()
+
+
+@pytest.fixture
+def broker(tmp_path):
+    with Mosquitto(tmp_path) as broker:
+        yield broker
+
+
+@pytest.fixture
+def memory(tmp_path):
+    """A broker that keeps sessions over a restart, so that a subscriber misses nothing."""
+    with Mosquitto(tmp_path, persistent=True) as broker:
+        yield broker
+
+
+def events(subscriber):
+    """Return what has arrived as (id, phase), without the repetitions that QoS 1 allows."""
+    payloads = map(json.loads, subscriber.on(EVENTS))
+    return list(dict.fromkeys((p["id"], p["type"]) for p in payloads))
+
+
+def wait_for_events(subscriber, *expected):
+    """Wait until all have arrived, and check that nothing else has and that they are in order."""
+    subscriber.wait_for(lambda: set(events(subscriber)) >= set(expected))
+    assert events(subscriber) == list(expected)
+
+
+def test_an_event_arrives_as_json_and_is_not_retained(broker, open_sink, protocol):
+    with Subscriber(broker) as subscriber:
+        sink = open_sink(broker, protocol=protocol)
+        sink.publish(event("start"))
+        sink.publish(event("end"))
+        start, end = (json.loads(p) for p in subscriber.wait_on(EVENTS, 2))
+    assert (start["type"], end["type"]) == ("start", "end")
+    assert (end["node"], end["bundle"], end["label"]) == ("attic", "home", "Dog")
+    assert EVENTS not in retained(broker)
+
+
+def test_a_state_is_on_while_the_event_lasts(broker, open_sink, protocol):
+    with Subscriber(broker) as subscriber:
+        sink = open_sink(broker, protocol=protocol)
+        assert sink.wait_connected(10.0)
+        for phase in ("start", "update", "end"):
+            sink.publish(event(phase))
+        assert subscriber.wait_on(DOG_STATE, 3) == ["OFF", "ON", "OFF"]
+
+
+def test_a_late_joiner_sees_the_present(broker, open_sink, protocol):
+    sink = open_sink(broker, protocol=protocol)
+    assert sink.wait_connected(10.0)
+    sink.publish(event("start"))
+    wait_until(lambda: sink.acknowledged == 1)
+    assert retained(broker) == {AVAILABILITY: "online", DOG_STATE: "ON", SIREN_STATE: "OFF"}
+
+
+def test_a_clean_close_says_off_and_offline(broker, open_sink, protocol):
+    sink = open_sink(broker, protocol=protocol)
+    assert sink.wait_connected(10.0)
+    sink.publish(event("start"))
+    sink.close()
+    assert not sink.connected
+    assert retained(broker) == {AVAILABILITY: "offline", DOG_STATE: "OFF", SIREN_STATE: "OFF"}
+
+
+def test_closing_at_once_still_delivers(broker, open_sink, protocol):
+    with Subscriber(broker) as subscriber:
+        sink = open_sink(broker, protocol=protocol)
+        sink.publish(event("start"))
+        sink.publish(event("end"))
+        sink.close()
+        wait_for_events(subscriber, ("e0", "start"), ("e0", "end"))
+        assert subscriber.wait_on(AVAILABILITY, 2) == ["online", "offline"]
+    assert sink.acknowledged == 2
+
+
+def test_killing_the_process_leaves_offline_behind(broker, protocol):
+    program = f"""
+import time
+from ast_edge.config import MqttConfig
+from ast_edge.mqtt import MqttSink
+config = MqttConfig(host="127.0.0.1", port={broker.port}, protocol="{protocol}")
+sink = MqttSink(config, "attic", "home", [])
+time.sleep(60)
+"""
+    with Subscriber(broker) as subscriber:
+        process = subprocess.Popen([sys.executable, "-c", program])
+        try:
+            subscriber.wait_on(AVAILABILITY)
+        finally:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+        assert subscriber.wait_on(AVAILABILITY, 2) == ["online", "offline"]
+    assert retained(broker)[AVAILABILITY] == "offline"
+
+
+def test_events_wait_for_a_broker_that_is_not_there_yet(memory, open_sink, protocol):
+    with Subscriber(memory) as subscriber:
+        memory.stop()
+        sink = open_sink(memory, protocol=protocol)
+        for number in range(50):
+            sink.publish(event("start", number))
+            sink.publish(event("end", number))
+        wait_until(lambda: sink.published == 100)
+        assert not sink.connected
+        memory.start()
+        expected = [(f"e{n}", phase) for n in range(50) for phase in ("start", "end")]
+        wait_for_events(subscriber, *expected)
+        assert set(subscriber.on(DOG_STATE)) == {"OFF"}
+
+
+def test_no_event_is_lost_over_a_restart_of_the_broker(memory, open_sink, protocol):
+    with Subscriber(memory) as subscriber:
+        sink = open_sink(memory, protocol=protocol)
+        assert sink.wait_connected(10.0)
+        sink.publish(event("start", 1))
+        wait_for_events(subscriber, ("e1", "start"))
+        memory.stop()
+        wait_until(lambda: not sink.connected)
+        sink.publish(event("end", 1))
+        sink.publish(event("start", 2))
+        memory.start()
+        wait_for_events(subscriber, ("e1", "start"), ("e1", "end"), ("e2", "start"))
+        assert subscriber.on(DOG_STATE)[-1] == "ON"
+    assert sink.reconnects == 1
+
+
+def test_states_return_after_a_restart_that_forgot_them(broker, open_sink, protocol):
+    sink = open_sink(broker, protocol=protocol)
+    sink.publish(event("start"))
+    wait_until(lambda: sink.acknowledged == 1)
+    broker.restart()
+    wait_until(lambda: sink.reconnects == 1)
+    sink.publish(event("update"))
+    wait_until(lambda: sink.acknowledged == 2)
+    assert retained(broker) == {AVAILABILITY: "online", DOG_STATE: "ON", SIREN_STATE: "OFF"}
+
+
+def test_a_state_that_was_never_acknowledged_is_not_sent_late(broker, open_sink, protocol):
+    sink = open_sink(broker, protocol=protocol)
+    assert sink.wait_connected(10.0)
+    broker.freeze()
+    sink.publish(event("start"))  # on its way when the broker dies
+    wait_until(lambda: sink.published == 1)
+    broker.kill()
+    wait_until(lambda: not sink.connected)
+    sink.publish(event("end"))
+    broker.start()
+    with Subscriber(broker) as subscriber:
+        wait_until(lambda: sink.acknowledged == 2)
+        assert "ON" not in subscriber.on(DOG_STATE)
+        assert retained(broker)[DOG_STATE] == "OFF"
+
+
+def test_an_event_that_was_never_acknowledged_is_sent_again(memory, open_sink, protocol):
+    with Subscriber(memory) as subscriber:
+        sink = open_sink(memory, protocol=protocol)
+        sink.publish(event("start", 1))
+        wait_until(lambda: sink.acknowledged == 1)
+        memory.stop()
+        memory.start()  # the subscriber's session is on disk now
+        wait_until(lambda: sink.reconnects == 1)
+        memory.freeze()
+        sink.publish(event("end", 1))
+        wait_until(lambda: sink.published == 2)
+        memory.kill()
+        memory.start()
+        wait_for_events(subscriber, ("e1", "start"), ("e1", "end"))
+        wait_until(lambda: sink.acknowledged == 2)
+
+
+def test_waiting_events_are_bounded_and_the_oldest_go_first(memory, open_sink):
+    with Subscriber(memory) as subscriber:
+        memory.stop()
+        sink = open_sink(memory)
+        for number in range(QUEUE_SIZE + 10):
+            sink.publish(event("update", number))
+        wait_until(lambda: sink.published == QUEUE_SIZE + 10)
+        assert sink.dropped == 10
+        memory.start()
+        wait_for_events(subscriber, *((f"e{10 + n}", "update") for n in range(QUEUE_SIZE)))
+        wait_until(lambda: sink.acknowledged == QUEUE_SIZE)
+
+
+def test_an_event_expires_at_the_broker_after_a_minute(broker, open_sink):
+    command = ["mosquitto_sub", *broker.client_options(), "-V", "mqttv5", "-t", EVENTS]
+    with Subscriber(broker) as subscriber:
+        expiry = subprocess.Popen([*command, "-C", "1", "-F", "%E"], stdout=subprocess.PIPE)
+        wait_until(lambda: broker.log().count("Received SUBSCRIBE") == 2)
+        sink = open_sink(broker, protocol="5")
+        sink.publish(event("start"))
+        subscriber.wait_on(EVENTS)
+        out, _ = expiry.communicate(timeout=10.0)
+    assert 50 <= int(out) <= 60
+
+
+def test_a_broker_that_forbids_publishing_is_said_once(tmp_path, open_sink, caplog):
+    (tmp_path / "password").write_text(mosquitto.PASSWORD)
+    login = {"username": mosquitto.USER, "password_file": tmp_path / "password"}
+    with Mosquitto(tmp_path, password=True) as broker:
+        sink = open_sink(broker, base_topic="forbidden/x", **login)
+        for number in range(3):
+            sink.publish(event("update", number))
+        wait_until(lambda: sink.dropped == 3)
+        sink.close()
+    assert sink.acknowledged == 0
+    (line,) = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
+    assert "Not authorized; allow this user to write to forbidden/x/attic/#" in line
+
+
+def test_closing_without_a_broker_returns_and_says_what_is_lost(tmp_path, open_sink, caplog):
+    sink = open_sink(Mosquitto(tmp_path))
+    sink.publish(event("start"))
+    sink.publish(event("end"))
+    sink.close()
+    assert "2 events were not delivered" in caplog.text
+
+
+def test_only_one_attempt_is_under_way_at_a_time(broker, open_sink):
+    sink = open_sink(broker)
+    assert sink.wait_connected(10.0)
+    for count in range(1, 6):
+        broker.restart()
+        wait_until(lambda count=count: sink.reconnects >= count)
+    assert broker.log().count("as ast-edge-attic") == 1 + sink.reconnects

@@ -1,0 +1,62 @@
+import json
+import math
+
+import pytest
+
+from ast_edge.events import Event, Label
+from ast_edge.payload import event_json, event_payload, iso8601
+
+LABEL = Label(3, "Baby cry, infant cry", "/t/dd00002")
+
+
+def event(phase="end", label=LABEL, score=0.81236, onset=1700000000.1):
+    return Event("a1", phase, "kitchen", label, onset, onset + 2.40049, score, 0.9)
+
+
+def test_an_event_that_has_ended_has_every_key():
+    assert event_payload(event(), node="attic", bundle="home") == {
+        "schema": 1,
+        "id": "a1",
+        "type": "end",
+        "label": "Baby cry, infant cry",
+        "slug": "baby_cry_infant_cry",
+        "mid": "/t/dd00002",
+        "node": "attic",
+        "source": "kitchen",
+        "onset": "2023-11-14T22:13:20.100Z",
+        "offset": "2023-11-14T22:13:22.500Z",
+        "duration": 2.4,
+        "score": 0.8124,
+        "peak": 0.9,
+        "bundle": "home",
+    }
+
+
+@pytest.mark.parametrize("phase", ["start", "update"])
+def test_the_offset_is_null_while_the_sound_goes_on(phase):
+    assert event_payload(event(phase), node="attic", bundle="home")["offset"] is None
+
+
+def test_every_phase_has_the_same_keys():
+    keys = {tuple(event_payload(event(p), node="n", bundle="b")) for p in ("start", "end")}
+    assert len(keys) == 1
+
+
+def test_a_label_that_audioset_lacks_has_no_mid():
+    payload = event_payload(event(label=Label(0, "Kettle", "")), node="n", bundle="b")
+    assert payload["mid"] is None
+
+
+def test_times_are_rounded_to_the_nearest_millisecond():
+    assert iso8601(1.9996) == "1970-01-01T00:00:02.000Z"
+
+
+def test_the_json_is_one_line_even_for_an_odd_label():
+    text = event_json(event(label=Label(0, "Glöckchen\n", "")), node="n", bundle="b")
+    assert "\n" not in text
+    assert json.loads(text)["label"] == "Glöckchen\n"
+
+
+def test_a_score_that_is_no_number_is_refused_not_published():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        event_json(event(score=math.nan), node="n", bundle="b")

@@ -77,7 +77,8 @@ def model_card(checkpoint: Checkpoint, tree: dict[str, Any]) -> str:
 
 
 def _use(pack: dict[str, Any]) -> str:
-    if pack["background"]:
-        return "background noise"
     labels = sorted({label for label in pack["labels"].values() if label})
-    return ", ".join(labels) or "examples of none of the labels"
+    use = "; ".join(labels) or "examples of none of the labels"
+    if pack["background"]:
+        use = "background noise"
+    return f"{use}. Terms: {pack.get('licence') or 'not stated in the recipe'}."

@@ -130,6 +130,13 @@ class VirtualMicrophone:
         )
         self._pactl("set-default-source", DEVICE)
 
+    def wait_for_listener(self) -> None:
+        """Wait until somebody records from the microphone."""
+        deadline = time.monotonic() + _TIMEOUT
+        while not self._pactl("list", "short", "source-outputs").stdout:
+            assert time.monotonic() < deadline, "nobody listens to the microphone"
+            time.sleep(0.02)
+
     def play(self, path: Path) -> "subprocess.Popen[bytes]":
         """Begin to play a recording into the microphone, in real time."""
         player = self._spawn("paplay", "--device=vspk", str(path))

@@ -41,6 +41,8 @@ class PackConfig(Section):
     """CSV with one row per recording."""
     audio: OutputPath
     """Folder that the table's file names are relative to."""
+    licence: str = ""
+    """Terms of the recordings, for the model card."""
     filename: str = "filename"
     """Column with the file name."""
     label: str = "label"

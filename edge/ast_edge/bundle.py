@@ -7,6 +7,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import TypeAdapter, ValidationError
+
 from ast_edge.errors import BundleError
 from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
@@ -59,14 +61,21 @@ class Bundle:
 
 
 def find_bundle(name: str) -> Path:
-    """Return the folder of a bundle that ships with ast-edge, or the path itself."""
-    shipped = Path(str(files("ast_edge"))) / "bundles"
-    if (shipped / name / "bundle.json").is_file() and Path(name).name == name:
-        return shipped / name
-    if Path(name).is_dir():
-        return Path(name)
-    known = sorted(path.parent.name for path in shipped.glob("*/bundle.json"))
-    raise BundleError(f"no bundle {name!r}: no such folder{did_you_mean(name, known)}")
+    """Return the folder of a bundle that ships with ast-edge, or the path itself.
+
+    Raises:
+        BundleError: if there is neither, with the nearest match.
+    """
+    folder = Path(str(files("ast_edge"))) / "bundles"
+    shipped = {path.parent.name: path.parent for path in sorted(folder.glob("*/bundle.json"))}
+    if name in shipped:
+        return shipped[name]
+    try:
+        if Path(name).is_dir():
+            return Path(name)
+    except OSError as exc:  # a name that is too long, a folder that may not be searched
+        raise BundleError(f"no bundle {name!r}: {exc.strerror}") from exc
+    raise BundleError(f"no bundle {name!r}: no such folder{did_you_mean(name, list(shipped))}")
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -96,6 +105,8 @@ def load_bundle(folder: Path) -> Bundle:
         raise BundleError(f"{path}: lacks {exc.args[0]!r}") from exc
     except (TypeError, ValueError, AttributeError) as exc:
         raise BundleError(f"{path}: is malformed: {exc}") from exc
+    except RecursionError as exc:
+        raise BundleError(f"{path}: is malformed: nested too deeply") from exc
     _check_fit(path, bundle)
     return bundle
 
@@ -109,13 +120,11 @@ def _from_tree(folder: Path, tree: dict[str, Any], front_end: dict[str, Any]) ->
         label: _make(TrackerSettings, entry["settings"], "settings")
         for label, entry in zip(labels, tree["labels"], strict=True)
     }
-    model = dict(tree["model"])
-    model |= {key: tuple(model[key]) for key in ("patch", "stride")}
     return Bundle(
         folder=folder,
         name=str(tree["name"]),
         fbank=_make(FbankSpec, front_end, "fbank"),
-        model=_make(ModelSpec, model, "model"),
+        model=_make(ModelSpec, tree["model"], "model"),
         labels=labels,
         settings=settings,
         sha256=str(tree["files"]["model.onnx"]),
@@ -134,7 +143,12 @@ def _make(kind: type[Made], values: dict[str, Any], where: str) -> Made:
         raise ValueError(f"{where} has the unknown setting {sorted(unknown)[0]!r}")
     if missing := expected - values.keys():
         raise ValueError(f"{where} lacks {sorted(missing)[0]!r}")
-    return kind(**values)
+    try:
+        return TypeAdapter(kind).validate_python(values)
+    except ValidationError as exc:
+        error = exc.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in (where, *error["loc"]))
+        raise ValueError(f"{key}: {error['msg']}, got {error['input']!r:.60}") from exc
 
 
 def _verify(folder: Path, sums: dict[str, str]) -> None:
@@ -163,6 +177,9 @@ def _check_fit(path: Path, bundle: Bundle) -> None:
             f"{path}: the model has {bundle.model.labels} outputs for {len(bundle.labels)} labels"
         )
     slugs = [label.slug for label in bundle.labels]
+    if "" in slugs:
+        name = bundle.labels[slugs.index("")].name
+        raise BundleError(f"{path}: no topic name can be made of the label {name!r}; rename it")
     if len(set(slugs)) < len(slugs):
         raise BundleError(f"{path}: two labels have the same topic name; rename one")
 

@@ -33,7 +33,7 @@ class _Ended:
     """A source's last word."""
 
     source: str
-    error: AstError | None = None
+    error: BaseException | None = None
 
 
 class Daemon:
@@ -63,7 +63,7 @@ class Daemon:
         self._due: deque[Window] = deque()
         self._last_block: dict[str, float] = {}
         self._reported_bad: set[str] = set()
-        self._stopping = threading.Event()
+        self._stopping = False
 
     def run(self) -> None:
         """Listen, detect, publish.
@@ -79,12 +79,18 @@ class Daemon:
             reader.start()
         listening, errors = set(self._sources), list[AstError]()
         try:
-            while listening and not self._stopping.is_set():
-                for ended in self._take():
-                    listening.discard(ended.source)
-                    errors += [ended.error] if ended.error else []
-                self._infer()
+            while listening and not self._stopping:
+                ended = self._take()
+                # Before the engine runs: while it does, blocks wait and a source only seems silent.
                 self._end_silent_events()
+                self._infer()
+                for last in ended:
+                    listening.discard(last.source)
+                    self._publish(self._pipelines[last.source].finish())
+                    if isinstance(last.error, AstError):
+                        errors.append(last.error)
+                    elif last.error:
+                        raise last.error
         finally:
             self.stop()
             for source in self._sources.values():
@@ -98,22 +104,27 @@ class Daemon:
 
     def stop(self) -> None:
         """Make `run` return within a second; safe in another thread and in a signal handler."""
-        self._stopping.set()
+        # Not a threading.Event: a handler that interrupts its lock would wait for itself.
+        self._stopping = True
 
     def _read(self, source: Source) -> None:
         """Move a source's blocks to the inbox until it ends."""
-        ended = _Ended(source.name)
+        error: BaseException | None = None
         try:
             for block in source.blocks():
                 if not self._put(block):
                     return
         except AstError as exc:
             log.error("source %s has failed: %s", source.name, exc)
-            ended = _Ended(source.name, exc)
-        self._put(ended)
+            error = exc
+        except BaseException as exc:  # a bug: `run` must end with it, not wait for the source
+            error = exc
+            raise
+        finally:
+            self._put(_Ended(source.name, error))
 
     def _put(self, item: Block | _Ended) -> bool:
-        while not self._stopping.is_set():
+        while not self._stopping:
             try:
                 self._inbox.put(item, timeout=0.2)
             except queue.Full:
@@ -134,7 +145,8 @@ class Daemon:
                 self._enqueue(self._pipelines[item.source].flush())
                 ended.append(item)
             else:
-                self._last_block[item.stream.source] = self._clock()
+                if item.stream.live:
+                    self._last_block[item.stream.source] = self._clock()
                 pipeline = self._pipelines[item.stream.source]
                 self._enqueue(pipeline.feed(item))
                 self._report_bad_samples(pipeline)
@@ -155,7 +167,7 @@ class Daemon:
                     )
 
     def _infer(self) -> None:
-        while self._due:
+        while self._due and not self._stopping:
             batch = [self._due.popleft() for _ in range(min(MAX_BATCH, len(self._due)))]
             clip = self._engine.run(np.stack([window.fbank for window in batch])).clip
             for window, probabilities in zip(batch, clip, strict=True):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ast_edge.bundle import Bundle
 from ast_edge.config import EngineConfig
 from ast_edge.errors import EngineError
+from ast_edge.fbank import LOG_FLOOR
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +47,8 @@ def open_engine(bundle: Bundle, config: EngineConfig) -> Engine:
         try:
             engine = make(bundle, config)
             check_fit(engine, bundle)
-        except ModuleNotFoundError as exc:
-            reasons.append(f"{name}: {exc.name} is not installed (pip install 'ast-edge[{name}]')")
+        except ImportError as exc:
+            reasons.append(f"{name}: cannot be imported: {exc} (pip install {name})")
         except EngineError as exc:
             reasons.append(f"{name}: {exc}")
         else:
@@ -60,12 +61,14 @@ def open_engine(bundle: Bundle, config: EngineConfig) -> Engine:
 
 def check_fit(engine: Engine, bundle: Bundle) -> None:
     """Run two silent windows: the graph must take and give what the bundle says."""
-    batch = np.zeros((2, bundle.model.frames, bundle.model.mel_bins), np.float32)
+    batch = np.full((2, bundle.model.frames, bundle.model.mel_bins), LOG_FLOOR, np.float32)
     clip = engine.run(batch).clip
-    if clip.shape != (2, len(bundle.labels)) or not np.isfinite(clip).all():
+    # Written so that NaN does not pass.
+    if clip.shape != (2, len(bundle.labels)) or not ((clip >= 0) & (clip <= 1)).all():
         raise EngineError(
-            f"{bundle.onnx}: expected finite probabilities (2, {len(bundle.labels)}), got "
-            f"{clip.dtype} {clip.shape}; the bundle is not usable with this engine"
+            f"{bundle.onnx}: expected probabilities (2, {len(bundle.labels)}), got "
+            f"{clip.shape} from {clip.min()} to {clip.max()}; the bundle is not usable with this "
+            "engine"
         )
 
 

@@ -37,20 +37,26 @@ class FbankSpec:
     def __post_init__(self) -> None:
         if self.window not in ("hanning", "hamming"):
             raise ValueError(f"window must be 'hanning' or 'hamming', got {self.window!r}")
-        if self.sample_rate <= 0 or self.mel_bins <= 0 or self.frame_shift <= 0:
-            raise ValueError(f"sample_rate, mel_bins and frame_shift_ms must be positive: {self}")
-        if self.frame_length < self.frame_shift or not 0 <= self.low_hz < self.top_hz:
-            raise ValueError(f"frames must overlap and low_hz lie below high_hz: {self}")
+        if not 1 <= self.sample_rate <= 384_000:
+            raise ValueError(f"sample_rate must be 1 to 384000 Hz: {self}")
+        if not 0 < self.frame_shift_ms <= self.frame_length_ms <= 1000:
+            raise ValueError(f"frames must overlap and last at most a second: {self}")
+        if self.frame_shift < 1 or not 1 <= self.mel_bins <= self.fft_length // 2:
+            raise ValueError(f"frames are too short to shift, or for the mel bins: {self}")
+        if not 0 <= self.preemphasis <= 1:
+            raise ValueError(f"preemphasis must be 0 to 1: {self}")
+        if not 0 <= self.low_hz < self.top_hz <= self.sample_rate / 2:
+            raise ValueError(f"low_hz must lie below high_hz, and that up to Nyquist: {self}")
 
     @property
     def frame_length(self) -> int:
         """Samples in a frame."""
-        return round(self.sample_rate * self.frame_length_ms / 1000)
+        return int(self.sample_rate * self.frame_length_ms * 0.001)  # as Kaldi: cut, not rounded
 
     @property
     def frame_shift(self) -> int:
         """Samples from one frame to the next."""
-        return round(self.sample_rate * self.frame_shift_ms / 1000)
+        return int(self.sample_rate * self.frame_shift_ms * 0.001)
 
     @property
     def fft_length(self) -> int:
@@ -129,13 +135,13 @@ def mel_filters(spec: FbankSpec) -> NDArray[np.float32]:
     With AST's 128 bins of a 512-point FFT, filter 3 lies between two FFT bins and is empty; its
     output is always `LOG_FLOOR`, which the published checkpoints were trained with.
     """
-    # In float32 throughout, as the reference: its rounding shows in the narrow low filters.
+    # In float32 and without log1p, as the reference: its rounding shows in the narrow low filters.
     bins = np.arange(spec.fft_length // 2, dtype=np.float32)
     mels = _mel(bins * np.float32(spec.sample_rate / spec.fft_length))[:, None]
-    low, top = (1127.0 * math.log1p(hertz / 700.0) for hertz in (spec.low_hz, spec.top_hz))
+    low, top = (1127.0 * math.log(1.0 + hertz / 700.0) for hertz in (spec.low_hz, spec.top_hz))
     step = np.float32((top - low) / (spec.mel_bins + 1))
-    left = np.float32(low) + np.arange(spec.mel_bins, dtype=np.float32) * step
-    centre, right = left + step, left + np.float32(2) * step
+    edges = np.float32(low) + np.arange(spec.mel_bins + 2, dtype=np.float32) * step
+    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
     rising, falling = (mels - left) / (centre - left), (right - mels) / (right - centre)
     filters = np.maximum(np.float32(0), np.minimum(rising, falling))
     filters.flags.writeable = False
@@ -143,7 +149,7 @@ def mel_filters(spec: FbankSpec) -> NDArray[np.float32]:
 
 
 def _mel(hertz: NDArray[np.float32]) -> NDArray[np.float32]:
-    mels: NDArray[np.float32] = np.float32(1127) * np.log1p(hertz / np.float32(700))
+    mels: NDArray[np.float32] = np.float32(1127) * np.log(np.float32(1) + hertz / np.float32(700))
     return mels
 
 

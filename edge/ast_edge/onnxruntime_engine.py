@@ -1,16 +1,30 @@
 """The reference engine: ONNX Runtime on the CPU, in float32."""
 
+import os
+
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph
 
 from ast_edge.bundle import Bundle
 from ast_edge.config import EngineConfig
 from ast_edge.engine import Scores
 from ast_edge.errors import EngineError
 
-onnxruntime.disable_telemetry_events()
+# On import, ONNX Runtime would write an id to the home directory and report itself to its maker.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as faults
+
+# They have no common base.
+FAULTS = (
+    faults.Fail,
+    faults.InvalidArgument,
+    faults.InvalidGraph,
+    faults.InvalidProtobuf,
+    faults.NoSuchFile,
+    faults.NotImplemented,
+    faults.RuntimeException,
+)
 
 
 class OnnxRuntimeEngine:
@@ -31,7 +45,7 @@ class OnnxRuntimeEngine:
             self._session = onnxruntime.InferenceSession(
                 bundle.onnx, options, providers=["CPUExecutionProvider"]
             )
-        except (Fail, InvalidArgument, InvalidGraph) as exc:
+        except FAULTS as exc:
             raise EngineError(f"{bundle.onnx}: {str(exc).splitlines()[0]}") from exc
         threads = f"{config.threads} threads" if config.threads else "all cores"
         self.description = f"ONNX Runtime {onnxruntime.__version__}, f32, {threads}"
@@ -44,7 +58,7 @@ class OnnxRuntimeEngine:
         """
         try:
             (clip,) = self._session.run(["clip"], {"fbank": fbank})
-        except (Fail, InvalidArgument, ValueError) as exc:
+        except (*FAULTS, ValueError) as exc:
             raise EngineError(
                 f"the graph refused windows of shape {fbank.shape}: {str(exc).splitlines()[0]}"
             ) from exc

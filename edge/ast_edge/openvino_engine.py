@@ -39,6 +39,8 @@ class OpenVinoEngine:
             settings["INFERENCE_NUM_THREADS"] = config.threads
         try:
             self._model = core.compile_model(core.read_model(bundle.onnx), "CPU", settings)
+            self._takes = self._model.input("fbank").get_partial_shape()
+            self._clip = self._model.output("clip")
         except RuntimeError as exc:
             raise EngineError(f"{bundle.onnx}: {str(exc).strip().splitlines()[-1]}") from exc
         self._request = self._model.create_infer_request()
@@ -52,6 +54,11 @@ class OpenVinoEngine:
         Raises:
             EngineError: if the graph does not take windows of this shape.
         """
+        # OpenVINO itself would compute something from windows of any shape.
+        if not self._takes.compatible(openvino.PartialShape(list(fbank.shape))):
+            raise EngineError(
+                f"the graph refused windows of shape {fbank.shape}: expected {self._takes}"
+            )
         try:
             results = self._request.infer({"fbank": fbank})
         except RuntimeError as exc:
@@ -59,4 +66,4 @@ class OpenVinoEngine:
                 f"the graph refused windows of shape {fbank.shape}: "
                 f"{str(exc).strip().splitlines()[-1]}"
             ) from exc
-        return Scores(clip=np.array(results["clip"], np.float32))
+        return Scores(clip=np.array(results[self._clip], np.float32))

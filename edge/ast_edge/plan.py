@@ -35,10 +35,24 @@ def load_plan(path: Path) -> Plan:
         raise ConfigError(f"{path}: bundle: {exc}") from exc
     bundle = load_bundle(folder)
     try:
+        check_hop(bundle, config.hop)
         settings = label_settings(bundle, config.labels)
     except ConfigError as exc:
         raise ConfigError(f"{path}: {exc}") from exc
     return Plan(config, bundle, settings)
+
+
+def check_hop(bundle: Bundle, hop: float) -> None:
+    """Refuse a hop that leaves sound between two windows unheard.
+
+    Raises:
+        ConfigError: if the hop is longer than the window.
+    """
+    if hop > bundle.window_seconds:
+        raise ConfigError(
+            f"hop: {hop:g} s is longer than the {bundle.window_seconds:.2f} s that {bundle.name!r} "
+            "hears at once, so sounds would be missed; use a shorter one"
+        )
 
 
 def label_settings(

@@ -36,6 +36,9 @@ class ModelSpec:
     """What turns logits into probabilities: sigmoid for several labels at once, softmax for one."""
 
     def __post_init__(self) -> None:
+        counts = (self.labels, self.frames, self.mel_bins, self.width, self.depth, self.heads)
+        if min(*counts, *self.patch, *self.stride) < 1:
+            raise ValueError(f"all sizes must be positive: {self}")
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is not a multiple of {self.heads} heads")
         if min(self.grid) < 1:
@@ -45,7 +48,7 @@ class ModelSpec:
             )
         if self.activation not in ("sigmoid", "softmax"):
             raise ValueError(f"activation must be sigmoid or softmax, got {self.activation!r}")
-        if self.std <= 0:
+        if not self.std > 0:  # NaN included
             raise ValueError(f"std must be positive, got {self.std}")
 
     @property

@@ -30,7 +30,7 @@ class TrackerSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.off <= self.on <= 1:
             raise ValueError(f"expected 0 <= off <= on <= 1, got on {self.on} and off {self.off}")
-        if min(self.min_duration, self.hold, self.cooldown) < 0:
+        if not all(s >= 0 for s in (self.min_duration, self.hold, self.cooldown)):
             raise ValueError(f"durations must not be negative: {self}")
 
 
@@ -70,7 +70,8 @@ class EventTracker:
         self._settings = dict(settings)
         self._new_id = new_id
         self._running: dict[Label, _Running] = {}
-        self._quiet_until: dict[Label, float] = {}
+        self._ended: dict[Label, float] = {}
+        """Offset of the newest reported event."""
 
     def feed(self, step: Step) -> list[Event]:
         """Take the next step and return what changed, in the order of the labels."""
@@ -79,7 +80,7 @@ class EventTracker:
             score = float(step.probabilities[label.index])
             running = self._running.get(label)
             if running is None:
-                if score < settings.on or step.onset < self._quiet_until.get(label, -np.inf):
+                if score < settings.on or self._is_quiet(label, settings, step):
                     continue
                 running = self._running[label] = _Running(step, score)
             events += self._advance(label, settings, running, step, score)
@@ -94,7 +95,7 @@ class EventTracker:
     def reset(self) -> None:
         """Forget everything, as if no step had been fed."""
         self._running.clear()
-        self._quiet_until.clear()
+        self._ended.clear()
 
     def _advance(
         self,
@@ -108,21 +109,26 @@ class EventTracker:
         if score >= settings.off:
             running.last = step
             running.peak = max(running.peak, score)
-        elif step.offset - running.last.offset > settings.hold:
+        elif _seconds(running.last.offset, step.offset) > settings.hold:
             del self._running[label]
             yield from self._end(label, running)
             return
-        duration = running.offset - running.onset
+        duration = _seconds(running.onset, running.offset)
         if running.id is None and duration >= settings.min_duration:
             running.id, running.reported = self._new_id(), duration
             yield self._event(label, running, "start")
-        elif running.id is not None and duration - running.reported >= UPDATE_SECONDS:
+        elif running.id is not None and _seconds(running.reported, duration) >= UPDATE_SECONDS:
             running.reported = duration
             yield self._event(label, running, "update")
 
+    def _is_quiet(self, label: Label, settings: TrackerSettings, step: Step) -> bool:
+        """Tell whether an event of the label has only just ended."""
+        ended = self._ended.get(label, -np.inf)
+        return _seconds(ended, step.onset) < settings.cooldown
+
     def _end(self, label: Label, running: "_Running") -> Iterator[Event]:
         if running.id is not None:
-            self._quiet_until[label] = running.offset + self._settings[label].cooldown
+            self._ended[label] = running.offset
             yield self._event(label, running, "end")
 
     def _event(self, label: Label, running: "_Running", phase: Phase) -> Event:
@@ -158,6 +164,14 @@ class _Running:
     def offset(self) -> float:
         # A short sound has left the window's oldest hop before its onset's hop gets there.
         return max(self.first.now, self.last.offset)
+
+
+def _seconds(start: float, end: float) -> float:
+    """Return the time between, to the millisecond.
+
+    Unix times are exact to 0.2 µs only; that must not decide whether 1 s is as long as 1 s.
+    """
+    return round(end - start, 3)
 
 
 def override(settings: TrackerSettings, **changes: float | None) -> TrackerSettings:

@@ -35,6 +35,8 @@ def load_yaml(path: Path, model: type[Tree]) -> Tree:
         raise ConfigError(f"{path}: is not UTF-8 text (byte {exc.start})") from exc
     except yaml.YAMLError as exc:
         raise ConfigError(f"{path}: is not YAML: {_one_line(exc)}") from exc
+    except RecursionError as exc:
+        raise ConfigError(f"{path}: is nested too deeply") from exc
     if not isinstance(tree, dict):
         needed = [name for name, field in model.model_fields.items() if field.is_required()]
         raise ConfigError(f"{path}: expected a mapping with {', '.join(needed)}, got {tree!r:.60}")
@@ -47,12 +49,19 @@ def load_yaml(path: Path, model: type[Tree]) -> Tree:
 def beside_the_file(path: Path, info: ValidationInfo) -> Path:
     """Resolve a path against the folder of the file that names it, not the working directory."""
     folder: Path = (info.context or {}).get("folder", Path())
-    return folder / path.expanduser()
+    try:
+        return folder / path.expanduser()
+    except RuntimeError as exc:
+        raise ValueError(f"no such home directory: {path}") from exc
 
 
 def _existing(path: Path, info: ValidationInfo) -> Path:
     found = beside_the_file(path, info)
-    if not found.is_file():
+    try:
+        exists = found.is_file()
+    except OSError as exc:  # a folder that may not be searched, a name that is too long
+        raise ValueError(f"{found}: {exc.strerror}") from exc
+    if not exists:
         raise ValueError(f"no such file: {found}")
     return found
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ast_edge.cli.terminal import log_to_stderr
@@ -54,10 +55,10 @@ def _print_sources(plan: "Plan", console: Console) -> bool:
     missing = False
     for name, source in plan.config.sources.items():
         try:
-            what = _describe(source)
+            what = escape(_describe(source))
         except AudioError as exc:
-            what, missing = f"[red]not there now:[/] {exc} (run waits for it)", True
-        console.print(f"[bold]source[/]  {name}: {what}")
+            what, missing = f"[red]not there now:[/] {escape(str(exc))} (run waits for it)", True
+        console.print(f"[bold]source[/]  {name}: {what}", soft_wrap=True)
     return missing
 
 

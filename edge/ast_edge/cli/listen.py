@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ast_edge.cli.terminal import add_model_options, log_to_stderr
+from ast_edge.cli.terminal import add_model_options, log_to_stderr, open_model
 from ast_edge.level import FLOOR_DBFS, Level, measure
 
 
@@ -31,15 +31,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Show labels and level until Ctrl-C or the end of the file."""
-    from ast_edge.bundle import find_bundle, load_bundle
-    from ast_edge.config import EngineConfig, SourceConfig
-    from ast_edge.engine import open_engine
+    from ast_edge.config import SourceConfig
     from ast_edge.listener import Listener
     from ast_edge.sources import open_source
 
     log_to_stderr()
-    bundle = load_bundle(find_bundle(args.bundle))
-    engine = open_engine(bundle, EngineConfig(name=args.engine))
+    bundle, engine = open_model(args)
     config = SourceConfig(file=args.file) if args.file else SourceConfig(microphone=args.microphone)
     source = open_source("listen", config)
     listener = Listener(bundle.fbank, bundle.model.frames, args.hop)

@@ -1,6 +1,7 @@
 """Detect sound events with an Audio Spectrogram Transformer and publish them over MQTT."""
 
 import argparse
+import os
 import sys
 
 from ast_edge import __version__
@@ -26,5 +27,6 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # `ast-edge replay … | head`
-        sys.stderr.close()
+        # What is still buffered would fail once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -7,9 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from ast_edge.cli.terminal import add_files, add_model_options, log_to_stderr
+from ast_edge.cli.terminal import add_files, add_model_options, log_to_stderr, open_model
 from ast_edge.errors import AstError
 
 if TYPE_CHECKING:
@@ -38,8 +36,6 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Print the finished events of every file; a bad one is reported, the others go on."""
-    from ast_edge.bundle import find_bundle, load_bundle
-    from ast_edge.config import EngineConfig
     from ast_edge.engine import open_engine
     from ast_edge.plan import load_plan
 
@@ -49,14 +45,13 @@ def run(args: argparse.Namespace) -> int:
         bundle, settings, hop = plan.bundle, plan.settings, plan.config.hop
         engine = open_engine(bundle, plan.config.engine)
     else:
-        bundle = load_bundle(find_bundle(args.bundle))
+        bundle, engine = open_model(args)
         settings, hop = bundle.settings, args.hop
-        engine = open_engine(bundle, EngineConfig(name=args.engine))
-    console, status = Console(highlight=False), 0
+    status = 0
     for path in args.files:
         try:
             for event in replay(path, bundle, engine, settings, hop):
-                _print(path, event, console, as_json=args.json)
+                _print(path, event, as_json=args.json)
         except AstError as exc:
             print(f"ast-edge: {exc}", file=sys.stderr)
             status = exc.exit_code
@@ -85,7 +80,7 @@ def replay(
     yield from pipeline.finish()
 
 
-def _print(path: Path, event: "Event", console: Console, *, as_json: bool) -> None:
+def _print(path: Path, event: "Event", *, as_json: bool) -> None:
     if as_json:
         line = {
             "file": str(path),
@@ -95,9 +90,10 @@ def _print(path: Path, event: "Event", console: Console, *, as_json: bool) -> No
             "offset": round(event.offset, 3),
             "peak": round(event.peak, 4),
         }
-        print(json.dumps(line, ensure_ascii=False), flush=True)
+        print(json.dumps(line), flush=True)
     else:
-        console.print(
+        print(
             f"{path.name}  {event.onset:8.2f} s to {event.offset:8.2f} s  "
-            f"{event.peak:.2f}  {event.label.name}"
+            f"{event.peak:.2f}  {event.label.name}",
+            flush=True,
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.console import Console
 
-from ast_edge.cli.terminal import add_files, add_model_options, log_to_stderr
+from ast_edge.cli.terminal import add_files, add_model_options, log_to_stderr, open_model
 from ast_edge.errors import AstError
 
 if TYPE_CHECKING:
@@ -36,13 +36,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Print the scores of every file; a bad one is reported, the others go on."""
-    from ast_edge.bundle import find_bundle, load_bundle
-    from ast_edge.config import EngineConfig
-    from ast_edge.engine import open_engine
-
     log_to_stderr()
-    bundle = load_bundle(find_bundle(args.bundle))
-    engine = open_engine(bundle, EngineConfig(name=args.engine))
+    bundle, engine = open_model(args)
     console, status = Console(highlight=False), 0
     for path in args.files:
         try:
@@ -55,9 +50,10 @@ def run(args: argparse.Namespace) -> int:
         if args.json:
             rounded = {name: round(score, 6) for name, score in named.items()}
             line = {"file": str(path), "duration": round(duration, 3), "scores": rounded}
-            print(json.dumps(line, ensure_ascii=False), flush=True)
+            print(json.dumps(line), flush=True)
         else:
-            console.print(f"[bold]{path}[/]  {duration:.1f} s")
+            heading = f"{path}  {duration:.1f} s"
+            console.print(heading, style="bold", markup=False, soft_wrap=True)
             for name, score in sorted(named.items(), key=lambda item: -item[1])[: args.top]:
                 console.print(f"  {score:.3f}  {name}")
     return status

@@ -4,6 +4,11 @@ import argparse
 import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ast_edge.bundle import Bundle
+    from ast_edge.engine import Engine
 
 
 def log_to_stderr(*, verbose: bool = False) -> None:
@@ -26,7 +31,30 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--engine", default="auto", choices=["auto", "openvino", "onnxruntime"], help="(auto)"
     )
-    parser.add_argument("--hop", type=float, default=0.5, help="seconds between looks (0.5)")
+    parser.add_argument("--hop", type=_hop, default=0.5, help="seconds between looks (0.5)")
+
+
+def open_model(args: argparse.Namespace) -> "tuple[Bundle, Engine]":
+    """Open the model that the options choose.
+
+    Raises:
+        BundleError, ConfigError, EngineError: if it cannot be used, or not with this hop.
+    """
+    from ast_edge.bundle import find_bundle, load_bundle
+    from ast_edge.config import EngineConfig
+    from ast_edge.engine import open_engine
+    from ast_edge.plan import check_hop
+
+    bundle = load_bundle(find_bundle(args.bundle))
+    check_hop(bundle, args.hop)
+    return bundle, open_engine(bundle, EngineConfig(name=args.engine))
+
+
+def _hop(text: str) -> float:
+    hop = float(text)
+    if not 0.05 <= hop <= 10:
+        raise argparse.ArgumentTypeError(f"expected 0.05 to 10 seconds, got {text}")
+    return hop
 
 
 def add_files(parser: argparse.ArgumentParser) -> None:

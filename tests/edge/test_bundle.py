@@ -1,0 +1,254 @@
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ast_edge.bundle import file_sha256, find_bundle, load_bundle
+from ast_edge.errors import BundleError
+from ast_edge.events import Label
+from ast_edge.fbank import FbankSpec
+from ast_edge.tracker import TrackerSettings
+
+
+def read_tree(folder):
+    return json.loads((folder / "bundle.json").read_text())
+
+
+def refusal(folder, tree=None):
+    """Return why the bundle is refused; `tree` replaces its bundle.json."""
+    if tree is not None:
+        (folder / "bundle.json").write_text(json.dumps(tree))
+    with pytest.raises(BundleError) as caught:
+        load_bundle(folder)
+    assert caught.value.exit_code == 65
+    return str(caught.value)
+
+
+def altered(folder, *path, value):
+    """Return bundle.json with one value set."""
+    tree = read_tree(folder)
+    place = tree
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return tree
+
+
+def test_a_bundle_says_everything_about_itself(tiny_model):
+    bundle = load_bundle(tiny_model)
+    assert bundle.name == "bands"
+    assert bundle.fbank == FbankSpec()
+    assert bundle.model.patch == (16, 16)
+    assert bundle.labels == (Label(0, "Hum", ""), Label(1, "Hiss", ""))
+    assert bundle.settings[bundle.labels[1]] == TrackerSettings(hold=0.5)
+    assert bundle.sha256 == file_sha256(bundle.onnx)
+    assert bundle.window_seconds == pytest.approx(0.995)
+
+
+def test_settings_that_are_not_in_the_file_are_refused(model_folder):
+    tree = read_tree(model_folder)
+    del tree["labels"][0]["settings"]["hold"]
+    assert "settings lacks 'hold'" in refusal(model_folder, tree)
+
+
+@pytest.mark.parametrize("name", ["Hiss", "hiss"])
+def test_a_label_is_found_by_its_name_and_its_slug(tiny_model, name):
+    assert load_bundle(tiny_model).label(name).index == 1
+
+
+def test_an_unknown_label_is_refused_with_the_nearest_one(tiny_model):
+    with pytest.raises(BundleError, match="'His' is not a label of 'bands', did you mean 'Hiss'"):
+        load_bundle(tiny_model).label("His")
+
+
+def test_a_label_far_from_all_is_refused_with_the_list(tiny_model):
+    with pytest.raises(BundleError, match="known are Hum, Hiss"):
+        load_bundle(tiny_model).label("Elephant")
+
+
+def test_a_bundle_is_found_by_its_folder(tiny_model):
+    assert find_bundle(str(tiny_model)) == tiny_model
+
+
+@pytest.mark.parametrize("name", ["nowhere/at/all", "hom", "x" * 5000, "a\0b"])
+def test_a_bundle_that_is_nowhere_is_refused(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BundleError, match="no bundle"):
+        find_bundle(name)
+
+
+def test_an_altered_graph_is_refused(model_folder):
+    with (model_folder / "model.onnx").open("ab") as file:
+        file.write(b"!")
+    message = refusal(model_folder)
+    assert "is damaged or was changed: expected sha256" in message
+    assert "install the bundle again" in message
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "model.onnx"])
+def test_a_missing_file_is_refused(model_folder, name):
+    (model_folder / name).unlink()
+    message = refusal(model_folder)
+    assert "cannot be read" in message
+    assert name in message
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    assert "No such file or directory" in refusal(tmp_path / "none")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\0\x80", b"null", b"[]", b'"x"', b"3"])
+def test_what_is_no_json_object_is_refused(model_folder, content):
+    (model_folder / "bundle.json").write_bytes(content)
+    refusal(model_folder)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"format": ' * 100_000])
+def test_huge_nesting_is_refused(model_folder, text):
+    (model_folder / "bundle.json").write_text(text)
+    refusal(model_folder)
+
+
+def test_a_newer_format_is_refused(model_folder):
+    tree = altered(model_folder, "format", value=2)
+    assert "is format 2, this ast-edge reads 1: update it" in refusal(model_folder, tree)
+
+
+@pytest.mark.parametrize(
+    "key", ["format", "name", "fbank", "model", "labels", "metrics", "licence", "files"]
+)
+def test_a_missing_key_is_named(model_folder, key):
+    tree = read_tree(model_folder)
+    del tree[key]
+    assert f"lacks {key!r}" in refusal(model_folder, tree)
+
+
+def test_another_front_end_is_refused(model_folder):
+    tree = altered(model_folder, "fbank", "kind", value="librosa-mel")
+    message = refusal(model_folder, tree)
+    assert "was made for the front end 'librosa-mel', this ast-edge has 'kaldi-fbank'" in message
+
+
+@pytest.mark.parametrize("section", ["fbank", "model"])
+def test_an_unknown_setting_is_refused(model_folder, section):
+    tree = altered(model_folder, section, "dither", value=1.0)
+    assert f"{section} has the unknown setting 'dither'" in refusal(model_folder, tree)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("fbank", "sample_rate"), "fast", "fbank.sample_rate: .*got 'fast'"),
+        (("fbank", "sample_rate"), 16000.5, "fbank.sample_rate: "),
+        (("fbank", "frame_length_ms"), float("inf"), "at most a second"),
+        (("fbank", "window"), "kaiser", "fbank.window: "),
+        (("model", "patch"), [16], "model.patch"),
+        (("model", "patch"), "ab", "model.patch"),
+        (("model", "stride"), [0, 0], "all sizes must be positive"),
+        (("model", "heads"), 0, "all sizes must be positive"),
+        (("model", "labels"), None, "model.labels: .*got None"),
+        (("labels", 0, "settings", "on"), 0.1, "expected 0 <= off <= on"),
+        (("labels", 0, "settings", "hold"), float("nan"), "must not be negative"),
+        (("labels", 0), "Hum", "is malformed"),
+        (("files",), ["model.onnx"], "is malformed"),
+        (("files", "model.onnx"), 7, "is malformed"),
+        (("metrics",), None, "is malformed"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused(model_folder, path, value, message):
+    found = refusal(model_folder, altered(model_folder, *path, value=value))
+    assert re.search(message, found), found
+
+
+def test_mel_bins_that_do_not_fit_are_refused(model_folder):
+    tree = altered(model_folder, "fbank", "mel_bins", value=64)
+    message = refusal(model_folder, tree)
+    assert "the model reads 128 mel bins, but its front end makes 64" in message
+
+
+def test_a_wrong_count_of_labels_is_refused(model_folder):
+    tree = altered(model_folder, "model", "labels", value=3)
+    assert "the model has 3 outputs for 2 labels" in refusal(model_folder, tree)
+
+
+def test_labels_with_one_topic_name_are_refused(model_folder):
+    tree = altered(model_folder, "labels", 1, "name", value="hum!")
+    assert "two labels have the same topic name" in refusal(model_folder, tree)
+
+
+def test_a_label_without_a_topic_name_is_refused(model_folder):
+    tree = altered(model_folder, "labels", 1, "name", value="狗")
+    assert "no topic name can be made of the label '狗'" in refusal(model_folder, tree)
+
+
+@pytest.mark.parametrize("name", ["../model.onnx", "/etc/passwd", "a/b", "..", ".", ""])
+def test_files_outside_the_folder_are_not_read(model_folder, name):
+    tree = read_tree(model_folder)
+    tree["files"][name] = tree["files"]["model.onnx"]
+    refusal(model_folder, tree)
+
+
+def test_a_bundle_without_a_sum_of_its_graph_is_refused(model_folder):
+    tree = altered(model_folder, "files", value={})
+    assert "lacks 'files.model.onnx'" in refusal(model_folder, tree)
+
+
+def places(tree, path=()):
+    """Yield the path of every value in a JSON tree."""
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    for key, value in items:
+        yield (*path, key)
+        if isinstance(value, dict | list):
+            yield from places(value, (*path, key))
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**20), 10**20),
+    st.integers(-3, 3),
+    st.floats(),
+    st.text(max_size=5),
+    st.lists(st.integers(-2, 300), max_size=3),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=300,
+)
+@given(data=st.data())
+def test_any_other_value_anywhere_loads_or_is_refused(tiny_model, model_folder, data):
+    tree = read_tree(tiny_model)
+    path = data.draw(st.sampled_from(list(places(tree))))
+    place = tree
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = data.draw(VALUES)
+    (model_folder / "bundle.json").write_text(json.dumps(tree))
+    _load_or_refuse(model_folder)
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=200,
+)
+@given(cut=st.integers(0, 2000), put=st.binary(max_size=4), skip=st.integers(0, 20))
+def test_any_other_bytes_anywhere_load_or_are_refused(tiny_model, model_folder, cut, put, skip):
+    content = (tiny_model / "bundle.json").read_bytes()
+    (model_folder / "bundle.json").write_bytes(content[:cut] + put + content[cut + skip :])
+    _load_or_refuse(model_folder)
+
+
+def _load_or_refuse(folder: Path) -> None:
+    try:
+        bundle = load_bundle(folder)
+    except BundleError:
+        return
+    assert len(bundle.labels) == bundle.model.labels
+    assert replace(bundle.fbank) == bundle.fbank

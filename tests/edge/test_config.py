@@ -1,0 +1,140 @@
+from pathlib import Path
+
+import pytest
+
+from ast_edge.config import load_config
+from ast_edge.errors import ConfigError
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(text):
+        (tmp_path / "c.yaml").write_text(text)
+        return load_config(tmp_path / "c.yaml")
+
+    return load
+
+
+@pytest.fixture
+def problem(load, tmp_path):
+    """Return what is wrong with a text, without the file's name in front."""
+
+    def problem(text):
+        with pytest.raises(ConfigError) as caught:
+            load(text)
+        assert caught.value.exit_code == 78
+        return str(caught.value).removeprefix(f"{tmp_path / 'c.yaml'}: ")
+
+    return problem
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_configuration_loads(path):
+    assert load_config(path).sources
+
+
+def test_a_source_is_all_that_is_needed(load):
+    config = load("sources: {kitchen: {microphone: default}}")
+    assert (config.bundle, config.hop, config.labels, config.mqtt) == ("home", 0.5, {}, None)
+
+
+@pytest.mark.parametrize("host", ["Küche-1.local", "...", ""])
+def test_the_node_is_the_host_name_as_a_topic_level(monkeypatch, load, host):
+    monkeypatch.setattr("socket.gethostname", lambda: host)
+    node = load("sources: {a: {microphone: x}}").node
+    assert node == ("kuche_1_local" if "K" in host else "ast-edge")
+
+
+def test_on_and_off_are_words(load):
+    config = load("{sources: {a: {microphone: x}}, labels: {Dog: {on: 0.7, off: 0.4}, Cat: ~}}")
+    assert (config.labels["Dog"].on, config.labels["Dog"].off) == (0.7, 0.4)
+    assert config.labels["Cat"] is None
+
+
+def test_a_shipped_bundle_is_named_and_another_is_a_path_beside_the_file(load, tmp_path):
+    text = "{sources: {a: {microphone: x}}, bundle: BUNDLE}"
+    assert load(text.replace("BUNDLE", "home")).bundle == "home"
+    assert load(text.replace("BUNDLE", "./mine")).bundle == str(tmp_path / "mine")
+    assert load(text.replace("BUNDLE", "/opt/mine")).bundle == "/opt/mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{source: {}}", "source: unknown key, did you mean 'sources'?"),
+        ("{sources: {}}", None),
+        ("{sources: [a]}", None),
+        ("sources:", None),
+        (
+            "sources: {a: {}}",
+            "sources.a: give exactly one of microphone, file and stdin, got none",
+        ),
+        (
+            "sources: {a: {microphone: x, stdin: s16le}}",
+            "sources.a: give exactly one of microphone, file and stdin, got microphone, stdin",
+        ),
+        (
+            "sources: {a: {microfone: x}}",
+            "sources.a.microfone: unknown key, did you mean 'microphone'?",
+        ),
+        (
+            "sources: {a b: {microphone: x}}",
+            "sources.a b: 'a b' becomes part of topics: only letters, digits, '_' and '-'",
+        ),
+        (
+            "sources: {a: {stdin: s24le}}",
+            "sources.a.stdin: should be 's16le' or 'f32le', got 's24le'",
+        ),
+        ("sources: {a: {stdin: s16le, channels: 0}}", None),
+        ("sources: {a: {stdin: s16le, sample_rate: 16k}}", None),
+        ("{node: a/b, sources: {a: {microphone: x}}}", None),
+        ("{hop: 0.01, sources: {a: {microphone: x}}}", None),
+        ("{hop: .nan, sources: {a: {microphone: x}}}", "hop: should be a finite number, got nan"),
+        (
+            "{sources: {a: {microphone: x}}, labels: {Dog: {onn: 0.5}}}",
+            "labels.Dog.onn: unknown key, did you mean 'on'?",
+        ),
+        (
+            "{sources: {a: {microphone: x}}, labels: {Dog: {on: .nan}}}",
+            "labels.Dog.on: should be a finite number, got nan",
+        ),
+        (
+            "{sources: {a: {microphone: x}}, labels: {Dog: {on: 1.5}}}",
+            "labels.Dog.on: should be less than or equal to 1, got 1.5",
+        ),
+        (
+            "{sources: {a: {microphone: x}}, engine: {threds: 2}}",
+            "engine.threds: unknown key, did you mean 'threads'?",
+        ),
+        (
+            "{sources: {a: {microphone: x}}, engine: {name: tensorrt}}",
+            "engine.name: should be 'auto', 'openvino' or 'onnxruntime', got 'tensorrt'",
+        ),
+        (
+            "{sources: {a: {microphone: x}}, mqtt: {hots: b}}",
+            "mqtt.hots: unknown key, did you mean 'host'?",
+        ),
+        (
+            "{sources: {a: {microphone: x}}, mqtt: {tls: {certifikat: b}}}",
+            "mqtt.tls.certifikat: unknown key, did you mean 'certificate'?",
+        ),
+        ("{sources: {a: {microphone: x}}, mqtt: {base_topic: 'a/#'}}", None),
+        ("{sources: {a: {microphone: x}}, mqtt: {port: 70000}}", None),
+    ],
+)
+def test_every_problem_is_one_line_that_says_where_and_what(problem, text, expected):
+    found = problem(text)
+    assert "\n" not in found
+    assert expected is None or found == expected
+
+
+def test_a_recording_that_is_missing_is_named(problem, tmp_path):
+    found = problem("sources: {a: {file: night.flac}}")
+    assert found == f"sources.a.file: no such file: {tmp_path / 'night.flac'}"
+
+
+def test_a_password_file_that_is_missing_is_named(problem, tmp_path):
+    found = problem("{sources: {a: {microphone: x}}, mqtt: {password_file: secret}}")
+    assert found == f"mqtt.password_file: no such file: {tmp_path / 'secret'}"

@@ -1,0 +1,327 @@
+"""The daemon with sources that are lists, a model whose scores are known, and sinks that keep."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from ast_edge.audio import Block, Stream
+from ast_edge.bundle import load_bundle
+from ast_edge.daemon import MAX_BATCH, MAX_DUE, SILENT_SECONDS, Daemon
+from ast_edge.engine import Scores
+from ast_edge.errors import AudioError
+from ast_edge.listener import Listener
+from ast_edge.pipeline import Pipeline
+
+pytest.importorskip("onnx", reason="onnx is not installed")
+from rigs.model import RATE, scores, silence, tone
+from rigs.mosquitto import wait_until
+
+HOP = 0.1
+TIMEOUT = 20.0
+
+
+class ListSource:
+    """Yield each array as a stream of its own, 100 ms a block; then wait, fail or end."""
+
+    def __init__(self, name, *streams, live=False, endless=False, error=None):
+        self.name = name
+        self.exhausted = threading.Event()
+        self.closed = threading.Event()
+        self._streams = streams
+        self._live = live
+        self._endless = endless
+        self._error = error
+
+    def blocks(self) -> Iterator[Block]:
+        for samples in self._streams:
+            stream = Stream(self.name, RATE, 1, started_at=0.0, live=self._live)
+            for start in range(0, len(samples), RATE // 10):
+                yield Block(stream, start, samples[start : start + RATE // 10, np.newaxis])
+        self.exhausted.set()
+        if self._endless:
+            assert self.closed.wait(TIMEOUT), "was never closed"
+        if self._error:
+            raise self._error
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+class NumpyEngine:
+    """Score as the tiny model does; call `before` first."""
+
+    description = "NumPy"
+
+    def __init__(self, before: Callable[[], object] = lambda: None) -> None:
+        self.batches: list[int] = []
+        self.seen: list[np.ndarray] = []
+        self._before = before
+
+    def run(self, fbank):
+        self._before()
+        self.batches.append(len(fbank))
+        self.seen += list(fbank)
+        return Scores(scores(fbank).astype(np.float32))
+
+
+class ListSink:
+    def __init__(self):
+        self.events = []
+
+    def publish(self, event):
+        self.events.append(event)
+
+    def close(self):
+        pass
+
+    def lives(self, source=None):
+        return [(e.phase, e.label.name) for e in self.events if source in (None, e.source)]
+
+
+class Clock:
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+    def advance(self):
+        self.now += SILENT_SECONDS + 1
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_model):
+    return load_bundle(tiny_model)
+
+
+@pytest.fixture
+def make(bundle):
+    """Make a daemon for sources, with one sink as its attribute `sink`."""
+
+    def make(*sources, engine=None, sinks=None, **more):
+        pipelines = {s.name: Pipeline(s.name, bundle, bundle.settings, HOP) for s in sources}
+        sink = ListSink()
+        daemon = Daemon(sources, pipelines, engine or NumpyEngine(), sinks or [sink], **more)
+        daemon.sink = sink
+        return daemon
+
+    return make
+
+
+class Running:
+    """A daemon in a thread; on leaving it is stopped and must end."""
+
+    def __init__(self, daemon):
+        self._daemon = daemon
+        self._thread = threading.Thread(target=daemon.run)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._daemon.stop()
+        self._thread.join(TIMEOUT)
+        assert not self._thread.is_alive(), "the daemon does not stop"
+
+
+def beeps(*labels):
+    """A second of silence, a second of each label, and again a second of silence."""
+    return np.concatenate([silence(1), *(tone(label, 1) for label in labels), silence(1)])
+
+
+def windows_in(seconds):
+    return int(seconds / HOP)  # and the rest at the end
+
+
+def test_events_reach_all_sinks_in_order(make):
+    first, second = ListSink(), ListSink()
+    make(ListSource("a", beeps("Hum", "Hiss")), sinks=[first, second]).run()
+    assert first.events == second.events
+    assert first.lives() == [
+        ("start", "Hum"),
+        ("start", "Hiss"),
+        ("end", "Hum"),
+        ("end", "Hiss"),
+    ]
+
+
+def test_events_lie_where_the_sound_was(make):
+    daemon = make(ListSource("a", beeps("Hum")))
+    daemon.run()
+    event = daemon.sink.events[-1]
+    assert event.onset == pytest.approx(1.0, abs=0.15)
+    assert event.offset == pytest.approx(2.0, abs=0.15)
+
+
+def test_sources_have_events_of_their_own(make):
+    daemon = make(ListSource("a", beeps("Hum")), ListSource("b", beeps("Hiss")))
+    daemon.run()
+    assert daemon.sink.lives("a") == [("start", "Hum"), ("end", "Hum")]
+    assert daemon.sink.lives("b") == [("start", "Hiss"), ("end", "Hiss")]
+
+
+def test_a_source_that_fails_does_not_stop_the_other(make, caplog):
+    failing = ListSource("bad", error=AudioError("no sound here"))
+    daemon = make(failing, ListSource("good", beeps("Hum")))
+    with pytest.raises(AudioError, match="no sound here"):
+        daemon.run()
+    assert daemon.sink.lives("good") == [("start", "Hum"), ("end", "Hum")]
+    assert "source bad has failed: no sound here" in caplog.messages
+
+
+def test_what_came_before_a_failure_is_reported(make):
+    daemon = make(ListSource("a", beeps("Hum"), error=AudioError("unplugged")))
+    with pytest.raises(AudioError):
+        daemon.run()
+    assert daemon.sink.lives() == [("start", "Hum"), ("end", "Hum")]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_bug_in_a_source_ends_the_run_with_it(make):
+    healthy = ListSource("b", live=True, endless=True)
+    with pytest.raises(ZeroDivisionError):
+        make(ListSource("a", error=ZeroDivisionError()), healthy).run()
+    assert healthy.closed.is_set()
+
+
+def test_the_events_of_a_source_that_has_ended_end_while_others_go_on(make):
+    others = ListSource("b", live=True, endless=True)
+    daemon = make(ListSource("a", tone("Hum", 2)), others, clock=Clock())  # it stands still
+    with Running(daemon):
+        wait_until(lambda: daemon.sink.lives("a") == [("start", "Hum"), ("end", "Hum")])
+
+
+def test_stop_ends_a_run_and_publishes_how_events_ended(make):
+    daemon = make(ListSource("a", tone("Hum", 2), live=True, endless=True))
+    with Running(daemon):
+        wait_until(lambda: daemon.sink.events)
+    assert daemon.sink.lives() == [("start", "Hum"), ("end", "Hum")]
+
+
+def test_stop_does_not_wait_for_windows_that_are_due(make):
+    engine = NumpyEngine(before=lambda: daemon.stop())
+    daemon = make(ListSource("a", silence(6)), engine=engine)
+    daemon.run()
+    assert len(engine.batches) == 1
+
+
+def test_stop_before_run_makes_it_return_at_once(make):
+    engine = NumpyEngine()
+    daemon = make(ListSource("a", silence(6)), engine=engine)
+    daemon.stop()
+    daemon.run()
+    assert engine.batches == []
+
+
+def test_every_source_is_closed_at_the_end(make):
+    sources = [ListSource("a", silence(0.5)), ListSource("b", error=AudioError("x"))]
+    with pytest.raises(AudioError):
+        make(*sources).run()
+    assert all(source.closed.is_set() for source in sources)
+
+
+def test_a_slow_engine_drops_the_oldest_windows_of_live_sound(make, bundle, caplog):
+    sound = beeps("Hum", "Hiss")
+    source = ListSource("a", sound, live=True)
+    # While the first batch is scored, all the rest of the sound arrives.
+    engine = NumpyEngine(before=lambda: source.exhausted.wait(TIMEOUT))
+    daemon = make(source, engine=engine)
+    daemon.run()
+    assert daemon.dropped_windows > 0
+    assert daemon.dropped_windows + len(engine.seen) == windows_in(4)
+    assert "the engine cannot keep up: 1 windows dropped so far" in caplog.text
+    listener = Listener(bundle.fbank, bundle.model.frames, HOP)
+    blocks = ListSource("a", sound, live=True).blocks()
+    newest = [window for block in blocks for window in listener.feed(block)] + listener.flush()
+    for found, window in zip(engine.seen[-MAX_DUE:], newest[-MAX_DUE:], strict=True):
+        assert np.array_equal(found, window.fbank)
+
+
+def test_a_slow_engine_drops_nothing_of_a_recording(make):
+    source = ListSource("a", beeps("Hum", "Hiss"))
+    engine = NumpyEngine(before=lambda: source.exhausted.wait(TIMEOUT))
+    daemon = make(source, engine=engine)
+    daemon.run()
+    assert daemon.dropped_windows == 0
+    assert sum(engine.batches) == windows_in(4)
+    assert max(engine.batches) <= MAX_BATCH
+
+
+def test_windows_of_several_sources_share_a_batch(make):
+    sources = [ListSource(name, silence(4)) for name in "abc"]
+    # They wait for each other: nothing is scored before all have read everything.
+    ready = [source.exhausted for source in sources]
+    engine = NumpyEngine(before=lambda: [event.wait(TIMEOUT) for event in ready])
+    make(*sources, engine=engine).run()
+    assert sum(engine.batches) == 3 * windows_in(4)
+    assert max(engine.batches) > 3
+
+
+def test_the_events_of_a_live_source_that_falls_silent_end(make):
+    clock = Clock()
+    daemon = make(ListSource("a", tone("Hum", 2), live=True, endless=True), clock=clock)
+    with Running(daemon):
+        wait_until(lambda: daemon.sink.events)
+        clock.advance()
+        wait_until(lambda: daemon.sink.lives() == [("start", "Hum"), ("end", "Hum")])
+
+
+class HaltingSource(ListSource):
+    """Deliver half of the sound only when the engine has seen something of the first."""
+
+    scored: threading.Event
+
+    def blocks(self):
+        for number, block in enumerate(super().blocks()):
+            assert number != 15 or self.scored.wait(TIMEOUT)
+            yield block
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_slow_engine_does_not_make_a_source_seem_silent(make, live):
+    clock, source = Clock(), HaltingSource("a", tone("Hum", 3), live=live)
+    source.scored = threading.Event()
+
+    def be_slow():
+        clock.advance()
+        source.scored.set()
+        # Meanwhile the source delivers the rest.
+        assert source.exhausted.wait(TIMEOUT)
+
+    daemon = make(source, engine=NumpyEngine(before=be_slow), clock=clock)
+    daemon.run()
+    assert daemon.sink.lives() == [("start", "Hum"), ("end", "Hum")]
+
+
+def test_a_gap_ends_the_events_before_it(make):
+    daemon = make(ListSource("a", tone("Hum", 1), tone("Hum", 1)))
+    daemon.run()
+    assert daemon.sink.lives() == [("start", "Hum"), ("end", "Hum")] * 2
+    assert len({event.id for event in daemon.sink.events}) == 2
+
+
+def test_bad_samples_are_reported_once_per_source(make, caplog):
+    broken = beeps("Hum")
+    broken[::5000] = np.nan
+    daemon = make(ListSource("a", broken, broken), ListSource("b", beeps("Hiss")))
+    daemon.run()
+    reports = [m for m in caplog.messages if "NaN" in m]
+    assert reports == ["source a: NaN or infinite samples, taken as silence"]
+    assert daemon.sink.lives("a") == [("start", "Hum"), ("end", "Hum")] * 2
+
+
+def test_an_engine_that_fails_ends_the_run_with_its_error(make):
+    def fail():
+        raise RuntimeError("device lost")
+
+    source = ListSource("a", beeps("Hum"), live=True, endless=True)
+    with pytest.raises(RuntimeError, match="device lost"):
+        make(source, engine=NumpyEngine(before=fail)).run()
+    assert source.closed.is_set()
+
+
+def test_no_sources_is_nothing_to_do(make):
+    make().run()

@@ -1,0 +1,193 @@
+"""All engines by the same tests, with a graph whose scores are known."""
+
+import logging
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+from ast_edge.bundle import load_bundle
+from ast_edge.config import EngineConfig
+from ast_edge.engine import ENGINES, open_engine
+from ast_edge.errors import EngineError
+
+pytest.importorskip("onnx", reason="onnx is not installed")
+from rigs.model import FRAMES, LABELS, make_tree, scores, write_bundle, write_tree
+
+INSTALLED = [name for name in ENGINES if find_spec(name)]
+every_engine = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.skipif(n not in INSTALLED, reason=f"no {n} installed"))
+        for n in ENGINES
+    ],
+)
+
+
+def exact(name):
+    return EngineConfig(name=name, precision="f32", threads=1)
+
+
+def windows(batch):
+    return np.random.default_rng(batch).normal(-8, 4, (batch, FRAMES, 128)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_model):
+    return load_bundle(tiny_model)
+
+
+@pytest.fixture(scope="module")
+def engines(bundle):
+    return {name: open_engine(bundle, exact(name)) for name in INSTALLED}
+
+
+@every_engine
+@pytest.mark.parametrize("batch", range(1, 9))
+def test_every_batch_is_scored_as_the_graph_says(engines, name, batch):
+    fbank = windows(batch)
+    clip = engines[name].run(fbank).clip
+    assert clip.dtype == np.float32
+    assert clip == pytest.approx(scores(fbank), abs=1e-5)
+
+
+@every_engine
+def test_the_size_of_the_batch_changes_nothing(engines, name):
+    fbank = windows(8)
+    alone = np.concatenate([engines[name].run(window[np.newaxis]).clip for window in fbank])
+    assert engines[name].run(fbank).clip == pytest.approx(alone, abs=1e-6)
+
+
+@every_engine
+def test_the_same_windows_have_the_same_scores(engines, name):
+    first = engines[name].run(windows(3)).clip
+    engines[name].run(windows(5))
+    assert np.array_equal(first, engines[name].run(windows(3)).clip)
+
+
+@pytest.mark.skipif(len(INSTALLED) < 2, reason="one engine only")
+def test_the_engines_agree(engines):
+    first, *others = [engine.run(windows(4)).clip for engine in engines.values()]
+    assert all(other == pytest.approx(first, abs=1e-5) for other in others)
+
+
+@every_engine
+def test_scores_stay_what_they_are_when_the_engine_runs_again(engines, name):
+    clip = engines[name].run(windows(2)).clip
+    kept = clip.copy()
+    engines[name].run(windows(2) + 5)
+    assert np.array_equal(clip, kept)
+
+
+@every_engine
+@pytest.mark.parametrize("shape", [(1, FRAMES + 1, 128), (1, FRAMES, 64), (FRAMES, 128)])
+def test_windows_of_another_shape_are_refused(engines, name, shape):
+    with pytest.raises(EngineError, match=r"the graph refused windows of shape \(") as caught:
+        engines[name].run(np.zeros(shape, np.float32))
+    assert "\n" not in str(caught.value)
+
+
+@every_engine
+def test_an_engine_goes_on_after_windows_that_it_refused(engines, name):
+    with pytest.raises(EngineError):
+        engines[name].run(np.zeros((1, 3, 128), np.float32))
+    assert engines[name].run(windows(1)).clip.shape == (1, len(LABELS))
+
+
+@every_engine
+@pytest.mark.parametrize(
+    "graph",
+    [
+        {"labels": 3},
+        {"output": "scores"},
+        {"name": "input"},
+        {"mel_bins": 64},
+        {"squash": "Log"},  # not a number on silence
+        {"squash": "Neg"},  # not a probability on silence
+        {"squash": "NoSuchOperator"},
+    ],
+    ids=str,
+)
+def test_a_graph_that_does_not_fit_its_bundle_is_refused(tmp_path, name, graph):
+    bundle = load_bundle(write_bundle(tmp_path, **graph))
+    with pytest.raises(EngineError, match=f"^{name}: ") as caught:
+        open_engine(bundle, exact(name))
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 69
+
+
+@every_engine
+@pytest.mark.parametrize(
+    "content", [b"", b"\0" * 100, b"not a graph"], ids=["empty", "zeros", "text"]
+)
+def test_a_file_that_is_no_graph_is_refused(model_folder, name, content):
+    (model_folder / "model.onnx").write_bytes(content)
+    write_tree(model_folder, make_tree(model_folder))
+    with pytest.raises(EngineError, match=f"^{name}: "):
+        open_engine(load_bundle(model_folder), exact(name))
+
+
+@pytest.mark.skipif("onnxruntime" not in INSTALLED, reason="no onnxruntime installed")
+def test_onnxruntime_refuses_a_precision_that_it_lacks(bundle):
+    with pytest.raises(EngineError, match="onnxruntime computes in f32"):
+        open_engine(bundle, EngineConfig(name="onnxruntime", precision="bf16"))
+
+
+@pytest.mark.skipif("openvino" not in INSTALLED, reason="no openvino installed")
+def test_a_lower_precision_changes_scores_by_little(bundle):
+    engine = open_engine(bundle, EngineConfig(name="openvino", precision="auto", threads=1))
+    assert engine.run(windows(4)).clip == pytest.approx(scores(windows(4)), abs=0.03)
+
+
+@pytest.mark.skipif("openvino" not in INSTALLED, reason="no openvino installed")
+def test_auto_takes_openvino_and_says_so_once(bundle, caplog):
+    with caplog.at_level(logging.INFO, "ast_edge"):
+        open_engine(bundle, EngineConfig())
+    assert [r.levelname for r in caplog.records] == ["INFO"]
+    assert caplog.records[0].getMessage().startswith("engine OpenVINO ")
+
+
+@pytest.mark.skipif("onnxruntime" not in INSTALLED, reason="no onnxruntime installed")
+def test_auto_falls_back_with_one_warning(bundle, caplog, monkeypatch):
+    monkeypatch.delitem(sys.modules, "ast_edge.openvino_engine", raising=False)
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    engine = open_engine(bundle, EngineConfig())
+    assert engine.description.startswith("ONNX Runtime")
+    (warning,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert warning.startswith("engine openvino: cannot be imported")
+    assert "pip install openvino" in warning
+
+
+def test_without_any_engine_the_error_names_the_reason_for_each(bundle, monkeypatch):
+    for name in ENGINES:
+        monkeypatch.delitem(sys.modules, f"ast_edge.{name}_engine", raising=False)
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(EngineError, match=r"openvino: cannot .*; onnxruntime: cannot "):
+        open_engine(bundle, EngineConfig())
+
+
+@every_engine
+def test_an_engine_leaves_nothing_in_the_home_directory(tiny_model, tmp_path, name):
+    home = tmp_path / "home"
+    home.mkdir()
+    program = (
+        "import sys, numpy as np\n"
+        "from pathlib import Path\n"
+        "from ast_edge.bundle import load_bundle\n"
+        "from ast_edge.config import EngineConfig\n"
+        "from ast_edge.engine import open_engine\n"
+        "bundle = load_bundle(Path(sys.argv[1]))\n"
+        "open_engine(bundle, EngineConfig(name=sys.argv[2], threads=1))\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "PYTEST_"))}
+    subprocess.run(
+        [sys.executable, "-c", program, str(tiny_model), name],
+        env=environment | {"HOME": str(home), "TMPDIR": str(home)},
+        cwd=home,
+        check=True,
+        timeout=60,
+    )
+    assert list(home.rglob("*")) == []

@@ -1,0 +1,53 @@
+"""Small checkpoints with random weights."""
+
+import torch
+
+from ast_edge.events import Label
+from ast_edge.fbank import FbankSpec
+from ast_edge.spec import ModelSpec
+from ast_training.checkpoint import Checkpoint
+from ast_training.model import AudioSpectrogramTransformer
+
+LABELS = (Label(0, "Whistle", "/m/0k5j"), Label(1, "Hum", "/m/01swy6"), Label(2, "Hiss", ""))
+
+
+def random_checkpoint(**changes: object) -> Checkpoint:
+    """Two blocks of width 64 that hear three labels in windows of 64 frames; not trained."""
+    spec = ModelSpec(
+        labels=len(LABELS), frames=64, width=64, depth=2, heads=1, stride=(16, 16), mean=-7, std=5
+    )
+    torch.manual_seed(0)
+    model = AudioSpectrogramTransformer(spec)
+    for parameter in model.parameters():  # far from the start, where every answer is one half
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.25)
+    values = {
+        "model": spec,
+        "fbank": FbankSpec(),
+        "labels": LABELS,
+        "weights": dict(model.state_dict()),
+        "recipe": {
+            "name": "small",
+            "licence": "CC0-1.0",
+            "optimizer": {"examples_per_epoch": 640},
+            "packs": {
+                "sounds": {"background": False, "labels": {"w": "Whistle", "h": "Hum", "x": None}},
+                "neither": {"background": False, "labels": {}},
+                "noise": {"background": True, "labels": {}},
+            },
+        },
+        "epoch": 3,
+        "metrics": {
+            "macro_ap": 0.5,
+            "recordings": 12,
+            "labels": {
+                "Whistle": {"ap": 0.75, "positives": 4},
+                "Hum": {"ap": 0.25, "positives": 2},
+                "Hiss": {"ap": None, "positives": 0},
+            },
+            "thresholds": {"Whistle": 0.61, "Hum": 0.42, "Hiss": 0.95},
+            "calibration": "by hand",
+        },
+        "provenance": {"torch": str(torch.__version__)},
+    }
+    return Checkpoint(**values | changes)  # type: ignore[arg-type]

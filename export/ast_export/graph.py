@@ -1,6 +1,9 @@
 """A trained model as one ONNX graph: log-mel filterbanks in, probabilities out."""
 
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +40,7 @@ def export_graph(model: AudioSpectrogramTransformer, path: Path) -> None:
     products, which give the same values.
     """
     example = torch.zeros(2, model.spec.frames, model.spec.mel_bins)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # deprecations inside the exporter
+    with _quiet():
         torch.onnx.export(
             _Probabilities(model),
             (example,),
@@ -51,6 +53,20 @@ def export_graph(model: AudioSpectrogramTransformer, path: Path) -> None:
             dynamic_shapes={"fbank": {0: torch.export.Dim("batch", min=1, max=1024)}},
             verbose=False,
         )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's deprecations and its notes on torchvision, not needed, to itself."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
 
 
 def halve_weights(path: Path, smallest: int = 1024) -> None:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from ast_edge.bundle import load_bundle
 from ast_edge.config import EngineConfig
 from ast_edge.engine import open_engine
-from ast_edge.fbank import fbank
+from ast_edge.errors import AudioError
+from ast_edge.fbank import FbankSpec, fbank
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.recordings import read_audio
 from ast_training.validation import windows_of
@@ -19,7 +20,11 @@ LIMITS = {"f32": 1e-4, "bf16": 3e-2}
 """Largest difference in probability that a graph with float32 weights may show, per precision."""
 HALF_WEIGHTS_LIMIT = 1e-2
 """The same for float16 weights."""
+BATCH = 16
+"""Windows at a time, as many as a large model has memory for."""
 RUNS = (("onnxruntime", "f32"), ("openvino", "f32"), ("openvino", "bf16"))
+
+SUFFIXES = (".wav", ".flac", ".ogg")
 
 
 @dataclass(frozen=True)
@@ -46,16 +51,19 @@ def compare(
 ) -> list[Parity]:
     """Run the bundle in `folder` on windows (n, frames, mels) through every engine."""
     bundle = load_bundle(folder)
+    batches = np.split(windows, range(BATCH, len(windows), BATCH))
     with torch.inference_mode():
-        expected = model.probabilities(torch.from_numpy(windows)).numpy()
+        outputs = [model.probabilities(torch.from_numpy(batch)).numpy() for batch in batches]
+    expected = np.concatenate(outputs)
     reports = []
-    for engine, precision in RUNS:
-        config = EngineConfig.model_validate({"name": engine, "precision": precision})
-        found = open_engine(bundle, config).run(windows).clip
+    for name, precision in RUNS:
+        config = EngineConfig.model_validate({"name": name, "precision": precision})
+        engine = open_engine(bundle, config)
+        found = np.concatenate([engine.run(batch).clip for batch in batches])
         difference = np.abs(found - expected)
         reports.append(
             Parity(
-                engine=engine,
+                engine=name,
                 precision=precision,
                 largest=float(difference.max()),
                 mean=float(difference.mean()),
@@ -66,14 +74,22 @@ def compare(
     return reports
 
 
-def audio_windows(folder: Path, bundle_folder: Path, most: int = 256) -> NDArray[np.float32]:
-    """Cut the recordings of a folder into windows for a bundle (n, frames, mels)."""
-    bundle = load_bundle(bundle_folder)
+def audio_windows(
+    folder: Path, spec: FbankSpec, frames: int, most: int = 256
+) -> NDArray[np.float32]:
+    """Cut the recordings of a folder into windows (n, frames, mels).
+
+    Raises:
+        AudioError: if there is no recording, or one cannot be used.
+    """
     windows: list[NDArray[np.float32]] = []
-    paths = (p for p in sorted(folder.rglob("*")) if p.suffix in (".wav", ".flac", ".ogg"))
-    for path in paths:
-        features = fbank(read_audio(path, bundle.fbank.sample_rate), bundle.fbank)
-        windows += windows_of(features, bundle.model.frames, bundle.model.frames)
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
+        features = fbank(read_audio(path, spec.sample_rate), spec)
+        windows += windows_of(features, frames, frames)
         if len(windows) >= most:
             break
+    if not windows:
+        raise AudioError(
+            f"{folder}: expected recordings to compare on ({', '.join(SUFFIXES)}), found none"
+        )
     return np.stack(windows[:most])

@@ -7,7 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ast_edge.bundle import FORMAT, FRONT_END, file_sha256
+from ast_edge.errors import BundleError
 from ast_edge.tracker import TrackerSettings
 from ast_export.card import model_card
 from ast_export.graph import export_graph, halve_weights
@@ -34,18 +38,32 @@ def write_bundle(
 
     Raises:
         ParityError: if it is not; nothing is written then.
+        AudioError: if there are no recordings to compare on, or one cannot be used.
+        BundleError: if `out` is a folder of something else, or cannot be written.
     """
+    out = out.resolve()
+    if out.exists() and not (out / "bundle.json").is_file():
+        raise BundleError(f"{out}: exists and is no bundle to replace; choose a new folder")
+    windows = audio_windows(audio, checkpoint.fbank, checkpoint.model.frames)
+    try:
+        return _write_bundle(checkpoint, out, name, windows, halve)
+    except OSError as exc:
+        raise BundleError(f"{out}: cannot be written: {exc}") from exc
+
+
+def _write_bundle(
+    checkpoint: Checkpoint, out: Path, name: str, windows: NDArray[np.float32], halve: bool
+) -> list[Parity]:
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
         folder = Path(scratch) / out.name
         folder.mkdir()
-        model = checkpoint.build()
-        export_graph(model, folder / "model.onnx")
+        export_graph(checkpoint.build(), folder / "model.onnx")
         if halve:
             halve_weights(folder / "model.onnx")
         tree = _tree(checkpoint, name, folder)
         _write_json(folder / "bundle.json", tree)
-        reports = compare(model, folder, audio_windows(audio, folder), halve)
+        reports = compare(checkpoint.build(), folder, windows, halve)
         if not all(report.holds for report in reports):
             raise ParityError(reports)
         tree["parity"] = [asdict(report) for report in reports]

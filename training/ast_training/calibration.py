@@ -6,6 +6,7 @@ from pathlib import Path
 from ast_training.checkpoint import load_checkpoint
 from ast_training.recipe import Recipe
 from ast_training.recordings import AudioCache, read_recordings
+from ast_training.state import check_made_by
 from ast_training.validation import ValidationSet
 
 FALSE_SHARE = 0.002
@@ -18,8 +19,10 @@ def calibrate(path: Path, recipe: Recipe) -> dict[str, float]:
 
     Raises:
         BundleError: if it is no checkpoint of ours.
+        ConfigError: if it was not made by the recipe.
     """
     checkpoint = load_checkpoint(path)
+    check_made_by(recipe, checkpoint, path)
     held_out = [r for r in read_recordings(recipe) if r.validation and not r.background]
     validation = ValidationSet(AudioCache(held_out, recipe.fbank_spec.sample_rate), recipe)
     model = checkpoint.build()

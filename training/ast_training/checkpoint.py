@@ -41,9 +41,16 @@ class Checkpoint:
     """Raw weights and optimizer state for resuming; empty in a checkpoint to hand on."""
 
     def build(self) -> AudioSpectrogramTransformer:
-        """Make the model with these weights, in evaluation mode."""
+        """Make the model with these weights, in evaluation mode.
+
+        Raises:
+            BundleError: if the weights are not those of such a model.
+        """
         model = AudioSpectrogramTransformer(self.model)
-        model.load_state_dict(self.weights)
+        try:
+            model.load_state_dict(self.weights)
+        except RuntimeError as exc:
+            raise BundleError(f"the checkpoint's weights do not fit its model: {exc}") from exc
         return model.eval()
 
     def save(self, path: Path) -> None:
@@ -79,18 +86,23 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise BundleError(f"{path}: not a readable checkpoint: {exc}") from exc
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise BundleError(f"{path}: safetensors, but no ast-edge checkpoint of format {FORMAT}")
-    model = header["model"] | {k: tuple(header["model"][k]) for k in ("patch", "stride")}
-    return Checkpoint(
-        model=ModelSpec(**model),
-        fbank=FbankSpec(**header["fbank"]),
-        labels=tuple(Label(**label) for label in header["labels"]),
-        weights=_part(tensors, "weights."),
-        recipe=header["recipe"],
-        epoch=header["epoch"],
-        metrics=header["metrics"],
-        provenance=header["provenance"],
-        state=_part(tensors, "state."),
-    )
+    try:
+        model = header["model"] | {k: tuple(header["model"][k]) for k in ("patch", "stride")}
+        return Checkpoint(
+            model=ModelSpec(**model),
+            fbank=FbankSpec(**header["fbank"]),
+            labels=tuple(Label(**label) for label in header["labels"]),
+            weights=_part(tensors, "weights."),
+            recipe=header["recipe"],
+            epoch=header["epoch"],
+            metrics=header["metrics"],
+            provenance=header["provenance"],
+            state=_part(tensors, "state."),
+        )
+    except KeyError as exc:
+        raise BundleError(f"{path}: the checkpoint's header lacks {exc.args[0]!r}") from exc
+    except (TypeError, ValueError) as exc:
+        raise BundleError(f"{path}: the checkpoint's header is malformed: {exc}") from exc
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

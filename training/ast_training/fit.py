@@ -35,6 +35,7 @@ def fit(recipe: Recipe, run: Path, console: Console) -> float:
     recipe gives the same examples in the same order, also across a resume.
 
     Raises:
+        ConfigError: if the recordings do not suffice, or the run is of another model.
         FloatingPointError: if the loss is not finite; the last epoch's checkpoint is intact.
     """
     run.mkdir(parents=True, exist_ok=True)
@@ -61,10 +62,11 @@ def fit(recipe: Recipe, run: Path, console: Console) -> float:
             rows.append({key: str(value) for key, value in row.items()})
             _write_rows(run / "metrics.csv", rows)
             checkpoint = state.checkpoint(recipe, scores)
-            checkpoint.save(run / "last.safetensors")
+            # The best before the last: killed in between, the epoch is done again, not lost.
             if scores.macro >= best:
                 best = scores.macro
                 replace(checkpoint, state={}).save(run / "best.safetensors")
+            checkpoint.save(run / "last.safetensors")
             bar.console.print(
                 f"epoch {state.epoch:3d}  loss {loss:.4f}  macro AP {scores.macro:.3f}  "
                 f"best {best:.3f}  {row['seconds']:.0f} s"

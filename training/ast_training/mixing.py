@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
+from ast_edge.errors import ConfigError
 from ast_edge.fbank import FbankSpec, fbank
 from ast_training.recipe import MixConfig
 from ast_training.recordings import AudioCache
@@ -25,12 +26,18 @@ class Mixer:
         spec: FbankSpec,
         mix: MixConfig,
     ) -> None:
-        """Take the training recordings; `frames` is the length of an example."""
+        """Take the training recordings; `frames` is the length of an example.
+
+        Raises:
+            ConfigError: if none of the recordings has a label.
+        """
         self.events, self.backgrounds = events, backgrounds
         self.labels, self.frames, self.spec, self.mix = labels, frames, spec, mix
         counts = Counter(t for r in events.recordings for t in r.targets)
         # The balanced sampler of AST: a recording weighs the sum over its labels of 1/count.
         weights = [sum(1 / counts[t] for t in r.targets) for r in events.recordings]
+        if not any(weights):
+            raise ConfigError("expected recordings with a label to train on, got none: see packs")
         self._positive = np.array(weights) / sum(weights)
         negative = np.array([not r.targets for r in events.recordings], float)
         self._negative = negative / negative.sum() if negative.any() else self._positive
@@ -44,12 +51,13 @@ class Mixer:
         weights = self._negative if rng.random() < self.mix.negatives else self._positive
         wave = self._place(weights, target, rng)
         if rng.random() < self.mix.second:
-            gain = _gain(rng.uniform(*self.mix.second_db), of=wave)
+            loudness = self._loudness(wave) * _ratio(rng.uniform(*self.mix.second_db))
             other = self._place(self._positive if target.any() else weights, target, rng)
-            wave = wave + other * (gain / max(_loudness(other), 1e-6))
+            wave = wave + self._at(loudness, other)
         if len(self.backgrounds) and rng.random() < self.mix.background:
-            wave = wave + self._background(_gain(-rng.uniform(*self.mix.snr_db), of=wave), rng)
-        wave = wave * (10 ** (rng.uniform(*self.mix.level_dbfs) / 20) / max(_loudness(wave), 1e-6))
+            loudness = self._loudness(wave) / _ratio(rng.uniform(*self.mix.snr_db))
+            wave = wave + self._at(loudness, self._background(rng))
+        wave = self._at(_ratio(rng.uniform(*self.mix.level_dbfs)), wave)
         features = fbank(wave.clip(-1, 1).astype(np.float32), self.spec)
         return mask(features, self.mix, rng), target
 
@@ -69,20 +77,30 @@ class Mixer:
         window[begin - start : end - start] = samples[begin:end]
         return window
 
-    def _background(self, gain: float, rng: np.random.Generator) -> Audio:
+    def _background(self, rng: np.random.Generator) -> Audio:
         samples = self.backgrounds.samples(int(rng.integers(len(self.backgrounds))))
         length = self.spec.samples_in(self.frames)
-        noise = np.resize(np.roll(samples, int(rng.integers(len(samples)))), length)
-        noise *= gain / max(_loudness(noise), 1e-6)
-        return noise
+        return np.resize(np.roll(samples, int(rng.integers(len(samples)))), length)
+
+    def _loudness(self, wave: Audio) -> float:
+        """RMS of the loudest 100 ms, never below -80 dBFS."""
+        size = min(self.spec.sample_rate // 10, len(wave))
+        parts = wave[: len(wave) // size * size].reshape(-1, size)
+        return max(float(np.sqrt(np.square(parts).mean(axis=1).max())), 1e-4)
+
+    def _at(self, loudness: float, wave: Audio) -> Audio:
+        """Scale a wave to a loudness; silence stays silence."""
+        return wave * np.float32(loudness / self._loudness(wave))
 
 
 def active_frames(samples: Audio, spec: FbankSpec, range_db: float = 30.0) -> NDArray[np.int64]:
-    """Return the sample positions of the 25 ms frames within `range_db` of the loudest."""
+    """Return the middle samples of the frames whose energy is within `range_db` of the loudest."""
     frames = spec.frames_in(len(samples))
     if not frames:
         return np.zeros(0, np.int64)
-    energy = np.add.reduceat(samples.astype(np.float64) ** 2, np.arange(frames) * spec.frame_shift)
+    starts = np.arange(frames) * spec.frame_shift
+    total = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
+    energy = total[starts + spec.frame_length] - total[starts]
     active = np.flatnonzero(energy > energy.max() * 10 ** (-range_db / 10))
     return active * spec.frame_shift + spec.frame_length // 2
 
@@ -100,13 +118,5 @@ def mask(features: Audio, mix: MixConfig, rng: np.random.Generator) -> Audio:
     return features
 
 
-def _loudness(wave: Audio) -> float:
-    """RMS of the loudest 100 ms."""
-    size = 1600
-    parts = wave[: len(wave) // size * size].reshape(-1, size)
-    return float(np.sqrt(np.square(parts).mean(axis=1).max()))
-
-
-def _gain(db: float, of: Audio) -> float:
-    """RMS that is `db` louder than a wave."""
-    return float(10 ** (db / 20) * max(_loudness(of), 1e-4))
+def _ratio(db: float) -> float:
+    return float(10 ** (db / 20))

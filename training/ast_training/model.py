@@ -106,7 +106,7 @@ class VisionTransformer(nn.Module):
         self.dist_token = nn.Parameter(torch.zeros(1, 1, spec.width))
         self.pos_embed = nn.Parameter(torch.zeros(1, spec.tokens, spec.width))
         self.patch_embed = PatchEmbed(spec)
-        rates = torch.linspace(0, drop_path, spec.depth).tolist()
+        rates = torch.linspace(0, drop_path, spec.depth, device="cpu").tolist()
         self.blocks = nn.ModuleList(Block(spec.width, spec.heads, rate) for rate in rates)
         self.norm = nn.LayerNorm(spec.width, eps=1e-6)
 

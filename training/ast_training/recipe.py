@@ -1,6 +1,8 @@
 """A training recipe: one YAML file under configs/train."""
 
 import math
+import re
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,7 +30,7 @@ class ModelConfig(Section):
     """Input window in frames of 10 ms."""
     patch: tuple[int, int] = (16, 16)
     stride: tuple[int, int] = (16, 16)
-    drop_path: Fraction = 0.0
+    drop_path: float = Field(default=0.0, ge=0, lt=1)
     """Stochastic depth of the last block."""
     mean: float
     std: float
@@ -54,7 +56,7 @@ class PackConfig(Section):
     """Use the recordings as background noise, not as examples."""
     group: str | None = None
     """Column that tells recordings of one source apart; a group is never split."""
-    group_pattern: str = ".+"
+    group_pattern: re.Pattern[str] = re.compile(".+")
     """Regular expression whose first match in that column names the group."""
     group_prefix: str = ""
     """Makes groups of several packs comparable: "freesound" for Freesound ids."""
@@ -137,6 +139,16 @@ class Recipe(Section):
             unknown = sorted(set(pack.labels.values()) - {*self.labels, None}, key=str)
             if unknown:
                 raise ValueError(f"packs.{name}.labels: {unknown[0]!r} is none of the labels")
+        return self
+
+    @model_validator(mode="after")
+    def _make_a_bundle(self) -> "Recipe":
+        """Find now what would else be found when the trained model is exported."""
+        slugs = Counter(label.slug for label in self.label_set)
+        twice = [label.name for label in self.label_set if slugs[label.slug] > 1]
+        if twice:
+            raise ValueError(f"labels: {', '.join(map(repr, twice))} have the same topic name")
+        _ = self.model_spec  # refuses a window without a patch
         return self
 
     @property

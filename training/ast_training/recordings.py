@@ -13,7 +13,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from ast_edge.errors import ConfigError
+from ast_edge.errors import AudioError, ConfigError
 from ast_training.recipe import PackConfig, Recipe
 
 log = logging.getLogger(__name__)
@@ -47,11 +47,11 @@ def read_recordings(recipe: Recipe) -> list[Recording]:
 
 def _read_pack(name: str, pack: PackConfig, columns: dict[str, int]) -> Iterator[Recording]:
     with pack.table.open(newline="", encoding="utf-8") as file:
-        table = csv.DictReader(file)
-        named = {pack.filename, pack.label, pack.group, *pack.validation, *pack.skip} - {None}
-        missing = named - set(table.fieldnames or ())
+        table = csv.DictReader(file, restval="")
+        named = {pack.filename, pack.label, pack.group or "", *pack.validation, *pack.skip}
+        missing = named - {"", *(table.fieldnames or ())}
         if missing:
-            raise ConfigError(f"{pack.table}: has no column {missing.pop()!r} (packs.{name})")
+            raise ConfigError(f"{pack.table}: has no column {min(missing)!r} (packs.{name})")
         rows = [r for r in table if not any(text in r[c] for c, text in pack.skip.items())]
     held_out = _held_out(name, pack, rows)
     for row in rows:
@@ -70,10 +70,10 @@ def _read_pack(name: str, pack: PackConfig, columns: dict[str, int]) -> Iterator
 
 def _group(name: str, pack: PackConfig, row: dict[str, str]) -> str:
     """Name the source; without one, takes that differ in a trailing number count as the same."""
-    found = re.search(pack.group_pattern, row[pack.group]) if pack.group else None
+    found = pack.group_pattern.search(row[pack.group]) if pack.group else None
     if found:
         return f"{pack.group_prefix or name}:{found.group()}"
-    return f"{name}:{re.sub(r'[._-]*[0-9]*[.][a-z]+$', '', row[pack.filename])}"
+    return f"{name}:{re.sub(r'[._-]*[0-9]*[.][A-Za-z0-9]+$', '', row[pack.filename])}"
 
 
 def _held_out(name: str, pack: PackConfig, rows: list[dict[str, str]]) -> set[str]:
@@ -92,9 +92,18 @@ def _held_out(name: str, pack: PackConfig, rows: list[dict[str, str]]) -> set[st
 
 
 def read_audio(path: Path, sample_rate: int) -> NDArray[np.float32]:
-    """Read a file as mono at the wanted rate, full scale at 1.0 (samples,)."""
-    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    """Read a file as mono at the wanted rate, full scale at 1.0 (samples,).
+
+    Raises:
+        AudioError: if it cannot be read, is empty, or holds samples that are not finite.
+    """
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, soundfile.SoundFileError) as exc:
+        raise AudioError(f"{path}: cannot be read: {exc}") from exc
     mono = samples.mean(axis=1, dtype=np.float32)
+    if not len(mono) or not np.isfinite(mono).all():
+        raise AudioError(f"{path}: expected sound, got no sample or one that is not finite")
     if rate != sample_rate:
         mono = soxr.resample(mono, rate, sample_rate)
     return np.asarray(mono, np.float32)
@@ -104,25 +113,23 @@ class AudioCache:
     """Recordings decoded once and kept in memory as 16-bit samples."""
 
     def __init__(self, recordings: Sequence[Recording], sample_rate: int) -> None:
-        """Decode all recordings; those that cannot be read are logged and left out."""
+        """Decode all recordings; those that cannot be used are logged and left out."""
         self.sample_rate = sample_rate
         self.recordings: list[Recording] = []
         self._samples: list[NDArray[np.int16]] = []
         for recording in recordings:
             try:
                 samples = read_audio(recording.path, sample_rate)
-            except (OSError, soundfile.SoundFileError) as exc:
-                log.warning("left out, cannot be read: %s: %s", recording.path, exc)
-                continue
-            if not len(samples) or not np.isfinite(samples).all():
-                log.warning("left out, empty or not finite: %s", recording.path)
+            except AudioError as exc:
+                log.warning("left out: %s", exc)
                 continue
             self.recordings.append(recording)
-            self._samples.append((samples.clip(-1, 1) * 32767).astype(np.int16))
+            # The scale of 16-bit files, which are kept as they are.
+            self._samples.append(np.rint(samples * 32768).clip(-32768, 32767).astype(np.int16))
 
     def __len__(self) -> int:
         return len(self.recordings)
 
     def samples(self, index: int) -> NDArray[np.float32]:
         """Return recording `index` (samples,), full scale at 1.0."""
-        return self._samples[index].astype(np.float32) / np.float32(32767)
+        return self._samples[index].astype(np.float32) / np.float32(32768)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ast_edge import __version__
+from ast_edge.errors import ConfigError
 from ast_training.checkpoint import Checkpoint, load_checkpoint
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.recipe import Recipe
@@ -29,7 +30,11 @@ class TrainingState:
 
     @classmethod
     def start(cls, recipe: Recipe, last: Path, device: torch.device) -> "TrainingState":
-        """Make a fresh state, or the one that the checkpoint `last` holds if it exists."""
+        """Make a fresh state, or the one that the checkpoint `last` holds if it exists.
+
+        Raises:
+            ConfigError: if that one is of another model or other labels than the recipe's.
+        """
         torch.manual_seed(recipe.seed)
         settings = recipe.optimizer
         model = AudioSpectrogramTransformer(recipe.model_spec, recipe.model.drop_path).to(device)
@@ -46,7 +51,9 @@ class TrainingState:
         bf16 = settings.precision == "bf16" or (settings.precision == "auto" and has_bf16(device))
         state = cls(model, optimizer, average, device, bf16)
         if last.exists():
-            state._restore(load_checkpoint(last), settings.steps_per_epoch)
+            saved = load_checkpoint(last)
+            check_made_by(recipe, saved, last)
+            state._restore(saved, settings.steps_per_epoch)
         return state
 
     def _restore(self, saved: Checkpoint, steps_per_epoch: int) -> None:
@@ -92,6 +99,25 @@ class TrainingState:
             metrics=scores.as_dict(),
             provenance=provenance(),
             state={k: v.cpu() for k, v in state.items()},
+        )
+
+
+def check_made_by(recipe: Recipe, checkpoint: Checkpoint, path: Path) -> None:
+    """Refuse to go on with a checkpoint whose model, front end or labels the recipe has not.
+
+    Raises:
+        ConfigError: naming what differs.
+    """
+    pairs = {
+        "model": (recipe.model_spec, checkpoint.model),
+        "front end": (recipe.fbank_spec, checkpoint.fbank),
+        "labels": (recipe.label_set, checkpoint.labels),
+    }
+    other = [name for name, (wanted, found) in pairs.items() if wanted != found]
+    if other:
+        raise ConfigError(
+            f"{path}: does not have the {' and '.join(other)} of the recipe {recipe.name!r}: "
+            "use the recipe it was made with, or train into another folder"
         )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ast_edge.errors import ConfigError
 from ast_edge.fbank import LOG_FLOOR, fbank
 from ast_training.metrics import average_precisions
 from ast_training.model import AudioSpectrogramTransformer
@@ -50,7 +51,11 @@ class ValidationSet:
     """Held-out recordings as windows: a recording's score is the highest of its windows'."""
 
     def __init__(self, cache: AudioCache, recipe: Recipe) -> None:
-        """Compute the features of all windows, kept as float16."""
+        """Compute the features of all windows, kept as float16.
+
+        Raises:
+            ConfigError: if none of the recordings has a label.
+        """
         self.labels = tuple(recipe.labels)
         self.targets = np.zeros((len(cache), len(self.labels)), np.float32)
         self._clip: list[int] = []
@@ -63,7 +68,12 @@ class ValidationSet:
             for window in windows_of(features, frames, hop):
                 windows.append(window.astype(np.float16))
                 self._clip.append(index)
-        self._windows = np.stack(windows) if windows else np.zeros((0, frames, spec.mel_bins))
+        if not self.targets.any():
+            raise ConfigError(
+                "expected held-out recordings with a label, got none: give the packs a "
+                "validation_share"
+            )
+        self._windows = np.stack(windows)
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -88,14 +98,19 @@ class ValidationSet:
             model: what to calibrate; sigmoid outputs.
             false_share: share of those windows that may reach it.
             low: smallest threshold to return.
-            high: largest.
+            high: largest, even where more windows reach it.
         """
         logits, targets = self._logits(model), self.targets[self._clip]
         found = {}
         for column, label in enumerate(self.labels):
-            others = logits[targets[:, column] == 0, column]
-            logit = np.quantile(others, 1 - false_share)
-            found[label] = round(float(np.clip(1 / (1 + np.exp(-logit)), low, high)), 3)
+            others = np.sort(logits[targets[:, column] == 0, column])[::-1]
+            allowed = int(false_share * len(others))
+            if allowed < len(others):
+                # The next thousandth above the highest window that may not reach it.
+                highest = 1 / (1 + np.exp(-float(others[allowed])))
+                found[label] = float(np.clip((np.floor(highest * 1000) + 1) / 1000, low, high))
+            else:
+                found[label] = low
         return found
 
     @torch.inference_mode()

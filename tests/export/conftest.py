@@ -1,0 +1,52 @@
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from rigs.checkpoints import random_checkpoint
+from rigs.packs import hiss, tone
+
+from ast_export.graph import export_graph
+from ast_export.writer import write_bundle
+
+# The models of these tests are so small that sharing the work between threads costs more.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def audio(tmp_path_factory):
+    """A folder of recordings to compare on, in three formats and at two depths."""
+    folder = tmp_path_factory.mktemp("audio")
+    (folder / "deeper").mkdir()
+    soundfile.write(folder / "hiss.wav", hiss(1, 2.0), 16000)
+    soundfile.write(folder / "tone.flac", tone(3000, 1.0), 16000)
+    soundfile.write(folder / "deeper" / "QUIET.WAV", np.zeros(8000), 16000)
+    (folder / "notes.txt").write_text("no sound")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoint():
+    return random_checkpoint()
+
+
+@pytest.fixture(scope="session")
+def graph(checkpoint, tmp_path_factory):
+    """The exported graph."""
+    path = tmp_path_factory.mktemp("graph") / "model.onnx"
+    export_graph(checkpoint.build(), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def written(checkpoint, audio, tmp_path_factory):
+    """A bundle and the reports of its export."""
+    folder = tmp_path_factory.mktemp("bundles") / "small"
+    return folder, write_bundle(checkpoint, folder, name="small", audio=audio, halve=False)
+
+
+@pytest.fixture
+def bundle(written, tmp_path):
+    """A copy of the bundle for a test to change."""
+    return shutil.copytree(written[0], tmp_path / "bundles" / "small")

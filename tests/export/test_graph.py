@@ -1,0 +1,107 @@
+import logging
+import shutil
+import warnings
+from collections import Counter
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from rigs.checkpoints import random_checkpoint
+
+from ast_export.graph import export_graph, halve_weights
+
+
+def run(path, windows):
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return session.run(["clip"], {"fbank": windows})[0]
+
+
+def windows(batch):
+    """Features in the range of real ones (batch, frames, mels)."""
+    rng = np.random.default_rng(batch)
+    return rng.normal(-7, 5, (batch, 64, 128)).astype(np.float32)
+
+
+@torch.inference_mode()
+def expected(checkpoint, batch):
+    return checkpoint.build().probabilities(torch.from_numpy(windows(batch))).numpy()
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_graph_says_what_the_model_says_for_any_batch(graph, checkpoint, batch):
+    difference = np.abs(run(graph, windows(batch)) - expected(checkpoint, batch))
+    assert difference.max() <= 1e-5
+
+
+def test_windows_of_these_tests_make_a_difference_to_the_model(checkpoint):
+    assert expected(checkpoint, 5).std(axis=0).min() > 0.05
+
+
+def test_input_and_output_are_named_float32_and_of_any_batch(graph):
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    (source,), (result,) = session.get_inputs(), session.get_outputs()
+    assert (source.name, source.type, source.shape[1:]) == ("fbank", "tensor(float)", [64, 128])
+    assert (result.name, result.type, result.shape[1:]) == ("clip", "tensor(float)", [3])
+    assert isinstance(source.shape[0], str)
+
+
+def test_graph_is_one_file(graph):
+    assert list(graph.parent.iterdir()) == [graph]
+
+
+def test_attention_is_written_out_without_a_mask_and_shapes(graph):
+    kinds = Counter(node.op_type for node in onnx.load(graph).graph.node)
+    assert kinds["Softmax"] == 2
+    assert not kinds.keys() & {"IsNaN", "Where", "Attention"}
+    # For the batch of special tokens; the fused kernel would ask once more in every block.
+    assert kinds["Shape"] == 1
+
+
+def test_softmax_models_keep_their_activation(tmp_path):
+    spec = random_checkpoint().model
+    softmax = random_checkpoint(model=type(spec)(**vars(spec) | {"activation": "softmax"}))
+    export_graph(softmax.build(), tmp_path / "model.onnx")
+    found = run(tmp_path / "model.onnx", windows(2))
+    np.testing.assert_allclose(found, expected(softmax, 2), atol=1e-5)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_exporter_says_nothing(checkpoint, tmp_path, caplog, capfd):
+    with warnings.catch_warnings(record=True) as warned, caplog.at_level(logging.INFO):
+        warnings.simplefilter("always")
+        export_graph(checkpoint.build(), tmp_path / "model.onnx")
+    assert [str(w.message) for w in warned] == []
+    assert [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING] == []
+    assert capfd.readouterr() == ("", "")
+
+
+# Half the size
+
+
+@pytest.fixture
+def halved(graph, tmp_path):
+    path = shutil.copy(graph, tmp_path / "model.onnx")
+    halve_weights(path)
+    return path
+
+
+def test_halving_the_weights_halves_the_file(checkpoint, graph, halved):
+    saved = graph.stat().st_size - halved.stat().st_size
+    parameters = sum(weights.numel() for weights in checkpoint.weights.values())
+    assert saved == pytest.approx(2 * parameters, rel=0.1)
+
+
+def test_halved_weights_are_within_a_hundredth(checkpoint, halved):
+    difference = np.abs(run(halved, windows(5)) - expected(checkpoint, 5))
+    assert 0 < difference.max() <= 1e-2
+
+
+def test_small_weights_and_all_arithmetic_stay_float32(halved):
+    model = onnx.load(halved)
+    halves = [t for t in model.graph.initializer if t.data_type == onnx.TensorProto.FLOAT16]
+    assert halves
+    assert all(np.prod(tensor.dims) >= 1024 for tensor in halves)
+    casts = {node.input[0] for node in model.graph.node if node.op_type == "Cast"}
+    assert {tensor.name for tensor in halves} <= casts

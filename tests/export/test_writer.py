@@ -1,0 +1,141 @@
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+from rigs.checkpoints import LABELS, random_checkpoint
+
+from ast_edge.bundle import load_bundle
+from ast_edge.config import EngineConfig
+from ast_edge.engine import open_engine
+from ast_edge.errors import AudioError, BundleError
+from ast_export import parity, writer
+from ast_export.writer import ParityError, write_bundle
+
+
+@pytest.fixture
+def export(checkpoint, audio, graph, monkeypatch):
+    """Write a bundle of the graph that was exported before: the exporter is slow."""
+    monkeypatch.setattr(writer, "export_graph", lambda model, path: shutil.copy(graph, path))
+
+    def export(out, **changes):
+        settings = {"name": "small", "audio": audio, "halve": False} | changes
+        return write_bundle(settings.pop("checkpoint", checkpoint), out, **settings)
+
+    return export
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_edge_accepts_the_bundle(written, checkpoint):
+    bundle = load_bundle(written[0])
+    assert (bundle.name, bundle.licence) == ("small", "CC0-1.0")
+    assert bundle.labels == LABELS
+    assert bundle.model == checkpoint.model
+    assert bundle.fbank == checkpoint.fbank
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_the_edge_runs_the_bundle(written, engine):
+    bundle = load_bundle(written[0])
+    scores = open_engine(bundle, EngineConfig(name=engine)).run(np.zeros((3, 64, 128), np.float32))
+    assert scores.clip.shape == (3, 3)
+    assert ((scores.clip > 0) & (scores.clip < 1)).all()
+
+
+def test_calibrated_thresholds_become_the_labels_settings(written):
+    settings = load_bundle(written[0]).settings
+    assert [settings[label].on for label in LABELS] == [0.61, 0.42, 0.95]
+    assert [settings[label].off for label in LABELS] == [0.305, 0.21, 0.475]
+
+
+def test_without_calibration_every_label_has_the_default_threshold(export, tmp_path):
+    metrics = random_checkpoint().metrics
+    del metrics["thresholds"], metrics["calibration"]
+    export(tmp_path / "plain", checkpoint=random_checkpoint(metrics=metrics))
+    assert {s.on for s in load_bundle(tmp_path / "plain").settings.values()} == {0.5}
+
+
+def test_the_bundle_says_where_it_comes_from_and_how_exact_it_is(written):
+    tree = json.loads((written[0] / "bundle.json").read_text(encoding="utf-8"))
+    assert tree["provenance"]["epochs"] == "3"
+    assert [report["engine"] for report in tree["parity"]] == [r.engine for r in written[1]]
+
+
+def test_halved_weights_are_told_by_a_wider_limit(export, tmp_path):
+    reports = export(tmp_path / "half", halve=True)
+    assert [report.limit for report in reports] == [1e-2, 1e-2, 3e-2]
+    size = (tmp_path / "half" / "model.onnx").stat().st_size
+    export(tmp_path / "full")
+    assert size < 0.7 * (tmp_path / "full" / "model.onnx").stat().st_size
+
+
+def test_an_older_bundle_is_replaced_and_nothing_else_is_left(export, bundle):
+    (bundle / "old.txt").write_text("of the old one")
+    export(bundle, checkpoint=random_checkpoint(epoch=4))
+    assert json.loads((bundle / "bundle.json").read_text())["provenance"]["epochs"] == "4"
+    assert sorted(contents(bundle)) == ["MODEL_CARD.md", "bundle.json", "model.onnx"]
+    assert list(bundle.parent.iterdir()) == [bundle]
+
+
+# Nothing is written
+
+
+@pytest.fixture
+def strict(monkeypatch):
+    """Limits that no engine can keep."""
+    monkeypatch.setattr(parity, "LIMITS", {"f32": -1.0, "bf16": -1.0})
+
+
+def test_a_graph_beyond_the_limits_is_not_written(export, strict, tmp_path):
+    with pytest.raises(ParityError) as caught:
+        export(tmp_path / "new")
+    assert len(caught.value.reports) == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_graph_beyond_the_limits_leaves_the_older_bundle(export, strict, bundle):
+    before = contents(bundle)
+    with pytest.raises(ParityError):
+        export(bundle, checkpoint=random_checkpoint(epoch=4))
+    assert contents(bundle) == before
+    assert list(bundle.parent.iterdir()) == [bundle]
+
+
+def test_without_recordings_the_older_bundle_stays(export, bundle, tmp_path):
+    before = contents(bundle)
+    with pytest.raises(AudioError, match="expected recordings"):
+        export(bundle, audio=tmp_path / "none")
+    assert contents(bundle) == before
+
+
+@pytest.mark.parametrize("name", ["a_file", "a_folder"])
+def test_what_is_no_bundle_is_not_replaced(export, tmp_path, name):
+    (tmp_path / "a_file").write_text("precious")
+    (tmp_path / "a_folder").mkdir()
+    (tmp_path / "a_folder" / "thesis.txt").write_text("precious")
+    with pytest.raises(BundleError, match="no bundle to replace"):
+        export(tmp_path / name)
+    assert (tmp_path / "a_file").read_text() == "precious"
+    assert (tmp_path / "a_folder" / "thesis.txt").read_text() == "precious"
+
+
+def test_a_parent_that_is_a_file_is_refused(export, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BundleError, match="cannot be written"):
+        export(tmp_path / "file" / "small")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_refused(export, tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(BundleError, match="cannot be written"):
+        export(tmp_path / "small")
+
+
+def test_a_file_system_without_room_for_folders_is_refused(export):
+    with pytest.raises(BundleError, match="cannot be written"):
+        export(parity.Path("/proc/small"))

@@ -1,0 +1,41 @@
+import pytest
+from rigs.packs import two_sounds, write_recipe
+
+from ast_training.checkpoint import load_checkpoint
+from ast_training.cli import main
+
+
+@pytest.fixture
+def config(tmp_path):
+    packs = two_sounds(tmp_path / "sounds")
+    return write_recipe(tmp_path / "small.yaml", packs, optimizer={"epochs": 1})
+
+
+@pytest.mark.parametrize("command", [[], ["fit"], ["calibrate"]])
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--help"])
+    assert caught.value.code == 0
+    assert f"ast-train {' '.join(command)}" in capsys.readouterr().out
+
+
+def test_trains_and_calibrates(config, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert main(["fit", "--config", str(config), "--run", str(run), "--threads", "1"]) == 0
+    assert f"{run}/best.safetensors: macro AP" in capsys.readouterr().out
+    assert main(["calibrate", str(run / "best.safetensors"), "--config", str(config)]) == 0
+    printed = capsys.readouterr().out
+    thresholds = load_checkpoint(run / "best.safetensors").metrics["thresholds"]
+    assert printed == "".join(f"{value:.3f}  {label}\n" for label, value in thresholds.items())
+
+
+def test_a_bad_recipe_is_one_line_and_exit_78(tmp_path, capsys):
+    assert main(["fit", "--config", str(tmp_path / "none.yaml")]) == 78
+    assert capsys.readouterr().err.startswith(f"ast-train: {tmp_path}/none.yaml: cannot be read")
+
+
+def test_a_bad_checkpoint_is_one_line_and_exit_65(config, tmp_path, capsys):
+    (tmp_path / "bad.safetensors").write_bytes(b"bad")
+    status = main(["calibrate", str(tmp_path / "bad.safetensors"), "--config", str(config)])
+    assert status == 65
+    assert "not a readable checkpoint" in capsys.readouterr().err

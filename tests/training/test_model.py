@@ -1,0 +1,373 @@
+import json
+
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import nn
+
+from ast_edge.spec import SIZES, ModelSpec
+from ast_training.model import AudioSpectrogramTransformer, adapt_pos_embed
+
+
+def small(**settings):
+    """A model of two blocks on 4 by 3 patches that do not overlap."""
+    shape = {"labels": 5, "frames": 48, "mel_bins": 64, "width": 32, "depth": 2, "heads": 2}
+    spec = ModelSpec(**shape | {"stride": (16, 16), "mean": 0.0, "std": 0.5} | settings)
+    torch.manual_seed(0)
+    return AudioSpectrogramTransformer(spec).eval().requires_grad_(False)
+
+
+def sound(spec, batch=2):
+    return torch.randn(
+        batch, spec.frames, spec.mel_bins, generator=torch.Generator().manual_seed(1)
+    )
+
+
+# Size and shape
+
+
+@pytest.mark.parametrize(
+    ("size", "labels", "frames", "stride", "parameters"),
+    [
+        ("tiny", 527, 1024, 10, 5_723_663),
+        ("tiny", 527, 1024, 16, 5_589_263),
+        ("tiny", 50, 512, 10, 5_514_098),
+        ("tiny", 35, 128, 10, 5_423_651),
+        ("small", 527, 1024, 10, 22_063_631),
+        ("small", 527, 1024, 16, 21_794_831),
+        ("small", 50, 512, 10, 21_644_978),
+        ("small", 35, 128, 10, 21_464_099),
+        ("base", 527, 1024, 10, 86_594_063),
+        ("base", 527, 1024, 16, 86_056_463),
+        ("base", 50, 512, 10, 85_757_234),
+        ("base", 35, 128, 10, 85_395_491),
+    ],
+)
+def test_has_as_many_parameters_as_the_official_model(size, labels, frames, stride, parameters):
+    width, depth, heads = SIZES[size]
+    spec = ModelSpec(labels, frames, 128, width, depth, heads, (16, 16), (stride, stride))
+    with torch.device("meta"):
+        model = AudioSpectrogramTransformer(spec)
+    assert sum(p.numel() for p in model.parameters()) == parameters
+
+
+@pytest.mark.parametrize(
+    ("stride", "frames", "grid"),
+    [
+        (10, 1024, (12, 101)),
+        (10, 998, (12, 99)),
+        (10, 512, (12, 50)),
+        (10, 128, (12, 12)),
+        (12, 1024, (10, 85)),
+        (14, 1024, (9, 73)),
+        (16, 1024, (8, 64)),
+        (16, 100, (8, 6)),
+    ],
+)
+def test_patches_fill_the_grid_of_the_paper(stride, frames, grid):
+    spec = ModelSpec(2, frames, 128, 8, 1, 1, (16, 16), (stride, stride))
+    model = AudioSpectrogramTransformer(spec)
+    tokens = model.v(torch.zeros(1, frames, 128))
+    assert spec.grid == grid
+    assert tokens.shape == (1, 2 + grid[0] * grid[1], 8)
+
+
+def test_layer_norms_have_the_eps_of_timm_and_the_head_that_of_torch():
+    eps = {name: m.eps for name, m in small().named_modules() if isinstance(m, nn.LayerNorm)}
+    assert eps.pop("mlp_head.0") == 1e-5
+    assert set(eps.values()) == {1e-6}
+
+
+def test_head_starts_as_torch_does_and_the_encoder_as_deit_does():
+    model = small()
+    assert model.mlp_head[1].weight.abs().max() <= 1 / 32**0.5
+    assert model.mlp_head[1].weight.std() > 0.05  # uniform: 0.10; DeiT's would be 0.02
+    assert model.v.blocks[0].mlp.fc1.weight.std() == pytest.approx(0.02, rel=0.05)
+    assert not model.v.blocks[0].attn.qkv.bias.any()
+
+
+# The same as Hugging Face's model
+
+HUB_NAMES = {  # the files on the Hub, and transformers up to version 4
+    "attention.q": "attention.attention.query",
+    "attention.k": "attention.attention.key",
+    "attention.v": "attention.attention.value",
+    "attention.o": "attention.output.dense",
+    "fc1": "intermediate.dense",
+    "fc2": "output.dense",
+    "layers": "encoder.layer",
+}
+MEMORY_NAMES = {  # transformers 5
+    "attention.q": "attention.q_proj",
+    "attention.k": "attention.k_proj",
+    "attention.v": "attention.v_proj",
+    "attention.o": "attention.o_proj",
+    "fc1": "mlp.fc1",
+    "fc2": "mlp.fc2",
+    "layers": "layers",
+}
+
+
+def to_hugging_face(weights, names):
+    """Rename our weights, and split the fused projections."""
+    found = {}
+    outside = {
+        "v.cls_token": "embeddings.cls_token",
+        "v.dist_token": "embeddings.distillation_token",
+        "v.pos_embed": "embeddings.position_embeddings",
+        "v.patch_embed.proj": "embeddings.patch_embeddings.projection",
+        "v.norm": "layernorm",
+    }
+    inside = {
+        "norm1": "layernorm_before",
+        "norm2": "layernorm_after",
+        "attn.proj": names["attention.o"],
+        "mlp.fc1": names["fc1"],
+        "mlp.fc2": names["fc2"],
+    }
+    for key, value in weights.items():
+        part, _, kind = key.rpartition(".")
+        if key.startswith("mlp_head"):
+            found[f"classifier.{'layernorm' if '.0.' in key else 'dense'}.{kind}"] = value
+        elif key in outside:
+            found[f"audio_spectrogram_transformer.{outside[key]}"] = value
+        elif part in outside:
+            found[f"audio_spectrogram_transformer.{outside[part]}.{kind}"] = value
+        else:
+            _, _, block, layer = part.split(".", 3)
+            prefix = f"audio_spectrogram_transformer.{names['layers']}.{block}"
+            if layer == "attn.qkv":
+                for which, rows in zip("qkv", value.chunk(3), strict=True):
+                    found[f"{prefix}.{names[f'attention.{which}']}.{kind}"] = rows.clone()
+            else:
+                found[f"{prefix}.{inside[layer]}.{kind}"] = value
+    return found
+
+
+def random_tiny(stride):
+    width, depth, heads = SIZES["tiny"]
+    spec = ModelSpec(
+        35, 128, 128, width, depth, heads, (16, 16), (stride, stride), mean=0.0, std=0.5
+    )
+    torch.manual_seed(stride)
+    model = AudioSpectrogramTransformer(spec).eval()
+    for parameter in model.parameters():  # far from the start, where all tokens are alike
+        nn.init.normal_(parameter, std=0.08)
+    return model
+
+
+def hugging_face_config(spec):
+    transformers = pytest.importorskip("transformers")
+    return transformers.ASTConfig(
+        hidden_size=spec.width,
+        num_hidden_layers=spec.depth,
+        num_attention_heads=spec.heads,
+        intermediate_size=4 * spec.width,
+        frequency_stride=spec.stride[0],
+        time_stride=spec.stride[1],
+        max_length=spec.frames,
+        num_mel_bins=spec.mel_bins,
+        num_labels=spec.labels,
+        layer_norm_eps=1e-6,
+        architectures=["ASTForAudioClassification"],
+    )
+
+
+@torch.inference_mode()
+def assert_same_logits(ours, theirs):
+    theirs.eval()
+    theirs.classifier.layernorm.eps = 1e-5  # one value for all of them is wrong for the head
+    features = sound(ours.spec, batch=3)
+    expected = theirs(features).logits
+    assert expected.std() > 0.1
+    assert (ours(features) - expected).abs().max() <= 1e-5
+
+
+@pytest.mark.parametrize("stride", [10, 16])
+def test_logits_equal_those_of_hugging_face(stride):
+    config = hugging_face_config((ours := random_tiny(stride)).spec)
+    from transformers import ASTForAudioClassification
+
+    theirs = ASTForAudioClassification(config)
+    theirs.load_state_dict(to_hugging_face(ours.state_dict(), MEMORY_NAMES))
+    assert_same_logits(ours, theirs)
+
+
+@pytest.mark.parametrize("stride", [10, 16])
+def test_logits_equal_those_of_a_checkpoint_with_the_names_of_the_hub(stride, tmp_path):
+    config = hugging_face_config((ours := random_tiny(stride)).spec)
+    from transformers import ASTForAudioClassification
+
+    weights = to_hugging_face(ours.state_dict(), HUB_NAMES)
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    (tmp_path / "config.json").write_text(json.dumps(config.to_dict()))
+    theirs, report = ASTForAudioClassification.from_pretrained(
+        tmp_path, local_files_only=True, output_loading_info=True
+    )
+    assert not report["missing_keys"]
+    assert not report["unexpected_keys"]
+    assert_same_logits(ours, theirs)
+
+
+# What happens to the tokens
+
+
+@pytest.mark.parametrize("token", ["cls_token", "dist_token"])
+def test_each_special_token_has_a_say(token):
+    model = small()
+    features = sound(model.spec)
+    before = model(features)
+    getattr(model.v, token)[..., 0] += 1.0
+    assert (model(features) - before).abs().max() > 1e-4
+
+
+def test_special_tokens_are_averaged_after_the_final_norm():
+    model = small()
+    model.v.cls_token.mul_(50)  # so that before and after the norm differ
+    seen = []
+    model.v.norm.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    logits = model(sound(model.spec))
+    cls, dist = seen[0][:, 0], seen[0][:, 1]
+    after = model.mlp_head((model.v.norm(cls) + model.v.norm(dist)) / 2)
+    before = model.mlp_head(model.v.norm((cls + dist) / 2))
+    torch.testing.assert_close(logits, after)
+    assert (logits - before).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(("frequency", "time"), [(0, 0), (0, 2), (3, 0), (2, 1), (3, 2)])
+def test_token_of_a_patch_stands_in_frequency_major_order(frequency, time):
+    model = small()
+    seen = []
+    model.v.blocks[0].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    features = sound(model.spec, batch=1)
+    model(features)
+    features[:, 16 * time : 16 * time + 16, 16 * frequency : 16 * frequency + 16] += 1.0
+    model(features)
+    changed = (seen[0] != seen[1]).any(dim=2)[0].nonzero().flatten().tolist()
+    assert changed == [2 + frequency * model.spec.grid[1] + time]
+
+
+def test_input_is_normalised_by_twice_the_standard_deviation():
+    plain, normalising = small(), small(mean=-4.0, std=3.0)
+    features = sound(plain.spec)
+    torch.testing.assert_close(normalising(features * 6 - 4), plain(features))
+
+
+def test_softmax_models_give_probabilities_that_sum_to_one():
+    model = small(activation="softmax")
+    torch.testing.assert_close(model.probabilities(sound(model.spec)).sum(dim=1), torch.ones(2))
+
+
+def test_sigmoid_models_give_the_sigmoid_of_the_logits():
+    model = small()
+    features = sound(model.spec)
+    torch.testing.assert_close(model.probabilities(features), model(features).sigmoid())
+
+
+def test_plain_attention_says_what_the_fused_kernel_says():
+    model = small()
+    features = sound(model.spec)
+    fused = model(features)
+    for block in model.v.blocks:
+        block.attn.plain = True
+    assert (model(features) - fused).abs().max() < 1e-6
+
+
+def test_samples_of_a_batch_do_not_see_each_other():
+    model = small()
+    features = sound(model.spec, batch=4)
+    alone = torch.cat([model(sample[None]) for sample in features])
+    torch.testing.assert_close(model(features), alone, atol=1e-6, rtol=0)
+
+
+def test_stochastic_depth_rests_in_evaluation():
+    model = small()
+    dropping = AudioSpectrogramTransformer(model.spec, drop_path=0.9).eval()
+    dropping.load_state_dict(model.state_dict())
+    features = sound(model.spec)
+    assert torch.equal(dropping(features), model(features))
+
+
+def test_stochastic_depth_skips_branches_in_training():
+    model = AudioSpectrogramTransformer(small().spec, drop_path=0.5).train()
+    features = sound(model.spec)
+    assert not torch.equal(model(features), model(features))
+
+
+def test_stochastic_depth_grows_from_zero_at_the_first_block():
+    model = AudioSpectrogramTransformer(small(depth=5).spec, drop_path=0.4)
+    rates = [block.drop_path for block in model.v.blocks]
+    assert rates == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4])
+
+
+# Positional embeddings for another grid
+
+
+def coordinates(grid):
+    """An embedding whose two values are the patch's row and column."""
+    rows, columns = torch.meshgrid(*(torch.arange(float(n)) for n in grid), indexing="ij")
+    patches = torch.stack([rows, columns], dim=2).reshape(1, -1, 2)
+    return torch.cat([torch.tensor([[[-1.0, -1.0], [-2.0, -2.0]]]), patches], dim=1)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "rows", "columns"),
+    [
+        ((24, 24), (12, 12), (6, 18), (6, 18)),  # DeiT base 384 to Speech Commands
+        ((24, 24), (10, 24), (7, 17), (0, 24)),
+        ((24, 24), (9, 24), (8, 17), (0, 24)),
+        ((24, 24), (8, 24), (8, 16), (0, 24)),
+        ((14, 14), (12, 14), (1, 13), (0, 14)),  # DeiT 224
+        ((14, 14), (10, 14), (2, 12), (0, 14)),
+        ((14, 14), (9, 14), (3, 12), (0, 14)),
+        ((14, 14), (8, 14), (3, 11), (0, 14)),
+        ((12, 101), (12, 50), (0, 12), (25, 75)),  # AudioSet to ESC-50
+        ((12, 101), (12, 12), (0, 12), (44, 56)),
+        ((12, 101), (12, 9), (0, 12), (46, 55)),
+        ((12, 101), (12, 99), (0, 12), (1, 100)),
+    ],
+)
+def test_shrinking_axes_are_cut_around_their_centre(source, target, rows, columns):
+    adapted = adapt_pos_embed(coordinates(source), source, target)
+    patches = adapted[0, 2:].reshape(*target, 2)
+    assert patches[:, 0, 0].tolist() == list(range(*rows))
+    assert patches[0, :, 1].tolist() == list(range(*columns))
+
+
+def random_embedding(grid, width=6):
+    return torch.randn(1, 2 + grid[0] * grid[1], width, generator=torch.Generator().manual_seed(3))
+
+
+def test_growing_axes_are_interpolated_and_shrinking_ones_cut():
+    embedding = random_embedding((24, 24))
+    square = embedding[:, 2:].reshape(1, 24, 24, 6).permute(0, 3, 1, 2)
+    expected = F.interpolate(square, (24, 101), mode="bilinear", align_corners=False)[:, :, 6:18]
+    adapted = adapt_pos_embed(embedding, (24, 24), (12, 101))
+    torch.testing.assert_close(adapted[:, 2:], expected.flatten(2).transpose(1, 2))
+
+
+def test_the_same_grid_changes_nothing():
+    embedding = random_embedding((12, 101))
+    assert torch.equal(adapt_pos_embed(embedding, (12, 101), (12, 101)), embedding)
+
+
+def test_special_tokens_keep_their_embeddings():
+    embedding = random_embedding((4, 4))
+    assert torch.equal(adapt_pos_embed(embedding, (4, 4), (2, 9))[:, :2], embedding[:, :2])
+
+
+@pytest.mark.parametrize("target", [(12, 101), (20, 30), (8, 10)])
+def test_the_order_of_the_axes_does_not_matter(target):
+    embedding = random_embedding((14, 14))
+    by_time = adapt_pos_embed(embedding, (14, 14), (14, target[1]))
+    by_frequency = adapt_pos_embed(embedding, (14, 14), (target[0], 14))
+    torch.testing.assert_close(
+        adapt_pos_embed(by_time, (14, target[1]), target),
+        adapt_pos_embed(by_frequency, (target[0], 14), target),
+    )
+
+
+def test_an_embedding_of_another_grid_is_refused():
+    with pytest.raises(ValueError, match=r"18 tokens do not fill a \(5, 4\) grid"):
+        adapt_pos_embed(random_embedding((4, 4)), (5, 4), (2, 2))

@@ -1,0 +1,150 @@
+import numpy as np
+import pytest
+import torch
+from rigs.packs import Pack, hiss, make_recipe, tone
+from torch import nn
+
+from ast_edge.errors import ConfigError
+from ast_edge.fbank import LOG_FLOOR
+from ast_training.recordings import AudioCache, read_recordings
+from ast_training.validation import ValidationSet, windows_of
+
+FRAMES = 32
+QUIET, LOUD = 0.003, 0.3
+
+
+class Loudness(nn.Module):
+    """Answers every label with how loud the window is, where a model has its logits."""
+
+    def __init__(self):
+        super().__init__()
+        self.zero = nn.Parameter(torch.zeros(()))
+
+    def forward(self, fbank):
+        assert fbank.shape[1:] == (FRAMES, 128)
+        loudness = fbank.mean(dim=(1, 2)) / 4 + self.zero
+        return torch.stack([loudness, loudness], dim=1)
+
+
+def validation_set(pack, **settings):
+    settings = {"labels": {"whistle": "Whistle", "hum": "Hum"}} | settings
+    recipe = make_recipe({"one": pack.config(**settings)})
+    return ValidationSet(AudioCache(read_recordings(recipe), 16000), recipe)
+
+
+@pytest.fixture
+def pack(tmp_path):
+    return Pack(tmp_path / "pack")
+
+
+def test_a_recording_counts_by_the_best_of_its_windows(pack):
+    # On average over its windows the first is the quieter one.
+    silence = np.zeros(48000, np.float32)
+    pack.add("burst.wav", "whistle", np.concatenate([silence, hiss(1, 0.5, LOUD), silence]))
+    pack.add("steady.wav", "hum", hiss(2, 3.0, QUIET))
+    scores = validation_set(pack).evaluate(Loudness())
+    assert scores.average_precisions.tolist() == [1.0, 0.5]
+
+
+def test_scores_say_how_many_recordings_have_a_label(pack):
+    for take in range(3):
+        pack.add(f"{take}.wav", "hum", hiss(take))
+    pack.add("other.wav", "neither", hiss(9))
+    scores = validation_set(pack).evaluate(Loudness())
+    assert scores.positives.tolist() == [0, 3]
+    assert scores.recordings == 4
+
+
+def test_a_label_without_recordings_is_left_out_of_the_mean(pack):
+    pack.add("loud.wav", "hum", hiss(1, level=LOUD))
+    pack.add("quiet.wav", "neither", hiss(2, level=QUIET))
+    scores = validation_set(pack).evaluate(Loudness())
+    assert scores.macro == 1.0
+    assert scores.as_dict()["labels"] == {
+        "Whistle": {"ap": None, "positives": 0},
+        "Hum": {"ap": 1.0, "positives": 1},
+    }
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.1, 5.0])
+def test_recordings_of_any_length_are_scored(pack, seconds):
+    pack.add("a.wav", "hum", hiss(1, seconds))
+    assert validation_set(pack).evaluate(Loudness()).macro == 1.0
+
+
+@pytest.mark.parametrize("labels", [[], ["neither"]])
+def test_without_labelled_recordings_there_is_nothing_to_validate(pack, labels):
+    for label in labels:
+        pack.add(f"{label}.wav", label, hiss(1))
+    with pytest.raises(ConfigError, match="validation_share"):
+        validation_set(pack)
+
+
+# Thresholds
+
+
+@pytest.fixture(scope="module")
+def noises(tmp_path_factory):
+    """Two hundred windows without a label from quiet to loud, and two tones."""
+    pack = Pack(tmp_path_factory.mktemp("noises") / "pack")
+    for take, level in enumerate(np.geomspace(1e-4, 0.5, 200)):
+        pack.add(f"{take}.wav", "neither", hiss(take, 0.32, level))
+    pack.add("w.wav", "whistle", tone(3000))
+    pack.add("h.wav", "hum", tone(200))
+    return validation_set(pack)
+
+
+def shares_reached(validation, thresholds):
+    logits = validation._logits(Loudness())
+    scores = 1 / (1 + np.exp(-logits.astype(float)))
+    others = validation.targets[validation._clip] == 0
+    return [
+        float((scores[others[:, i], i] >= threshold).mean())
+        for i, threshold in enumerate(thresholds.values())
+    ]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.01, 0.1, 0.333])
+def test_no_larger_share_of_the_windows_without_a_label_reaches_its_threshold(noises, share):
+    thresholds = noises.thresholds(Loudness(), share, 0.0, 1.0)
+    assert max(shares_reached(noises, thresholds)) <= share
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.333])
+def test_thresholds_are_no_higher_than_they_have_to_be(noises, share):
+    thresholds = noises.thresholds(Loudness(), share, 0.0, 1.0)
+    lower = {label: threshold - 0.002 for label, threshold in thresholds.items()}
+    assert min(shares_reached(noises, lower)) > share - 0.01
+
+
+def test_thresholds_lie_between_their_limits(noises):
+    assert set(noises.thresholds(Loudness(), 0.0, 0.0, 0.3).values()) == {0.3}
+    assert set(noises.thresholds(Loudness(), 1.0, 0.7, 1.0).values()) == {0.7}
+
+
+def test_a_label_that_all_windows_have_gets_the_lowest_threshold(pack):
+    pack.add("h.wav", "hum", tone(200))
+    assert validation_set(pack).thresholds(Loudness(), 0.002, 0.3, 0.95)["Hum"] == 0.3
+
+
+# Windows
+
+
+def features(count):
+    return np.arange(count, dtype=np.float32)[:, None].repeat(3, axis=1)
+
+
+def test_windows_begin_every_hop_and_the_last_ends_with_the_recording():
+    starts = [int(window[0, 0]) for window in windows_of(features(55), 32, 10)]
+    assert starts == [0, 10, 20, 23]
+
+
+def test_no_window_comes_twice():
+    starts = [int(window[0, 0]) for window in windows_of(features(52), 32, 10)]
+    assert starts == [0, 10, 20]
+
+
+def test_a_short_recording_has_silence_before_it_as_at_the_edge():
+    (window,) = windows_of(features(4), 10, 5)
+    assert (window[:6] == np.float32(LOG_FLOOR)).all()
+    np.testing.assert_array_equal(window[6:], features(4))

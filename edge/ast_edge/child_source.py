@@ -137,7 +137,7 @@ class ChildSource:
         """Say that the sound is gone, once until it is back."""
         if self._lost_at is None:
             self._lost_at = time.monotonic()
-            _log.warning("%s: %s, opening it again", self._title, reason)
+            _log.warning("%s: %s (opening it again)", self._title, reason)
         else:
             _log.debug("%s: still gone: %s", self._title, reason)
 

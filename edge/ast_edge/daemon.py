@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -62,7 +62,6 @@ class Daemon:
         self._inbox: queue.Queue[Block | _Ended] = queue.Queue(maxsize=64)
         self._due: deque[Window] = deque()
         self._last_block: dict[str, float] = {}
-        self._reported_bad: set[str] = set()
         self._stopping = False
 
     def run(self) -> None:
@@ -142,14 +141,12 @@ class Daemon:
             except queue.Empty:
                 break
             if isinstance(item, _Ended):
-                self._enqueue(self._pipelines[item.source].flush())
+                self._due.extend(self._pipelines[item.source].flush())  # nothing comes after it
                 ended.append(item)
             else:
                 if item.stream.live:
                     self._last_block[item.stream.source] = self._clock()
-                pipeline = self._pipelines[item.stream.source]
-                self._enqueue(pipeline.feed(item))
-                self._report_bad_samples(pipeline)
+                self._enqueue(self._pipelines[item.stream.source].feed(item))
         return ended
 
     def _enqueue(self, windows: list[Window]) -> None:
@@ -157,14 +154,19 @@ class Daemon:
             self._due.append(window)
             waiting = [w for w in self._due if w.stream.source == window.stream.source]
             if window.stream.live and len(waiting) > MAX_DUE:
-                self._due.remove(waiting[0])
-                self.dropped_windows += 1
-                if self.dropped_windows & (self.dropped_windows - 1) == 0:  # 1, 2, 4, 8, ...
-                    log.warning(
-                        "the engine cannot keep up: %d windows dropped so far; use a longer hop, "
-                        "fewer sources or more threads",
-                        self.dropped_windows,
-                    )
+                self._drop(waiting[0], before=waiting[1])
+
+    def _drop(self, window: Window, before: Window) -> None:
+        """Drop a due window; its hop is new sound to the one after it."""
+        self._due[self._due.index(before)] = replace(before, hop=window.hop + before.hop)
+        self._due.remove(window)
+        self.dropped_windows += 1
+        if self.dropped_windows & (self.dropped_windows - 1) == 0:  # 1, 2, 4, 8, ...
+            log.warning(
+                "the engine cannot keep up: %d windows dropped so far; use a longer hop, fewer "
+                "sources or more threads",
+                self.dropped_windows,
+            )
 
     def _infer(self) -> None:
         while self._due and not self._stopping:
@@ -180,11 +182,6 @@ class Daemon:
             if now - last > SILENT_SECONDS:
                 del self._last_block[source]
                 self._publish(self._pipelines[source].finish())
-
-    def _report_bad_samples(self, pipeline: Pipeline) -> None:
-        if pipeline.listener.bad_samples and pipeline.source not in self._reported_bad:
-            self._reported_bad.add(pipeline.source)
-            log.warning("source %s: NaN or infinite samples, taken as silence", pipeline.source)
 
     def _publish(self, events: list[Event]) -> None:
         for event in events:

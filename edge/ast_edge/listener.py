@@ -1,5 +1,7 @@
 """From a source's blocks to windows for the engine."""
 
+import logging
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,8 +10,10 @@ from numpy.typing import NDArray
 
 from ast_edge.audio import Block, Stream
 from ast_edge.context import Context
-from ast_edge.fbank import FbankSpec, RollingFbank
+from ast_edge.fbank import LOG_FLOOR, FbankSpec, RollingFbank
 from ast_edge.resampler import Resampler
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +26,8 @@ class Window:
     end: float
     hop: float
     """Seconds of sound that the previous window of the stream did not hold."""
+    heard: float
+    """Seconds of the stream so far: `end`, but no more than there are (see `slide_out`)."""
     fbank: NDArray[np.float32]
     """(frames, mel_bins)."""
 
@@ -43,6 +49,7 @@ class Listener:
         self._stream: Stream | None = None
         self._resampler: Resampler | None = None
         self._last_end = 0
+        self._reported: Stream | None = None
 
     def feed(self, block: Block) -> list[Window]:
         """Take a block and return the windows that it completes, oldest first."""
@@ -53,17 +60,34 @@ class Listener:
                 block.stream.sample_rate, block.stream.channels, self._spec.sample_rate
             )
         frames = self._fbank.feed(self._resampler.feed(block.samples))
+        self._report_bad_samples(block.stream, self._resampler)
         return list(self._windows(self._context.feed(frames)))
 
     def flush(self) -> list[Window]:
         """Return what the end of the stream completes: its last, shorter hop."""
+        windows = self._last_windows()
+        self.reset()
+        return windows
+
+    def slide_out(self) -> list[Window]:
+        """Return what `flush` does and the windows that follow as silence moves in.
+
+        Only then has the end of the stream passed through the whole window, so that a sound that
+        lasts until there gets its true offset.
+        """
+        windows = self._last_windows()
+        if windows:
+            silence = np.full_like(windows[-1].fbank, LOG_FLOOR)
+            windows += self._windows(self._context.feed(silence), heard=windows[-1].end)
+        self.reset()
+        return windows
+
+    def _last_windows(self) -> list[Window]:
         if self._resampler is None:
             return []
         frames = self._fbank.feed(self._resampler.flush())
         windows = list(self._windows(self._context.feed(frames)))
-        windows += self._windows(self._context.flush())
-        self.reset()
-        return windows
+        return windows + list(self._windows(self._context.flush()))
 
     def reset(self) -> None:
         """Forget the stream."""
@@ -72,12 +96,15 @@ class Listener:
         self._context.reset()
         self._last_end = 0
 
-    @property
-    def bad_samples(self) -> int:
-        """NaN and infinite samples of the current stream, each taken as 0."""
-        return self._resampler.bad_samples if self._resampler else 0
+    def _report_bad_samples(self, stream: Stream, resampler: Resampler) -> None:
+        """Say once per stream that it holds samples that are no numbers."""
+        if resampler.bad_samples and stream is not self._reported:
+            self._reported = stream
+            log.warning("source %s: NaN or infinite samples, taken as silence", stream.source)
 
-    def _windows(self, completed: Iterator[tuple[int, NDArray[np.float32]]]) -> Iterator[Window]:
+    def _windows(
+        self, completed: Iterator[tuple[int, NDArray[np.float32]]], heard: float = math.inf
+    ) -> Iterator[Window]:
         assert self._stream is not None
         rate, shift = self._spec.sample_rate, self._spec.frame_shift
         for end, fbank in completed:
@@ -87,6 +114,7 @@ class Listener:
                 start=(end_sample - self._spec.samples_in(self._frames)) / rate,
                 end=end_sample / rate,
                 hop=(end - self._last_end) * shift / rate,
+                heard=min(end_sample / rate, heard),
                 fbank=fbank,
             )
             self._last_end = end

@@ -42,8 +42,8 @@ class Pipeline:
         return self.listener.feed(block)
 
     def flush(self) -> list[Window]:
-        """Return the windows that the end of the stream completes."""
-        return self.listener.flush()
+        """Return the windows that the end of the stream completes, until all sound has left."""
+        return self.listener.slide_out()
 
     def score(self, window: Window, probabilities: NDArray[np.float32]) -> list[Event]:
         """Take a window's probabilities (labels,) and return what they start, update and end."""
@@ -53,9 +53,9 @@ class Pipeline:
             self._stream = window.stream
         start = window.stream.started_at
         step = Step(
-            onset=start + window.end - window.hop,
-            offset=start + window.start + window.hop,
-            now=start + window.end,
+            onset=start + min(window.end - window.hop, window.heard),
+            offset=start + min(window.start + window.hop, window.heard),
+            now=start + window.heard,
             probabilities=probabilities,
         )
         return events + self._tracker.feed(step)
@@ -66,9 +66,11 @@ class Pipeline:
 
 
 def score_recording(
-    source: Source, listener: Listener, engine: Engine, batch: int = 16
+    source: Source, ear: Pipeline | Listener, engine: Engine, batch: int = 16
 ) -> Iterator[tuple[Window, NDArray[np.float32]]]:
     """Yield every window of a source that ends, with its probabilities (labels,).
+
+    A pipeline goes on until all sound has left the window; a listener stops with the sound.
 
     Raises:
         AudioError: if the source cannot be read.
@@ -76,8 +78,8 @@ def score_recording(
 
     def windows() -> Iterator[Window]:
         for block in source.blocks():
-            yield from listener.feed(block)
-        yield from listener.flush()
+            yield from ear.feed(block)
+        yield from ear.flush()
 
     due = windows()
     while chunk := list(islice(due, batch)):

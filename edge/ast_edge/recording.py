@@ -65,6 +65,8 @@ class RecordingSource:
         self._pace = pace
         self._started_at = started_at
         self._clock = clock
+        self.seconds = 0.0
+        """Length of what has been read so far."""
         self._closed = threading.Event()
         self._sleep = sleep or self._closed.wait
 
@@ -87,6 +89,7 @@ class RecordingSource:
                     return
                 yield Block(stream, position, samples)
                 position += len(samples)
+                self.seconds = position / stream.sample_rate
 
     def close(self) -> None:
         """Make `blocks` return at its next block."""

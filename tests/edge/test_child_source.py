@@ -77,7 +77,7 @@ def test_a_stall_becomes_a_gap_and_a_new_stream(caplog):
     with Listener(source("out.write(bytes(200)); out.flush(); input()", stall_timeout=0.3)) as it:
         it.wait_for_streams(2)
     lost, back = messages(caplog)[:2]
-    assert lost == "the test program: no data for 0.3 s, opening it again"
+    assert lost == "the test program: no data for 0.3 s (opening it again)"
     assert re.fullmatch(r"the test program is back after \d+ s", back)
 
 
@@ -85,7 +85,7 @@ def test_retries_that_fail_are_logged_once(caplog):
     running = source("sys.exit('no such device')")
     with Listener(running), caplog.at_level(logging.DEBUG, "ast_edge.child_source"):
         wait_for_retries(caplog, 2)
-    assert messages(caplog).count("the test program: no such device, opening it again") == 1
+    assert messages(caplog).count("the test program: no such device (opening it again)") == 1
 
 
 def test_a_program_that_is_missing_is_tried_again(caplog):

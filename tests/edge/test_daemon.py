@@ -133,7 +133,8 @@ def beeps(*labels):
 
 
 def windows_in(seconds):
-    return int(seconds / HOP)  # and the rest at the end
+    """Count the windows of so many seconds, and of the second of silence that moves in after."""
+    return int((seconds + 1.0) / HOP)
 
 
 def test_events_reach_all_sinks_in_order(make):
@@ -235,7 +236,8 @@ def test_a_slow_engine_drops_the_oldest_windows_of_live_sound(make, bundle, capl
     assert "the engine cannot keep up: 1 windows dropped so far" in caplog.text
     listener = Listener(bundle.fbank, bundle.model.frames, HOP)
     blocks = ListSource("a", sound, live=True).blocks()
-    newest = [window for block in blocks for window in listener.feed(block)] + listener.flush()
+    newest = [window for block in blocks for window in listener.feed(block)]
+    newest += listener.slide_out()
     for found, window in zip(engine.seen[-MAX_DUE:], newest[-MAX_DUE:], strict=True):
         assert np.array_equal(found, window.fbank)
 
@@ -303,13 +305,11 @@ def test_a_gap_ends_the_events_before_it(make):
     assert len({event.id for event in daemon.sink.events}) == 2
 
 
-def test_bad_samples_are_reported_once_per_source(make, caplog):
+def test_samples_that_are_no_numbers_hide_no_events(make):
     broken = beeps("Hum")
     broken[::5000] = np.nan
     daemon = make(ListSource("a", broken, broken), ListSource("b", beeps("Hiss")))
     daemon.run()
-    reports = [m for m in caplog.messages if "NaN" in m]
-    assert reports == ["source a: NaN or infinite samples, taken as silence"]
     assert daemon.sink.lives("a") == [("start", "Hum"), ("end", "Hum")] * 2
 
 

@@ -114,14 +114,32 @@ def test_a_resampled_click_lies_where_it_was(rate):
     assert begin <= 0.5 <= begin + 0.025
 
 
-def test_bad_samples_are_counted_per_stream():
+def test_bad_samples_are_reported_once_per_stream(caplog):
     listener, samples = Listener(SPEC, FRAMES, HOP), noise(0.1)
-    assert listener.bad_samples == 0
     samples[3:6] = np.nan
-    listener.feed(Block(make_stream(), 0, samples))
-    assert listener.bad_samples == 3
+    for stream in (make_stream(), make_stream()):
+        listener.feed(Block(stream, 0, samples))
+        listener.feed(Block(stream, len(samples), samples))
     listener.feed(Block(make_stream(), 0, noise(0.1)))
-    assert listener.bad_samples == 0
+    assert (
+        caplog.messages
+        == [f"source {stream.source}: NaN or infinite samples, taken as silence"] * 2
+    )
+
+
+def test_sliding_out_goes_on_until_the_sound_has_left_the_window():
+    stream, samples = make_stream(), noise(0.7)
+    ended, slid = Listener(SPEC, FRAMES, HOP), Listener(SPEC, FRAMES, HOP)
+    for listener in (ended, slid):
+        listener.feed(Block(stream, 0, samples))
+    windows, more = ended.flush(), slid.slide_out()
+    assert [w.end for w in more[: len(windows)]] == [w.end for w in windows]
+    assert more[-1].start >= windows[-1].end - HOP - SPEC.frame_length_ms / 1000
+    assert {w.heard for w in more[len(windows) :]} == {windows[-1].end}
+
+
+def test_sliding_out_before_the_first_block_gives_nothing():
+    assert Listener(SPEC, FRAMES, HOP).slide_out() == []
 
 
 def test_a_nan_leaves_no_trace_in_the_windows():

@@ -89,7 +89,7 @@ def test_a_sound_server_that_crashes_and_comes_back_is_a_new_stream(microphone, 
         listener.wait_for_streams(2)
     assert source.restarts == 1
     first, second = warnings(caplog)
-    assert first == "microphone 'vmic': the device has gone away, opening it again"
+    assert first == "microphone 'vmic': the device has gone away (opening it again)"
     assert second.startswith("microphone 'vmic' is back after ")
 
 
@@ -111,7 +111,7 @@ def test_a_stalled_sound_server_is_a_new_stream(microphone, source, caplog):
         resume.start()
         listener.wait_for_streams(2)
         resume.join()
-    assert warnings(caplog)[0] == "microphone 'vmic': no data for 1.0 s, opening it again"
+    assert warnings(caplog)[0] == "microphone 'vmic': no data for 1.0 s (opening it again)"
 
 
 def test_a_device_that_is_absent_at_first_is_heard_when_it_appears(microphone, source, caplog):

@@ -49,7 +49,7 @@ def detect(bundle):
     def detect(source, hop=0.1):
         pipeline = Pipeline("array", bundle, bundle.settings, hop)
         events = []
-        for window, probabilities in score_recording(source, pipeline.listener, NumpyEngine()):
+        for window, probabilities in score_recording(source, pipeline, NumpyEngine()):
             events += pipeline.score(window, probabilities)
         return events + pipeline.finish()
 
@@ -65,6 +65,12 @@ def test_an_event_lies_where_the_sound_was_to_a_hop_and_a_frame(detect, hop):
     assert (start.phase, end.phase) == ("start", "end")
     assert start.onset == pytest.approx(1.5, abs=hop + 0.025)
     assert end.offset == pytest.approx(2.2, abs=hop + 0.025)
+
+
+@pytest.mark.parametrize("hop", [0.05, 0.1, 0.25])
+def test_a_sound_that_lasts_to_the_end_of_the_recording_ends_there(detect, hop):
+    *_, end = detect(ArraySource(np.concatenate([silence(1.0), tone("Hum", 3.0)])), hop)
+    assert end.offset == pytest.approx(4.0, abs=hop + 0.025)
 
 
 def test_event_times_count_from_the_first_sample(detect):

@@ -43,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
     bundle, hop = plan.bundle, plan.config.hop
     console.print(
         f"[bold]model[/]   {bundle.name}: AST, {bundle.window_seconds:.2f} s window every {hop} s, "
-        f"macro AP {bundle.metrics.get('macro_ap', 'unknown')}, {bundle.licence}"
+        f"macro AP {bundle.metrics.get('macro_ap', 'unknown')}, {bundle.licence}",
+        soft_wrap=True,
     )
     console.print(f"[bold]engine[/]  {engine.description}")
     _print_broker(plan, console)

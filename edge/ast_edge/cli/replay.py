@@ -75,7 +75,7 @@ def replay(
 
     source = RecordingSource(path.stem, path, pace="fast")
     pipeline = Pipeline(source.name, bundle, settings, hop)
-    for window, probabilities in score_recording(source, pipeline.listener, engine):
+    for window, probabilities in score_recording(source, pipeline, engine):
         yield from (e for e in pipeline.score(window, probabilities) if e.phase == "end")
     yield from pipeline.finish()
 

@@ -75,8 +75,7 @@ def tag(
 
     source = RecordingSource(path.stem, path, pace="fast")
     listener = Listener(bundle.fbank, bundle.model.frames, hop)
-    best, duration = np.zeros(len(bundle.labels), np.float32), 0.0
-    for window, probabilities in score_recording(source, listener, engine):
+    best = np.zeros(len(bundle.labels), np.float32)
+    for _, probabilities in score_recording(source, listener, engine):
         best = np.maximum(best, probabilities)
-        duration = window.end
-    return duration, best
+    return source.seconds, best

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from rigs import pulse
 
 # A machine may be busy with other things: slowness is no failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -24,3 +25,14 @@ def tiny_model(tmp_path_factory) -> Path:
 def model_folder(tiny_model, tmp_path) -> Path:
     """A copy of the tiny bundle to change."""
     return Path(shutil.copytree(tiny_model, tmp_path / "bands"))
+
+
+@pytest.fixture
+def microphone(monkeypatch):
+    """A virtual microphone, which this process and its children see."""
+    if reason := pulse.available():
+        pytest.skip(reason)
+    with pulse.VirtualMicrophone() as virtual:
+        for key, value in virtual.environment.items():
+            monkeypatch.setenv(key, value)
+        yield virtual

@@ -9,14 +9,6 @@ pytestmark = pytest.mark.skipif(bool(pulse.available()), reason=str(pulse.availa
 
 
 @pytest.fixture
-def microphone(monkeypatch):
-    with pulse.VirtualMicrophone() as virtual:
-        for key, value in virtual.environment.items():
-            monkeypatch.setenv(key, value)
-        yield virtual
-
-
-@pytest.fixture
 def capture():
     """Start the process that records."""
     processes = []

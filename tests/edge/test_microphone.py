@@ -19,14 +19,6 @@ pytestmark = pytest.mark.skipif(bool(pulse.available()), reason=str(pulse.availa
 
 
 @pytest.fixture
-def microphone(monkeypatch):
-    with pulse.VirtualMicrophone() as virtual:
-        for key, value in virtual.environment.items():
-            monkeypatch.setenv(key, value)
-        yield virtual
-
-
-@pytest.fixture
 def source():
     return MicrophoneSource("kitchen", pulse.DEVICE, stall_timeout=1.0)
 

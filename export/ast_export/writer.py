@@ -102,9 +102,13 @@ def _write_json(path: Path, tree: dict[str, Any]) -> None:
 def _replace(folder: Path, out: Path) -> None:
     """Put the finished folder in the place of an older one, which is removed last."""
     if out.exists():
-        old = folder.with_name(folder.name + ".old")
+        old = out.with_name(f".{out.name}-old")
         out.rename(old)
-        folder.rename(out)
+        try:
+            folder.rename(out)
+        except OSError:
+            old.rename(out)
+            raise
         shutil.rmtree(old)
     else:
         folder.rename(out)

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from ast_edge.errors import BundleError
 from ast_training import checkpoint as checkpoint_module
 from ast_training.checkpoint import load_checkpoint
+from ast_training.errors import TrainingError
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_failing_while_writing_leaves_the_old_file(path, monkeypatch):
         raise OSError("No space left on device")
 
     monkeypatch.setattr(checkpoint_module, "save_file", half)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(TrainingError, match="No space left"):
         random_checkpoint(epoch=99).save(path)
     assert path.read_bytes() == before
 

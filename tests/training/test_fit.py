@@ -14,6 +14,7 @@ from rigs.packs import Pack, hiss, make_recipe, tone, two_sounds, write_recipe
 from ast_edge.errors import ConfigError
 from ast_training import fit as fit_module
 from ast_training.checkpoint import load_checkpoint
+from ast_training.errors import TrainingError
 from ast_training.fit import batches, fit
 from ast_training.mixing import Mixer
 
@@ -120,7 +121,7 @@ def test_a_run_of_another_model_is_not_continued(packs, run):
 
 def test_a_loss_that_is_not_finite_stops_the_run(packs, tmp_path):
     settings = {"lr": 1e30, "clip_norm": 1e30, "examples_per_epoch": 40}
-    with pytest.raises(FloatingPointError, match="lower lr"):
+    with pytest.raises(TrainingError, match="lower lr"):
         fit(make_recipe(packs, optimizer=settings), tmp_path / "run", silent())
 
 

@@ -17,6 +17,7 @@ from ast_edge.errors import BundleError
 from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
 from ast_edge.spec import ModelSpec
+from ast_training.errors import TrainingError
 from ast_training.model import AudioSpectrogramTransformer
 
 FORMAT = 1
@@ -54,7 +55,11 @@ class Checkpoint:
         return model.eval()
 
     def save(self, path: Path) -> None:
-        """Write the file; an existing one is replaced only when the new one is complete."""
+        """Write the file; an existing one is replaced only when the new one is complete.
+
+        Raises:
+            TrainingError: if it cannot be written (a full disk).
+        """
         header = {
             "format": FORMAT,
             "model": asdict(self.model),
@@ -68,8 +73,11 @@ class Checkpoint:
         tensors = {f"weights.{k}": v.contiguous() for k, v in self.weights.items()}
         tensors |= {f"state.{k}": v.contiguous() for k, v in self.state.items()}
         partial = path.with_name(path.name + ".partial")
-        save_file(tensors, partial, metadata={"ast_edge": json.dumps(header)})
-        partial.replace(path)
+        try:
+            save_file(tensors, partial, metadata={"ast_edge": json.dumps(header)})
+            partial.replace(path)
+        except (OSError, SafetensorError) as exc:
+            raise TrainingError(f"{path}: cannot be written: {exc}") from exc
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -20,6 +20,7 @@ from rich.progress import (
 )
 from torch import Tensor
 
+from ast_training.errors import TrainingError
 from ast_training.mixing import Mixer
 from ast_training.recipe import Recipe
 from ast_training.recordings import AudioCache, read_recordings
@@ -36,7 +37,8 @@ def fit(recipe: Recipe, run: Path, console: Console) -> float:
 
     Raises:
         ConfigError: if the recordings do not suffice, or the run is of another model.
-        FloatingPointError: if the loss is not finite; the last epoch's checkpoint is intact.
+        TrainingError: if the loss is not finite or a file cannot be written; what the last epoch
+            wrote is intact.
     """
     run.mkdir(parents=True, exist_ok=True)
     mixer, validation = _read_data(recipe, console)
@@ -89,7 +91,7 @@ def train_epoch(
             logits = state.model(features.to(device))
         loss = F.binary_cross_entropy_with_logits(logits.float(), targets.to(device))
         if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss.item()} at step {state.step}: lower lr")
+            raise TrainingError(f"the loss is {loss.item()} at step {state.step}: lower lr")
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip_norm)
@@ -154,8 +156,11 @@ def _read_rows(path: Path) -> list[dict[str, str]]:
 
 def _write_rows(path: Path, rows: list[dict[str, str]]) -> None:
     partial = path.with_name(path.name + ".partial")
-    with partial.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    partial.replace(path)
+    try:
+        with partial.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        partial.replace(path)
+    except OSError as exc:
+        raise TrainingError(f"{path}: cannot be written: {exc.strerror}") from exc

@@ -17,9 +17,9 @@ class TrackerSettings:
     """How the scores of one label become events."""
 
     on: float = 0.5
-    """An event starts when the probability reaches this ..."""
+    """There is an event when the probability reaches this."""
     off: float = 0.3
-    """... and goes on while it stays at or above this."""
+    """It lasts from when the probability rose above this to when it fell below it."""
     min_duration: float = 0.0
     """Seconds; shorter events are not reported, longer ones that much later."""
     hold: float = 1.0
@@ -70,6 +70,8 @@ class EventTracker:
         self._settings = dict(settings)
         self._new_id = new_id
         self._running: dict[Label, _Running] = {}
+        self._rising: dict[Label, Step] = {}
+        """First of the steps at or above `off`, up to now, of a label without an event."""
         self._ended: dict[Label, float] = {}
         """Offset of the newest reported event."""
 
@@ -80,9 +82,14 @@ class EventTracker:
             score = float(step.probabilities[label.index])
             running = self._running.get(label)
             if running is None:
-                if score < settings.on or self._is_quiet(label, settings, step):
+                if score < settings.off or self._is_quiet(label, settings, step):
+                    self._rising.pop(label, None)
                     continue
-                running = self._running[label] = _Running(step, score)
+                rising = self._rising.setdefault(label, step)
+                if score < settings.on:
+                    continue
+                running = self._running[label] = _Running(rising, score)
+                del self._rising[label]
             events += self._advance(label, settings, running, step, score)
         return events
 
@@ -90,11 +97,13 @@ class EventTracker:
         """End all running events: the stream is over."""
         ended = [e for label, running in self._running.items() for e in self._end(label, running)]
         self._running.clear()
+        self._rising.clear()
         return ended
 
     def reset(self) -> None:
         """Forget everything, as if no step had been fed."""
         self._running.clear()
+        self._rising.clear()
         self._ended.clear()
 
     def _advance(
@@ -150,7 +159,7 @@ class _Running:
 
     def __init__(self, first: Step, score: float) -> None:
         self.first = self.last = first
-        """The first step at or above `on`, and the last at or above `off`."""
+        """The first and the last step at or above `off`."""
         self.score = self.peak = score
         self.id: str | None = None
         self.reported = 0.0

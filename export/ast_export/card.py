@@ -32,7 +32,7 @@ def model_card(checkpoint: Checkpoint, tree: dict[str, Any]) -> str:
         "## Data",
         "",
         "A share of the sources of each label was held out for validation; no source stands on "
-        "both sides. Recordings without a stated licence were not used.",
+        "both sides.",
         "",
     ]
     lines += [f"- `{name}`: {_use(pack)}" for name, pack in recipe["packs"].items()]

@@ -49,7 +49,7 @@ def test_the_edge_runs_the_bundle(written, engine):
 def test_calibrated_thresholds_become_the_labels_settings(written):
     settings = load_bundle(written[0]).settings
     assert [settings[label].on for label in LABELS] == [0.61, 0.42, 0.95]
-    assert [settings[label].off for label in LABELS] == [0.305, 0.21, 0.475]
+    assert [settings[label].off for label in LABELS] == [0.122, 0.084, 0.19]
 
 
 def test_without_calibration_every_label_has_the_default_threshold(export, tmp_path):

@@ -9,9 +9,9 @@ from ast_training.recordings import AudioCache, read_recordings
 from ast_training.state import check_made_by
 from ast_training.validation import ValidationSet
 
-FALSE_SHARE = 0.002
+FALSE_SHARE = 0.0005
 """Share of the windows without a label that may reach its threshold."""
-LOWEST, HIGHEST = 0.3, 0.95
+LOWEST, HIGHEST = 0.4, 0.95
 
 
 def calibrate(path: Path, recipe: Recipe) -> dict[str, float]:
@@ -29,7 +29,7 @@ def calibrate(path: Path, recipe: Recipe) -> dict[str, float]:
     thresholds = validation.thresholds(model, FALSE_SHARE, LOWEST, HIGHEST)
     metrics = validation.evaluate(model).as_dict() | {
         "thresholds": thresholds,
-        "calibration": f"at most {FALSE_SHARE:.1%} of the held-out windows without the label "
+        "calibration": f"at most {FALSE_SHARE:.2%} of the held-out windows without the label "
         f"reach its threshold, which lies between {LOWEST} and {HIGHEST}",
     }
     replace(checkpoint, metrics=metrics).save(path)

@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from ast_edge.events import slugify
 from ast_edge.yaml_file import InputPath, OutputPath, Section, beside_the_file, load_yaml
@@ -21,6 +21,32 @@ def _slug(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]+", text):
         raise ValueError(f"{text!r} becomes part of topics: only letters, digits, '_' and '-'")
     return text
+
+
+def _host(host: str) -> str:
+    """Refuse what is copied from a URL; an IPv6 address has more than one colon."""
+    if "/" in host or host.count(":") == 1:
+        raise ValueError(
+            f"expected a name or an address alone, got {host!r}; "
+            "the port is mqtt.port, encryption mqtt.tls"
+        )
+    return host
+
+
+def _topic(topic: str) -> str:
+    if not topic or set(topic) & set("+#\0 ") or "" in topic.split("/") or topic[0] == "$":
+        raise ValueError(
+            "expected topic levels such as 'home/ast-edge', without '+', '#' and spaces, "
+            f"got {topic!r}"
+        )
+    return topic
+
+
+def _named(labels: object) -> object:
+    """Take a plain list of labels as well: each with the model's own thresholds."""
+    if isinstance(labels, list) and all(isinstance(label, str) for label in labels):
+        return dict.fromkeys(labels)
+    return labels
 
 
 Slug = Annotated[str, AfterValidator(_slug)]
@@ -42,7 +68,7 @@ class SourceConfig(Section):
     channels: int | None = Field(default=None, ge=1, le=64)
     """Channels of stdin (1 unless given), or to open of a microphone; mixed to mono."""
     pace: Literal["realtime", "fast"] = "realtime"
-    """How a file plays: like a microphone, or as fast as it can be processed."""
+    """How a file or stdin plays: as live sound, or as fast as it can be processed."""
     stall_timeout: float = Field(default=3.0, ge=0.5)
     """A microphone that delivers nothing for this long is closed and opened again."""
 
@@ -94,7 +120,7 @@ class TlsConfig(Section):
 class MqttConfig(Section):
     """The broker and how events are laid out on it."""
 
-    host: str = "localhost"
+    host: Annotated[str, AfterValidator(_host)] = "localhost"
     port: int | None = Field(default=None, ge=1, le=65535)
     """1883, or 8883 with TLS, unless given."""
     protocol: Literal["5", "3.1.1"] = "5"
@@ -102,7 +128,7 @@ class MqttConfig(Section):
     password_file: InputPath | None = None
     """First line is the password. Else the environment variable AST_EDGE_MQTT_PASSWORD is read."""
     tls: TlsConfig | None = None
-    base_topic: Annotated[str, Field(pattern=r"^[^/#+\s][^#+\s]*[^/#+\s]$")] = "ast-edge"
+    base_topic: Annotated[str, AfterValidator(_topic)] = "ast-edge"
     keepalive: int = Field(default=30, ge=5, le=3600)
     """Seconds between signs of life; the broker sends the last will after 1.5 times this."""
     embedded: bool = False
@@ -122,11 +148,20 @@ class Config(Section):
     hop: float = Field(default=0.5, ge=0.05, le=10)
     """Seconds between two looks at the sound."""
     sources: Annotated[dict[Slug, SourceConfig], Field(min_length=1)]
-    labels: dict[str, LabelConfig | None] = Field(default_factory=dict)
-    """The labels to report and their thresholds; all of the bundle's unless given."""
+    labels: Annotated[dict[str, LabelConfig | None], BeforeValidator(_named)] = Field(
+        default_factory=dict
+    )
+    """The labels to report, with or without thresholds; all of the bundle's unless given."""
     mqtt: MqttConfig | None = None
     jsonl: OutputPath | None = None
     """Append every event to this file as a line of JSON; /dev/stdout prints them."""
+
+    @model_validator(mode="after")
+    def _one_standard_input(self) -> "Config":
+        readers = [name for name, source in self.sources.items() if source.stdin]
+        if len(readers) > 1:
+            raise ValueError(f"sources: only one can read standard input, got {', '.join(readers)}")
+        return self
 
 
 def load_config(path: Path) -> Config:

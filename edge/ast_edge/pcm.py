@@ -57,16 +57,24 @@ class PcmSource:
     """PCM from a file descriptor, such as standard input, until its end."""
 
     def __init__(
-        self, name: str, fd: int, pcm: PcmFormat, *, clock: Callable[[], float] = time.time
+        self,
+        name: str,
+        fd: int,
+        pcm: PcmFormat,
+        *,
+        live: bool = True,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Prepare to read `fd`, which stays the caller's to close.
 
         Args:
+            live: whether the sound comes as it is recorded; False for a file that is piped in.
             clock: Unix time in seconds.
         """
         self.name = name
         self._fd = fd
         self._pcm = pcm
+        self._live = live
         self._clock = clock
         # Closing the write end makes the read end readable: that is how `close` wakes `blocks`.
         self._wake_read, self._wake_write = os.pipe()
@@ -90,7 +98,7 @@ class PcmSource:
                 if stream is None:
                     rate, channels = self._pcm.sample_rate, self._pcm.channels
                     started_at = self._clock() - len(samples) / rate
-                    stream = Stream(self.name, rate, channels, started_at, live=True)
+                    stream = Stream(self.name, rate, channels, started_at, self._live)
                 yield Block(stream, position, samples)
                 position += len(samples)
         finally:

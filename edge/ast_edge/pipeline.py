@@ -53,7 +53,7 @@ class Pipeline:
             self._stream = window.stream
         start = window.stream.started_at
         step = Step(
-            onset=start + min(window.end - window.hop, window.heard),
+            onset=start + max(0.0, window.heard - window.hop),
             offset=start + min(window.start + window.hop, window.heard),
             now=start + window.heard,
             probabilities=probabilities,

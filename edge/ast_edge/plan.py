@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ast_edge.bundle import Bundle, find_bundle, load_bundle
 from ast_edge.config import Config, LabelConfig, load_config
+from ast_edge.credentials import broker_password, tls_context
 from ast_edge.errors import BundleError, ConfigError
 from ast_edge.events import Label
 from ast_edge.tracker import TrackerSettings, override
@@ -36,10 +37,21 @@ def load_plan(path: Path) -> Plan:
     bundle = load_bundle(folder)
     try:
         check_hop(bundle, config.hop)
+        _check_outputs(config)
         settings = label_settings(bundle, config.labels)
     except ConfigError as exc:
         raise ConfigError(f"{path}: {exc}") from exc
     return Plan(config, bundle, settings)
+
+
+def _check_outputs(config: Config) -> None:
+    """Try passwords, certificates and the place of the event file before anything is started."""
+    if config.mqtt:
+        broker_password(config.mqtt)
+        if config.mqtt.tls:
+            tls_context(config.mqtt.tls)
+    if config.jsonl and (config.jsonl.is_dir() or not config.jsonl.parent.is_dir()):
+        raise ConfigError(f"jsonl: expected a file in a folder that exists, got {config.jsonl}")
 
 
 def check_hop(bundle: Bundle, hop: float) -> None:

@@ -1,5 +1,7 @@
 """From a source's configuration to the source."""
 
+import time
+
 from ast_edge.audio import Source
 from ast_edge.config import SourceConfig
 from ast_edge.microphone import MicrophoneSource
@@ -20,7 +22,7 @@ def open_source(name: str, config: SourceConfig) -> Source:
             stall_timeout=config.stall_timeout,
         )
     if config.file is not None:
-        return RecordingSource(name, config.file, config.pace)
+        return RecordingSource(name, config.file, config.pace, started_at=time.time())
     assert config.stdin is not None  # the configuration has exactly one of the three
     pcm = PcmFormat(config.stdin, config.sample_rate or 16000, config.channels or 1)
-    return PcmSource(name, _STDIN, pcm)
+    return PcmSource(name, _STDIN, pcm, live=config.pace == "realtime")

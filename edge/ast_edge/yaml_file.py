@@ -10,6 +10,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo
 
 from ast_edge.errors import ConfigError
+from ast_edge.events import slugify
 
 
 class Section(BaseModel):
@@ -143,6 +144,8 @@ def did_you_mean(word: str, known: list[str]) -> str:
     """Return `, did you mean 'x'?`, or the list of what is known when nothing is near."""
     by_fold = {k.casefold(): k for k in known}
     near = get_close_matches(word.casefold(), by_fold, n=1, cutoff=0.6)
+    letters = slugify(word).replace("_", "")
+    near += [k for k in by_fold if letters and slugify(k).replace("_", "").startswith(letters)]
     if near:
         return f", did you mean {by_fold[near[0]]!r}?"
-    return f"; known are {', '.join(known)}" if known else ""
+    return f"; known are {', '.join(map(repr, known))}" if known else ""

@@ -66,7 +66,7 @@ def test_an_unknown_label_is_refused_with_the_nearest_one(tiny_model):
 
 
 def test_a_label_far_from_all_is_refused_with_the_list(tiny_model):
-    with pytest.raises(BundleError, match="known are Hum, Hiss"):
+    with pytest.raises(BundleError, match="known are 'Hum', 'Hiss'"):
         load_bundle(tiny_model).label("Elephant")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from ast_edge import sources
 from ast_edge.cli.main import COMMANDS, main
 
 pytest.importorskip("onnx", reason="onnx is not installed")
@@ -220,8 +221,9 @@ def test_listen_prints_a_line_for_each_look(model, tmp_path, capsys):
 
 
 def test_run_ends_with_its_recordings_and_finds_what_replay_finds(
-    recording, model, write, tmp_path, capsys
+    recording, model, write, tmp_path, capsys, monkeypatch
 ):
+    monkeypatch.setattr(sources.time, "time", lambda: 0.0)  # replay counts in seconds of the file
     config = write(
         sources={"a": {"file": str(recording), "pace": "fast"}}, jsonl=str(tmp_path / "e.jsonl")
     )

@@ -138,3 +138,35 @@ def test_a_recording_that_is_missing_is_named(problem, tmp_path):
 def test_a_password_file_that_is_missing_is_named(problem, tmp_path):
     found = problem("{sources: {a: {microphone: x}}, mqtt: {password_file: secret}}")
     assert found == f"mqtt.password_file: no such file: {tmp_path / 'secret'}"
+
+
+def test_labels_may_be_a_plain_list(load):
+    config = load("{sources: {a: {microphone: x}}, labels: [Dog, Speech]}")
+    assert config.labels == {"Dog": None, "Speech": None}
+
+
+@pytest.mark.parametrize("topic", ["x", "ä", "home/ast-edge"])
+def test_any_topic_may_be_the_base(load, topic):
+    text = f"{{sources: {{a: {{microphone: x}}}}, mqtt: {{base_topic: {topic}}}}}"
+    assert load(text).mqtt.base_topic == topic
+
+
+@pytest.mark.parametrize("topic", ["a//b", "/a", "$SYS/x", "a b"])
+def test_a_base_that_is_no_topic_is_refused(problem, topic):
+    text = f"{{sources: {{a: {{microphone: x}}}}, mqtt: {{base_topic: '{topic}'}}}}"
+    assert problem(text).startswith("mqtt.base_topic: expected topic levels")
+
+
+@pytest.mark.parametrize("host", ["mqtt://broker:1883", "broker:1883"])
+def test_a_broker_given_as_a_url_is_refused(problem, host):
+    text = f"{{sources: {{a: {{microphone: x}}}}, mqtt: {{host: '{host}'}}}}"
+    assert problem(text).startswith("mqtt.host: expected a name or an address alone")
+
+
+def test_an_ipv6_address_is_a_host(load):
+    assert load("{sources: {a: {microphone: x}}, mqtt: {host: '::1'}}").mqtt.host == "::1"
+
+
+def test_only_one_source_can_read_standard_input(problem):
+    text = "{sources: {a: {stdin: s16le}, b: {stdin: s16le}}}"
+    assert problem(text) == "sources: only one can read standard input, got a, b"

@@ -105,3 +105,11 @@ def test_it_reads_the_output_of_a_program():
         source = PcmSource("p", process.stdout.fileno(), MONO)
         assert sum(len(b.samples) for b in source.blocks()) == 8000
     source.close()
+
+
+def test_a_file_that_is_piped_in_is_not_live(tmp_path):
+    (tmp_path / "a.raw").write_bytes(bytes(6400))
+    with (tmp_path / "a.raw").open("rb") as file:
+        source = PcmSource("a", file.fileno(), PcmFormat("s16le", 16000, 1), live=False)
+        (stream,) = {block.stream for block in source.blocks()}
+    assert not stream.live

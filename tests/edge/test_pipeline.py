@@ -103,3 +103,12 @@ def test_a_recording_without_a_window_needs_no_engine(bundle):
 
 def test_ids_are_never_the_same():
     assert len({new_id() for _ in range(1000)}) == 1000
+
+
+def test_a_sound_found_only_after_the_recording_has_ended_has_a_length(bundle):
+    pipeline = Pipeline("array", bundle, bundle.settings, 0.1)
+    *_, last = score_recording(ArraySource(silence(1.0)), pipeline, NumpyEngine())
+    sure = np.ones(len(bundle.labels), np.float32)
+    events = pipeline.score(last[0], sure) + pipeline.finish()
+    assert all(0.05 <= event.duration <= 0.1 for event in events)
+    assert events

@@ -82,3 +82,19 @@ def test_a_bundle_that_is_damaged_is_the_fault_of_the_bundle(write, model_folder
     (model_folder / "model.onnx").write_bytes(b"")
     with pytest.raises(BundleError, match="is damaged"):
         load_plan(write(bundle=str(model_folder)))
+
+
+@pytest.mark.parametrize("place", ["", "none/events.jsonl"])
+def test_an_event_file_that_cannot_be_is_refused_before_anything_starts(tmp_path, place):
+    path = tmp_path / "c.yaml"
+    path.write_text(f"{{sources: {{a: {{stdin: s16le}}}}, jsonl: '{tmp_path / place}'}}")
+    with pytest.raises(ConfigError, match="jsonl: expected a file in a folder that exists"):
+        load_plan(path)
+
+
+def test_an_empty_password_file_is_refused_before_anything_starts(tmp_path):
+    (tmp_path / "password").touch()
+    path = tmp_path / "c.yaml"
+    path.write_text("{sources: {a: {stdin: s16le}}, mqtt: {username: a, password_file: password}}")
+    with pytest.raises(ConfigError, match="must hold the password in its first line"):
+        load_plan(path)

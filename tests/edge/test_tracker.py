@@ -235,3 +235,13 @@ def test_off_follows_an_on_that_falls_below_it():
 def test_off_above_on_is_refused_when_both_are_given():
     with pytest.raises(ValueError, match=r"got on 0\.2 and off 0\.25"):
         override(PLAIN, on=0.2, off=0.25)
+
+
+def test_an_event_begins_where_its_score_rose_above_off():
+    (span,) = spans(track(make_tracker(on=0.8, off=0.2), [0.1, 0.3, 0.5, 0.9, 0.1]))
+    assert span[0] == 0.5
+
+
+def test_a_score_that_fell_back_below_off_is_no_part_of_a_later_event():
+    (span,) = spans(track(make_tracker(on=0.8, off=0.2), [0.5, 0.1, 0.5, 0.9, 0.1]))
+    assert span[0] == 1.0

@@ -84,7 +84,7 @@ def test_a_tilde_is_the_home_directory(load, tmp_path, monkeypatch):
         ("{name: a, weels: 2}", "weels: unknown key, did you mean 'wheels'?"),
         (
             "{name: a, qqqq: 2}",
-            "qqqq: unknown key; known are name, weight, light, wheels, spare, log",
+            "qqqq: unknown key; known are 'name', 'weight', 'light', 'wheels', 'spare', 'log'",
         ),
         ("{name: a, spare: {sise: 1}}", "spare.sise: unknown key, did you mean 'size'?"),
         ("{name: a, wheels: {rear: {Sizes: 1}}}", None),
@@ -188,5 +188,5 @@ def test_the_nearest_word_is_found_whatever_its_case():
 
 
 def test_with_nothing_near_all_that_is_known_is_listed():
-    assert did_you_mean("zzz", ["city", "race"]) == "; known are city, race"
+    assert did_you_mean("zzz", ["city", "race"]) == "; known are 'city', 'race'"
     assert did_you_mean("zzz", []) == ""

@@ -36,7 +36,7 @@ def test_thresholds_and_metrics_are_stored_beside_the_weights(path, recipe):
     after = load_checkpoint(path)
     assert after.metrics["thresholds"] == thresholds
     assert after.metrics["recordings"] == 5
-    assert "0.2% of the held-out windows" in after.metrics["calibration"]
+    assert "0.05% of the held-out windows" in after.metrics["calibration"]
     assert after.epoch == 5
     assert all(torch.equal(after.weights[key], before.weights[key]) for key in before.weights)
 

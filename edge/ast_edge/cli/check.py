@@ -11,10 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from ast_edge.cli.terminal import log_to_stderr
-from ast_edge.config import SourceConfig
 from ast_edge.errors import AudioError
 
 if TYPE_CHECKING:
+    from ast_edge.config import SourceConfig
     from ast_edge.plan import Plan
 
 
@@ -43,11 +43,12 @@ def run(args: argparse.Namespace) -> int:
     bundle, hop = plan.bundle, plan.config.hop
     console.print(
         f"[bold]model[/]   {bundle.name}: AST, {bundle.window_seconds:.2f} s window every {hop} s, "
-        f"macro AP {bundle.metrics.get('macro_ap', 'unknown')}, {bundle.licence}",
+        f"macro AP {bundle.metrics.get('macro_ap', 'unknown')}\n        {bundle.licence}",
         soft_wrap=True,
     )
     console.print(f"[bold]engine[/]  {engine.description}")
     _print_broker(plan, console)
+    console.print(f"[bold]jsonl[/]   {escape(str(plan.config.jsonl or 'none'))}", soft_wrap=True)
     _print_labels(plan, console)
     return AudioError.exit_code if missing else 0
 
@@ -63,7 +64,7 @@ def _print_sources(plan: "Plan", console: Console) -> bool:
     return missing
 
 
-def _describe(source: SourceConfig) -> str:
+def _describe(source: "SourceConfig") -> str:
     """Say what the source is; a microphone is looked up among the devices."""
     from ast_edge.devices import find_input, list_inputs
 
@@ -89,13 +90,16 @@ def _print_broker(plan: "Plan", console: Console) -> None:
     console.print(f"[bold]mqtt[/]    {where}, MQTT {mqtt.protocol}{', TLS' if mqtt.tls else ''}")
     console.print(f"        {topics.availability}")
     for source in plan.config.sources:
-        console.print(f"        {topics.event(source)}")
-        label = next(iter(plan.settings))
-        console.print(f"        {topics.state(source, label)}  [dim]and so on per label[/]")
+        console.print(f"        {topics.event(source)}", soft_wrap=True)
+    state = topics.state("SOURCE", next(iter(plan.settings))).split("/")
+    console.print(f"        {'/'.join(state[:-2])}/TOPIC/state, for each label's topic below")
 
 
 def _print_labels(plan: "Plan", console: Console) -> None:
-    table = Table("label", "on", "off", "min s", "hold s", "cooldown s", "topic", box=box.SIMPLE)
+    table = Table("label", box=box.SIMPLE)
+    for heading in ("on", "off", "min", "hold", "cool"):
+        table.add_column(heading, justify="right")
+    table.add_column("topic", no_wrap=True)
     for label, settings in plan.settings.items():
         numbers = (
             settings.on,

@@ -31,14 +31,17 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Show labels and level until Ctrl-C or the end of the file."""
-    from ast_edge.config import SourceConfig
     from ast_edge.listener import Listener
-    from ast_edge.sources import open_source
+    from ast_edge.microphone import MicrophoneSource
+    from ast_edge.recording import RecordingSource
 
     log_to_stderr()
     bundle, engine = open_model(args)
-    config = SourceConfig(file=args.file) if args.file else SourceConfig(microphone=args.microphone)
-    source = open_source("listen", config)
+    source = (
+        RecordingSource("listen", args.file)
+        if args.file
+        else MicrophoneSource("listen", args.microphone)
+    )
     listener = Listener(bundle.fbank, bundle.model.frames, args.hop)
     console = Console(highlight=False)
     names, view = [label.name for label in bundle.labels], _View(console, args.top)

@@ -27,7 +27,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_files(parser)
     parser.add_argument(
-        "--config", type=Path, help="take bundle, engine, hop and labels from a configuration"
+        "--config",
+        type=Path,
+        help="take labels, bundle, engine and hop from a configuration, not from the options below",
     )
     add_model_options(parser)
     parser.add_argument("--json", action="store_true", help="one line of JSON per finished event")

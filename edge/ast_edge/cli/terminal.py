@@ -51,7 +51,10 @@ def open_model(args: argparse.Namespace) -> "tuple[Bundle, Engine]":
 
 
 def _hop(text: str) -> float:
-    hop = float(text)
+    try:
+        hop = float(text)
+    except ValueError:
+        hop = 0.0
     if not 0.05 <= hop <= 10:
         raise argparse.ArgumentTypeError(f"expected 0.05 to 10 seconds, got {text}")
     return hop

@@ -54,6 +54,8 @@ def main() -> None:
         else:
             with EmbeddedBroker() as broker:
                 delays += _measure(args, events, broker.client_config(MqttConfig()))
+    if not delays:
+        raise SystemExit("no event of the recording was found")
     ordered = sorted(delays)
     p95 = ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
     print(
@@ -74,7 +76,7 @@ def _measure(
     ready: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     subscriber = Connection(
         mqtt,
-        "ast-edge-benchmark",
+        "ast-edge-benchmark-subscriber",
         on_up=lambda: subscriber.subscribe(Topics(mqtt.base_topic, NODE).event(SOURCE)),
         on_subscribed=ready.put,
         on_message=lambda _, payload: arrived.put((time.time(), json.loads(payload))),

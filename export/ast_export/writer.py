@@ -18,7 +18,6 @@ from ast_export.graph import export_graph, halve_weights
 from ast_export.parity import Parity, audio_windows, compare
 from ast_training.checkpoint import Checkpoint
 
-
 OFF_SHARE = 0.2
 """Of a label's on threshold. Low, because it tells how far back and forth a sound reaches that is
 certain somewhere."""

@@ -86,9 +86,9 @@ class LabelConfig(Section):
     """How one label becomes events; what is not given comes from the bundle."""
 
     on: Probability | None = None
-    """An event starts when the probability reaches this."""
+    """There is an event when the probability reaches this."""
     off: Probability | None = None
-    """An event ends when the probability has stayed below this for `hold` seconds."""
+    """It lasts while the probability is above this, pauses of `hold` seconds included."""
     min_duration: Seconds | None = None
     """Shorter sounds are not reported."""
     hold: Seconds | None = None

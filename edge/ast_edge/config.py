@@ -126,7 +126,8 @@ class MqttConfig(Section):
     protocol: Literal["5", "3.1.1"] = "5"
     username: str | None = None
     password_file: InputPath | None = None
-    """First line is the password. Else the environment variable AST_EDGE_MQTT_PASSWORD is read."""
+    """First line is the password; else AST_EDGE_MQTT_PASSWORD of the environment, else the systemd
+    credential `mqtt-password`."""
     tls: TlsConfig | None = None
     base_topic: Annotated[str, AfterValidator(_topic)] = "ast-edge"
     keepalive: int = Field(default=30, ge=5, le=3600)

@@ -169,7 +169,7 @@ def test_learns_two_sounds_that_are_easy_to_tell_apart(tmp_path):
 def test_goes_on_after_being_killed(packs, tmp_path):
     config = write_recipe(tmp_path / "long.yaml", packs, optimizer={"epochs": 10_000})
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "ast_training.cli", "fit", "--threads", "1"]
+    command = [sys.executable, "-m", "ast_training.cli.main", "fit", "--threads", "1"]
     with subprocess.Popen(
         [*command, "--config", str(config), "--run", str(run)],
         stdout=subprocess.PIPE,

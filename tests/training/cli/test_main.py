@@ -2,7 +2,7 @@ import pytest
 from rigs.packs import two_sounds, write_recipe
 
 from ast_training.checkpoint import load_checkpoint
-from ast_training.cli import main
+from ast_training.cli.main import main
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""The command `ast-train`, one module per sub-command."""

@@ -1,0 +1,35 @@
+"""Train a model by a recipe, or go on where its run stopped."""
+
+import argparse
+from pathlib import Path
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `fit` to the sub-commands."""
+    parser = commands.add_parser(
+        "fit",
+        help="train a model by a recipe",
+        description=__doc__,
+        epilog="example: ast-train fit --config configs/train/home.yaml",
+    )
+    parser.add_argument("--config", type=Path, required=True, help="the recipe (YAML)")
+    parser.add_argument("--run", type=Path, help="folder of the run (runs/<name of the recipe>)")
+    parser.add_argument("--threads", type=int, help="CPU threads (all)")
+    parser.set_defaults(command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, and print where the best checkpoint is."""
+    import torch
+    from rich.console import Console
+
+    from ast_training.fit import fit
+    from ast_training.recipe import load_recipe
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    recipe = load_recipe(args.config)
+    folder = args.run or Path("runs") / recipe.name
+    best = fit(recipe, folder, Console())
+    print(f"{folder / 'best.safetensors'}: macro AP {best:.3f}")
+    return 0

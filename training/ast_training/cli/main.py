@@ -1,0 +1,40 @@
+"""Train Audio Spectrogram Transformers, average and combine them, and say how good they are."""
+
+import argparse
+import logging
+import os
+import sys
+
+from ast_edge import __version__
+from ast_edge.errors import AstError
+from ast_training.cli import calibrate, fit
+
+COMMANDS = (fit, calibrate)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one sub-command and return its exit status (0, or one of sysexits.h)."""
+    parser = argparse.ArgumentParser(prog="ast-train", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"ast-train {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_parser(commands)
+    args = parser.parse_args(argv)
+    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO)
+    try:
+        return int(args.command(args))
+    except AstError as exc:
+        print(f"ast-train: {exc}", file=sys.stderr)
+        return exc.exit_code
+    except ModuleNotFoundError as exc:
+        print(
+            f"ast-train: {exc.name} is missing; pip install 'ast-edge[training]'", file=sys.stderr
+        )
+        return os.EX_UNAVAILABLE
+    except KeyboardInterrupt:
+        print("ast-train: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

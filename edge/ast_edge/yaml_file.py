@@ -28,8 +28,21 @@ def load_yaml(path: Path, model: type[Tree]) -> Tree:
     Raises:
         ConfigError: in one line with the file, the key path and, for a typo, the nearest match.
     """
+    tree = read_tree(path)
+    if not isinstance(tree, dict):
+        needed = [name for name, field in model.model_fields.items() if field.is_required()]
+        raise ConfigError(f"{path}: expected a mapping with {', '.join(needed)}, got {tree!r:.60}")
+    return parse_tree(tree, model, path)
+
+
+def read_tree(path: Path) -> Any:
+    """Read a file without validating what it holds.
+
+    Raises:
+        ConfigError: if it cannot be read or is not YAML.
+    """
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
@@ -38,13 +51,18 @@ def load_yaml(path: Path, model: type[Tree]) -> Tree:
         raise ConfigError(f"{path}: is not YAML: {_one_line(exc)}") from exc
     except RecursionError as exc:
         raise ConfigError(f"{path}: is nested too deeply") from exc
-    if not isinstance(tree, dict):
-        needed = [name for name, field in model.model_fields.items() if field.is_required()]
-        raise ConfigError(f"{path}: expected a mapping with {', '.join(needed)}, got {tree!r:.60}")
+
+
+def parse_tree(tree: dict[str, Any], model: type[Tree], source: Path) -> Tree:
+    """Validate what a file holds; paths in it are relative to the file.
+
+    Raises:
+        ConfigError: in one line with the file, the key path and, for a typo, the nearest match.
+    """
     try:
-        return model.model_validate(tree, context={"folder": path.parent})
+        return model.model_validate(tree, context={"folder": source.parent})
     except ValidationError as exc:
-        raise ConfigError(f"{path}: {_first_problem(exc, model)}") from exc
+        raise ConfigError(f"{source}: {_first_problem(exc, model)}") from exc
 
 
 def beside_the_file(path: Path, info: ValidationInfo) -> Path:

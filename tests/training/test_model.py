@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from ast_edge.spec import SIZES, ModelSpec
-from ast_training.model import AudioSpectrogramTransformer, adapt_pos_embed
+from ast_training.model import AudioSpectrogramTransformer, TrainingOptions, adapt_pos_embed
 
 
 def small(**settings):
@@ -68,9 +68,9 @@ def test_has_as_many_parameters_as_the_official_model(size, labels, frames, stri
 def test_patches_fill_the_grid_of_the_paper(stride, frames, grid):
     spec = ModelSpec(2, frames, 128, 8, 1, 1, (16, 16), (stride, stride))
     model = AudioSpectrogramTransformer(spec)
-    tokens = model.v(torch.zeros(1, frames, 128))
+    patches = model.v.patch_embed(torch.zeros(1, frames, 128))
     assert spec.grid == grid
-    assert tokens.shape == (1, 2 + grid[0] * grid[1], 8)
+    assert patches.shape == (1, grid[0] * grid[1], 8)
 
 
 def test_layer_norms_have_the_eps_of_timm_and_the_head_that_of_torch():
@@ -281,22 +281,69 @@ def test_samples_of_a_batch_do_not_see_each_other():
     torch.testing.assert_close(model(features), alone, atol=1e-6, rtol=0)
 
 
+def test_the_last_block_says_of_the_special_tokens_what_it_would_say_of_all():
+    model = small()
+    block, tokens = model.v.blocks[-1], torch.randn(2, 14, model.spec.width)
+    torch.testing.assert_close(block(tokens, 2), block(tokens)[:, :2], atol=1e-6, rtol=0)
+
+
+def test_patchout_leaves_out_whole_rows_and_columns():
+    options = TrainingOptions(patchout=(1, 2))
+    model = AudioSpectrogramTransformer(small().spec, options).train()
+    rows, columns = model.spec.grid
+    seen = []
+    model.v.blocks[0].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    with torch.no_grad():
+        model.v.pos_embed[0, 2:, 0] = 1000.0 * (1 + torch.arange(rows * columns))  # names a patch
+        model(sound(model.spec))
+    patches = (seen[0][0, 2:, 0] / 1000).round().int() - 1
+    kept = {(int(p) // columns, int(p) % columns) for p in patches}
+    kept_rows, kept_columns = ({patch[axis] for patch in kept} for axis in (0, 1))
+    assert (len(kept_rows), len(kept_columns)) == (rows - 1, columns - 2)
+    assert len(patches) == len(kept) == len(kept_rows) * len(kept_columns)
+
+
+def test_patchout_rests_in_evaluation():
+    model = small()
+    sparse = AudioSpectrogramTransformer(model.spec, TrainingOptions(patchout=(1, 1))).eval()
+    sparse.requires_grad_(False).load_state_dict(model.state_dict())
+    features = sound(model.spec)
+    assert torch.equal(sparse(features), model(features))
+
+
+def test_patchout_of_every_patch_is_refused():
+    with pytest.raises(ValueError, match="leaves nothing"):
+        AudioSpectrogramTransformer(small().spec, TrainingOptions(patchout=(99, 0)))
+
+
+def test_activation_checkpointing_changes_no_gradient():
+    gradients = []
+    for checkpointing in (False, True):
+        options = TrainingOptions(activation_checkpointing=checkpointing)
+        model = AudioSpectrogramTransformer(small().spec, options).train()
+        model.load_state_dict(small().state_dict())
+        with torch.enable_grad():
+            model.requires_grad_(True)(sound(model.spec)).square().sum().backward()
+        gradients.append([p.grad for p in model.parameters()])
+    torch.testing.assert_close(*gradients)
+
+
 def test_stochastic_depth_rests_in_evaluation():
     model = small()
-    dropping = AudioSpectrogramTransformer(model.spec, drop_path=0.9).eval()
-    dropping.load_state_dict(model.state_dict())
+    dropping = AudioSpectrogramTransformer(model.spec, TrainingOptions(drop_path=0.9)).eval()
+    dropping.requires_grad_(False).load_state_dict(model.state_dict())
     features = sound(model.spec)
     assert torch.equal(dropping(features), model(features))
 
 
 def test_stochastic_depth_skips_branches_in_training():
-    model = AudioSpectrogramTransformer(small().spec, drop_path=0.5).train()
+    model = AudioSpectrogramTransformer(small().spec, TrainingOptions(drop_path=0.5)).train()
     features = sound(model.spec)
     assert not torch.equal(model(features), model(features))
 
 
 def test_stochastic_depth_grows_from_zero_at_the_first_block():
-    model = AudioSpectrogramTransformer(small(depth=5).spec, drop_path=0.4)
+    model = AudioSpectrogramTransformer(small(depth=5).spec, TrainingOptions(drop_path=0.4))
     rates = [block.drop_path for block in model.v.blocks]
     assert rates == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4])
 

@@ -3,7 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from ast_training.checkpoint import load_checkpoint
+from ast_training.metrics import measure
+from ast_training.processes import Processes
 from ast_training.recipe import Recipe
 from ast_training.recordings import AudioCache, read_recordings
 from ast_training.state import check_made_by
@@ -25,9 +29,9 @@ def calibrate(path: Path, recipe: Recipe) -> dict[str, float]:
     check_made_by(recipe, checkpoint, path)
     held_out = [r for r in read_recordings(recipe) if r.validation and not r.background]
     validation = ValidationSet(AudioCache(held_out, recipe.fbank_spec.sample_rate), recipe)
-    model = checkpoint.build()
+    model, alone = checkpoint.build(), Processes(torch.device("cpu"))
     thresholds = validation.thresholds(model, FALSE_SHARE, LOWEST, HIGHEST)
-    metrics = validation.evaluate(model).as_dict() | {
+    metrics = measure(validation.predict(model, alone)).as_dict() | {
         "thresholds": thresholds,
         "calibration": f"at most {FALSE_SHARE:.2%} of the held-out windows without the label "
         f"reach its threshold, which lies between {LOWEST} and {HIGHEST}",

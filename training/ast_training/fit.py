@@ -1,12 +1,12 @@
 """The training loop, from the first example to the last checkpoint."""
 
-import csv
+import contextlib
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from typing import cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from rich.console import Console
@@ -19,123 +19,220 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
+from ast_edge.errors import ConfigError
+from ast_training.averaging import average_epochs
+from ast_training.data import open_data
 from ast_training.errors import TrainingError
-from ast_training.mixing import Mixer
+from ast_training.examples import Examples, batches
+from ast_training.metrics import Metrics, measure
+from ast_training.optimization import set_lr
+from ast_training.processes import Processes, join_processes
 from ast_training.recipe import Recipe
-from ast_training.recordings import AudioCache, read_recordings
+from ast_training.run_folder import RunFolder
+from ast_training.run_log import RunLog
 from ast_training.state import TrainingState
-from ast_training.validation import ValidationSet
+
+LOG_EVERY = 20
+"""Steps between two points of the curves, and between two looks at whether the loss is finite."""
 
 
-def fit(recipe: Recipe, run: Path, console: Console) -> float:
-    """Train a model, or go on where the run in that folder stopped; return the best macro AP.
+def fit(recipe: Recipe, run: RunFolder, console: Console) -> None:
+    """Train a model, or go on where the run in that folder stopped.
 
-    Writes `last.safetensors` after every epoch (with all that resuming needs), `best.safetensors`
-    when the macro AP on the validation recordings improves, and a row of `metrics.csv`. The same
-    recipe gives the same examples in the same order, also across a resume.
+    Writes into the folder a checkpoint of the last epoch (with all that resuming needs) and of the
+    best, a row of metrics per epoch, TensorBoard's curves and, where the recipe averages weights,
+    those of every epoch and their average. The same recipe gives the same examples in the same
+    order, also across a resume and over any number of processes.
 
     Raises:
-        ConfigError: if the recordings do not suffice, or the run is of another model.
-        TrainingError: if the loss is not finite or a file cannot be written; what the last epoch
-            wrote is intact.
+        ConfigError: if the clips do not suffice, or the run is of another model.
+        BundleError: if the weights to start from cannot be read, or do not fit.
+        TrainingError: if the loss is not finite or a file cannot be written; what was written
+            before is intact.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    mixer, validation = _read_data(recipe, console)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    state = TrainingState.start(recipe, run / "last.safetensors", device)
-    rows = _read_rows(run / "metrics.csv")[: state.epoch]
-    best = max((float(row["map"]) for row in rows), default=0.0)
-    settings = recipe.optimizer
-    with _progress(console) as bar:
-        task = bar.add_task("", total=settings.epochs * settings.steps_per_epoch)
-        bar.advance(task, state.epoch * settings.steps_per_epoch)
-        while state.epoch < settings.epochs:
-            started = time.monotonic()
-            loss = train_epoch(state, mixer, recipe, lambda: bar.advance(task))
-            scores = validation.evaluate(state.averaged())
-            row = {
-                "epoch": state.epoch,
-                "lr": settings.lr_at(state.step),
-                "loss": round(loss, 5),
-                "map": round(scores.macro, 5),
-                "seconds": round(time.monotonic() - started, 1),
-            }
-            rows.append({key: str(value) for key, value in row.items()})
-            _write_rows(run / "metrics.csv", rows)
-            checkpoint = state.checkpoint(recipe, scores)
-            # The best before the last: killed in between, the epoch is done again, not lost.
-            if scores.macro >= best:
-                best = scores.macro
-                replace(checkpoint, state={}).save(run / "best.safetensors")
-            checkpoint.save(run / "last.safetensors")
-            bar.console.print(
-                f"epoch {state.epoch:3d}  loss {loss:.4f}  macro AP {scores.macro:.3f}  "
-                f"best {best:.3f}  {row['seconds']:.0f} s"
+    with join_processes() as processes:
+        console.quiet = not processes.main
+        run.path.mkdir(parents=True, exist_ok=True)
+        console.print(f"opening the data of {recipe.name} …")
+        examples, held_out = open_data(recipe)
+        console.print(f"{len(examples)} examples an epoch, {len(held_out)} clips to evaluate on")
+        state = TrainingState.start(recipe, run.last, processes)
+        began, steps = state.epoch, steps_per_epoch(examples, recipe)
+        if not began * steps <= state.step <= (began + 1) * steps:
+            raise ConfigError(
+                f"{run.last}: has {state.step} steps of {began} epochs, expected {steps} an epoch: "
+                "use the batch and the clips it was made with, or train into another folder"
             )
-    return best
+        log = RunLog(run, epoch=state.epoch, step=state.step, active=processes.main)
+        with contextlib.closing(log), progress_bar(console) as bar:
+            total = recipe.optimizer.epochs * steps
+            task = bar.add_task("", total=total, completed=state.step)
+
+            def after_step() -> None:
+                bar.advance(task)
+                every = recipe.loop.save_every
+                if every and state.step % every == 0:
+                    check_finite(state, processes)
+                    if processes.main:
+                        state.checkpoint(recipe).save(run.last)
+
+            while state.epoch < recipe.optimizer.epochs:
+                started, first = time.monotonic(), state.step
+                loss = train_epoch(state, examples, recipe, processes, log, after_step)
+                speed = (state.step - first) * recipe.optimizer.batch / (time.monotonic() - started)
+                metrics = measure(held_out.predict(state.evaluated(), processes))
+                finish_epoch(state, recipe, run, log, loss, metrics, speed)
+                console.print(log.line(recipe.select))
+        new = state.epoch > began or not run.average.exists()
+        if recipe.average and processes.main and new:
+            average_epochs(run, *recipe.average).save(run.average)
+
+
+def finish_epoch(
+    state: TrainingState,
+    recipe: Recipe,
+    run: RunFolder,
+    log: RunLog,
+    loss: float,
+    metrics: Metrics,
+    speed: float,
+) -> None:
+    """Write what is known after an epoch; nothing unless the log is active."""
+    state.metrics = metrics.as_dict()
+    row = {
+        "epoch": state.epoch,
+        "lr": state.optimizer.param_groups[-1]["lr"],
+        "loss": round(loss, 6),
+        "map": round(metrics.mean_average_precision, 5),
+        "auc": round(metrics.mean_auc, 5),
+        "accuracy": None if metrics.accuracy is None else round(metrics.accuracy, 5),
+        "clips_per_second": round(speed, 1),
+    }
+    best, found = log.best(recipe.select), row[recipe.select]
+    log.epoch(state.step, row)
+    if not log.active:
+        return
+    checkpoint = state.checkpoint(recipe)
+    handed_on = replace(checkpoint, state={})
+    first, last = recipe.average or (1, 0)
+    if first <= state.epoch <= last:
+        handed_on.save(run.epoch(state.epoch))
+    if found is None or found >= best:
+        handed_on.save(run.best)
+    # The last checkpoint last: killed before it, the epoch is done again and nothing is missing.
+    checkpoint.save(run.last)
 
 
 def train_epoch(
-    state: TrainingState, mixer: Mixer, recipe: Recipe, tick: Callable[[], None]
+    state: TrainingState,
+    examples: Examples,
+    recipe: Recipe,
+    processes: Processes,
+    log: RunLog,
+    after_step: Callable[[], None],
 ) -> float:
-    """Train for one epoch and return its mean loss."""
-    settings, device = recipe.optimizer, state.device
-    torch.manual_seed(recipe.seed + 1000 * (state.epoch + 1))
-    state.model.train()
-    total = torch.zeros((), device=device)
-    for features, targets in batches(mixer, recipe, state.epoch):
-        for group in state.optimizer.param_groups:
-            group["lr"] = settings.lr_at(state.step)
-        with torch.autocast(device.type, torch.bfloat16, enabled=state.bf16):
-            logits = state.model(features.to(device))
-        loss = F.binary_cross_entropy_with_logits(logits.float(), targets.to(device))
-        if not torch.isfinite(loss):
-            raise TrainingError(f"the loss is {loss.item()} at step {state.step}: lower lr")
-        state.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip_norm)
-        state.optimizer.step()
-        state.advance(settings.ema)
-        total += loss.detach()
-        tick()
+    """Train to the end of the epoch and return its mean loss per step."""
+    steps, settings = steps_per_epoch(examples, recipe), recipe.optimizer
+    state.network.train()
+    # The positions of all steps that are left of the epoch, and of those this process's share.
+    starts = range(
+        (state.step - state.epoch * steps) * settings.batch, len(examples), settings.batch
+    )
+    whole = [range(start, min(start + settings.batch, len(examples))) for start in starts]
+    # A last batch smaller than the number of processes leaves some with one example that is void.
+    mine = [positions[processes.rank :: processes.world] or positions[:1] for positions in whole]
+    loader = batches(examples, state.epoch, mine, recipe.loop.workers)
+    for positions, (features, targets) in zip(whole, loader, strict=True):
+        share = processes.world / len(positions) if processes.rank < len(positions) else 0.0
+        lr = settings.lr_at(state.step, steps)
+        set_lr(state.optimizer, lr)
+        state.total += train_step(state, features, targets, share, recipe)
+        if state.step % LOG_EVERY == 0:
+            total = check_finite(state, processes)
+            done = state.step - state.epoch * steps
+            log.step(state.step, {"loss": total / done, "lr": lr})
+        after_step()
+    loss = check_finite(state, processes) / steps
+    state.total.zero_()
     state.epoch += 1
-    return total.item() / settings.steps_per_epoch
+    return loss
 
 
-def batches(mixer: Mixer, recipe: Recipe, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield (batch, frames, mels) and (batch, labels); seeded by epoch and position alone."""
-    size = recipe.optimizer.batch
-    for step in range(recipe.optimizer.steps_per_epoch):
-        seeds = [(recipe.seed, epoch, step * size + i) for i in range(size)]
-        features, targets = zip(*(mixer.example(seed) for seed in seeds), strict=True)
-        yield torch.from_numpy(np.stack(features)), torch.from_numpy(np.stack(targets))
+def train_step(
+    state: TrainingState, features: Tensor, targets: Tensor, share: float, recipe: Recipe
+) -> Tensor:
+    """Take one optimizer step and return this process's part of the loss.
+
+    Args:
+        state: is advanced.
+        features: (n, frames, mels), this process's examples.
+        targets: (n, labels).
+        share: weight of each example in the mean over the processes' losses.
+        recipe: says the rest.
+    """
+    # Of the step alone: so a restart, or another number of processes, drops the same patches.
+    torch.manual_seed((recipe.seed << 32) + state.step)
+    device, settings = state.total.device, recipe.optimizer
+    count = recipe.loop.accumulate
+    parts = list(zip(features.chunk(count), targets.chunk(count), strict=True))
+    total = torch.zeros((), device=device)
+    for number, (x, y) in enumerate(parts, start=1):
+        with contextlib.nullcontext() if number == len(parts) else _local_gradients(state):
+            with torch.autocast(device.type, state.dtype, enabled=state.dtype != torch.float32):
+                logits = state.network(x.to(device, non_blocking=True))
+            truth = y.to(device, non_blocking=True)
+            loss = share * losses(logits.float(), truth, recipe.loss).sum()
+            state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        total += loss.detach()
+    state.scaler.unscale_(state.optimizer)
+    if settings.clip_norm:
+        torch.nn.utils.clip_grad_norm_(state.model.parameters(), settings.clip_norm)
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
+    state.optimizer.zero_grad(set_to_none=True)
+    state.advance(settings.ema)
+    return total
 
 
-def _read_data(recipe: Recipe, console: Console) -> tuple[Mixer, ValidationSet]:
-    console.print(f"reading the recordings of {len(recipe.packs)} packs …")
-    recordings, rate = read_recordings(recipe), recipe.fbank_spec.sample_rate
-    train = [r for r in recordings if not r.validation]
-    events = AudioCache([r for r in train if not r.background], rate)
-    noise = AudioCache([r for r in train if r.background], rate)
-    held_out = [r for r in recordings if r.validation and not r.background]
-    validation = ValidationSet(AudioCache(held_out, rate), recipe)
-    console.print(
-        f"{len(events)} recordings to train on, {len(noise)} backgrounds, "
-        f"{len(validation)} to validate on"
-    )
-    mixer = Mixer(
-        events,
-        noise,
-        labels=len(recipe.labels),
-        frames=recipe.model.frames,
-        spec=recipe.fbank_spec,
-        mix=recipe.mix,
-    )
-    return mixer, validation
+def losses(logits: Tensor, targets: Tensor, kind: str) -> Tensor:
+    """Compute the loss of each example (batch,).
+
+    Cross-entropy takes targets as they are, one or a mixture: the official code cuts a mixture's
+    shares to integers, which makes class 0 of every mixed clip.
+    """
+    if kind == "bce":
+        return F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(dim=1)
+    return F.cross_entropy(logits, targets, reduction="none")
 
 
-def _progress(console: Console) -> Progress:
+def steps_per_epoch(examples: Examples, recipe: Recipe) -> int:
+    """Count optimizer steps; the last of an epoch may have fewer examples."""
+    return -(-len(examples) // recipe.optimizer.batch)
+
+
+def check_finite(state: TrainingState, processes: Processes) -> float:
+    """Return the sum of the epoch's losses so far, their mean over the processes.
+
+    All processes then hold that sum, so that a checkpoint of one is true for all.
+
+    Raises:
+        TrainingError: if it is not finite; the last checkpoint is from before.
+    """
+    total = processes.sum(state.total.clone()).item() / processes.world
+    if not math.isfinite(total):
+        raise TrainingError(
+            f"the loss is {total} before step {state.step}: lower optimizer.lr, clip the gradient "
+            "(optimizer.clip_norm) or compute in bf16 or f32 (loop.precision); the last checkpoint "
+            "is intact"
+        )
+    state.total.fill_(total)
+    return total
+
+
+def progress_bar(console: Console) -> Progress:
+    """Make a bar with the steps done and the time left."""
     return Progress(
         BarColumn(),
         MofNCompleteColumn(),
@@ -147,20 +244,9 @@ def _progress(console: Console) -> Progress:
     )
 
 
-def _read_rows(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _write_rows(path: Path, rows: list[dict[str, str]]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-        partial.replace(path)
-    except OSError as exc:
-        raise TrainingError(f"{path}: cannot be written: {exc.strerror}") from exc
+def _local_gradients(state: TrainingState) -> contextlib.AbstractContextManager[None]:
+    """Keep the processes from adding up the gradients of all but the last part of a step."""
+    network = getattr(state.network, "_orig_mod", state.network)  # as it was before compilation
+    if isinstance(network, DistributedDataParallel):
+        return cast(contextlib.AbstractContextManager[None], network.no_sync())
+    return contextlib.nullcontext()

@@ -7,14 +7,15 @@ from numpy.typing import NDArray
 
 from ast_edge.errors import ConfigError
 from ast_edge.fbank import FbankSpec, fbank
-from ast_training.recipe import MixConfig
+from ast_training.augmentation import mask
+from ast_training.packs import MixConfig
 from ast_training.recordings import AudioCache
 
 Audio = NDArray[np.float32]
 
 
 class Mixer:
-    """Composes example after example; the same seed gives the same examples."""
+    """Composes example after example; the same seed and position give the same example."""
 
     def __init__(
         self,
@@ -25,6 +26,7 @@ class Mixer:
         frames: int,
         spec: FbankSpec,
         mix: MixConfig,
+        seed: int = 0,
     ) -> None:
         """Take the training recordings; `frames` is the length of an example.
 
@@ -33,6 +35,7 @@ class Mixer:
         """
         self.events, self.backgrounds = events, backgrounds
         self.labels, self.frames, self.spec, self.mix = labels, frames, spec, mix
+        self.seed = seed
         counts = Counter(t for r in events.recordings for t in r.targets)
         # The balanced sampler of AST: a recording weighs the sum over its labels of 1/count.
         weights = [sum(1 / counts[t] for t in r.targets) for r in events.recordings]
@@ -44,9 +47,12 @@ class Mixer:
         # Where a recording sounds does not change, so it is looked up once.
         self._active = [active_frames(events.samples(i), spec) for i in range(len(events))]
 
-    def example(self, seed: tuple[int, ...]) -> tuple[Audio, Audio]:
+    def __len__(self) -> int:
+        return self.mix.examples_per_epoch
+
+    def example(self, epoch: int, position: int) -> tuple[Audio, Audio]:
         """Compose one example: fbank (frames, mel_bins) and targets (labels,)."""
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng((self.seed, epoch, position))
         target = np.zeros(self.labels, np.float32)
         weights = self._negative if rng.random() < self.mix.negatives else self._positive
         wave = self._place(weights, target, rng)
@@ -59,7 +65,7 @@ class Mixer:
             wave = wave + self._at(loudness, self._background(rng))
         wave = self._at(_ratio(rng.uniform(*self.mix.level_dbfs)), wave)
         features = fbank(wave.clip(-1, 1).astype(np.float32), self.spec)
-        return mask(features, self.mix, rng), target
+        return mask(features, self.mix.freq_mask, self.mix.time_mask, rng), target
 
     def _place(
         self, weights: NDArray[np.float64], target: Audio, rng: np.random.Generator
@@ -103,19 +109,6 @@ def active_frames(samples: Audio, spec: FbankSpec, range_db: float = 30.0) -> ND
     energy = total[starts + spec.frame_length] - total[starts]
     active = np.flatnonzero(energy > energy.max() * 10 ** (-range_db / 10))
     return active * spec.frame_shift + spec.frame_length // 2
-
-
-def mask(features: Audio, mix: MixConfig, rng: np.random.Generator) -> Audio:
-    """SpecAugment: overwrite one band of mel bins and one stretch of frames with 0.
-
-    The 0 is written before normalisation, as in AST's training code.
-    """
-    features = features.copy()
-    for axis, largest in ((1, mix.freq_mask), (0, mix.time_mask)):
-        width = int(rng.random() * min(largest, features.shape[axis]))
-        start = int(rng.random() * (features.shape[axis] - width))
-        features[(slice(None),) * axis + (slice(start, start + width),)] = 0
-    return features
 
 
 def _ratio(db: float) -> float:

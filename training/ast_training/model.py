@@ -6,11 +6,27 @@ official repository (`v.blocks.0.attn.qkv.weight`, `mlp_head.1.bias`), so that i
 as they are.
 """
 
+from dataclasses import dataclass
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ast_edge.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What a network does in training only; all off as in the paper."""
+
+    drop_path: float = 0.0
+    """Stochastic depth of the last block."""
+    patchout: tuple[int, int] = (0, 0)
+    """Rows (frequency) and columns (time) of the patch grid that each step leaves out."""
+    activation_checkpointing: bool = False
+    """Compute each block a second time in the backward pass instead of keeping its activations."""
 
 
 class Attention(nn.Module):
@@ -25,17 +41,25 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (batch, tokens, width) to the same shape."""
+    def forward(self, x: Tensor, first: int | None = None) -> Tensor:
+        """Map (batch, tokens, width) to the attention of all tokens, or of the `first` few."""
         batch, tokens, width = x.shape
-        qkv = self.qkv(x).view(batch, tokens, 3, self.heads, width // self.heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (batch, heads, tokens, head width)
-        if self.plain:
+        if first is None:
+            qkv = self.qkv(x).view(batch, tokens, 3, self.heads, -1)
+            q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (batch, heads, tokens, head width)
+        else:
+            weight, bias = self.qkv.weight, self.qkv.bias
+            q = F.linear(x[:, :first], weight[:width], bias[:width])
+            q = q.view(batch, first, self.heads, -1).transpose(1, 2)
+            kv = F.linear(x, weight[width:], bias[width:]).view(batch, tokens, 2, self.heads, -1)
+            k, v = kv.permute(2, 0, 3, 1, 4).unbind(0)
+        # On a CPU in bfloat16 the fused kernel takes three to five times as long as the products.
+        if self.plain or (q.device.type == "cpu" and q.dtype == torch.bfloat16):
             scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
             mixed = scores.float().softmax(dim=-1).to(v.dtype) @ v
         else:
             mixed = F.scaled_dot_product_attention(q, k, v)
-        out: Tensor = self.proj(mixed.transpose(1, 2).reshape(batch, tokens, width))
+        out: Tensor = self.proj(mixed.transpose(1, 2).flatten(2))
         return out
 
 
@@ -66,9 +90,9 @@ class Block(nn.Module):
         self.mlp = Mlp(width)
         self.drop_path = drop_path
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (batch, tokens, width) to the same shape."""
-        x = x + self._dropped(self.attn(self.norm1(x)))
+    def forward(self, x: Tensor, first: int | None = None) -> Tensor:
+        """Map (batch, tokens, width) to the same shape, or to the `first` few tokens alone."""
+        x = x[:, :first] + self._dropped(self.attn(self.norm1(x), first))
         return x + self._dropped(self.mlp(self.norm2(x)))
 
     def _dropped(self, branch: Tensor) -> Tensor:
@@ -99,26 +123,42 @@ class PatchEmbed(nn.Module):
 class VisionTransformer(nn.Module):
     """The encoder: patches and two special tokens through all blocks."""
 
-    def __init__(self, spec: ModelSpec, drop_path: float = 0.0) -> None:
-        """Make the encoder; stochastic depth grows linearly to `drop_path` at the last block."""
+    def __init__(self, spec: ModelSpec, training: TrainingOptions) -> None:
+        """Make the encoder; stochastic depth grows linearly to its rate at the last block."""
         super().__init__()
+        self.grid, self.options = spec.grid, training
         self.cls_token = nn.Parameter(torch.zeros(1, 1, spec.width))
         self.dist_token = nn.Parameter(torch.zeros(1, 1, spec.width))
         self.pos_embed = nn.Parameter(torch.zeros(1, spec.tokens, spec.width))
         self.patch_embed = PatchEmbed(spec)
-        rates = torch.linspace(0, drop_path, spec.depth, device="cpu").tolist()
+        rates = torch.linspace(0, training.drop_path, spec.depth, device="cpu").tolist()
         self.blocks = nn.ModuleList(Block(spec.width, spec.heads, rate) for rate in rates)
         self.norm = nn.LayerNorm(spec.width, eps=1e-6)
 
     def forward(self, fbank: Tensor) -> Tensor:
-        """Map normalised (batch, frames, mels) to tokens (batch, 2 + patches, width)."""
-        patches = self.patch_embed(fbank)
-        special = torch.cat([self.cls_token, self.dist_token], dim=1)
-        x = torch.cat([special.expand(patches.shape[0], -1, -1), patches], dim=1) + self.pos_embed
-        for block in self.blocks:
-            x = block(x)
-        out: Tensor = self.norm(x)
+        """Map normalised (batch, frames, mels) to the two special tokens (batch, 2, width)."""
+        patches = self.patch_embed(fbank) + self.pos_embed[:, 2:]
+        if self.training and any(self.options.patchout):
+            patches = self._patchout(patches)
+        special = torch.cat([self.cls_token, self.dist_token], dim=1) + self.pos_embed[:, :2]
+        x = torch.cat([special.expand(patches.shape[0], -1, -1), patches], dim=1)
+        for block in self.blocks[:-1]:
+            if self.training and self.options.activation_checkpointing:
+                x = checkpoint(block, x, use_reentrant=False)
+            else:
+                x = block(x)
+        # Nothing reads the patches behind the last block, so it computes the special tokens only.
+        out: Tensor = self.norm(self.blocks[-1](x, 2))
         return out
+
+    def _patchout(self, patches: Tensor) -> Tensor:
+        """Leave out whole rows and columns of the grid (structured patchout, PaSST)."""
+        kept = [
+            torch.randperm(size, device=patches.device)[: size - out].sort().values
+            for size, out in zip(self.grid, self.options.patchout, strict=True)
+        ]
+        image = patches.view(len(patches), *self.grid, -1)  # (batch, rows, columns, width)
+        return image[:, kept[0][:, None], kept[1]].flatten(1, 2)
 
 
 class AudioSpectrogramTransformer(nn.Module):
@@ -128,11 +168,18 @@ class AudioSpectrogramTransformer(nn.Module):
     every artefact carries the statistics that it was trained with.
     """
 
-    def __init__(self, spec: ModelSpec, drop_path: float = 0.0) -> None:
-        """Make a model with random weights (DeiT's initialisation)."""
+    def __init__(self, spec: ModelSpec, training: TrainingOptions | None = None) -> None:
+        """Make a model with random weights (DeiT's initialisation).
+
+        Raises:
+            ValueError: if patchout leaves no patch.
+        """
         super().__init__()
+        training = training or TrainingOptions()
+        if any(out >= size for out, size in zip(training.patchout, spec.grid, strict=True)):
+            raise ValueError(f"patchout {training.patchout} leaves nothing of a {spec.grid} grid")
         self.spec = spec
-        self.v = VisionTransformer(spec, drop_path)
+        self.v = VisionTransformer(spec, training)
         self.v.apply(_init_linear)
         for parameter in (self.v.cls_token, self.v.dist_token, self.v.pos_embed):
             nn.init.trunc_normal_(parameter, std=0.02)
@@ -141,9 +188,9 @@ class AudioSpectrogramTransformer(nn.Module):
 
     def forward(self, fbank: Tensor) -> Tensor:
         """Map log-mel filterbanks (batch, frames, mels) to logits (batch, labels)."""
-        tokens = self.v((fbank - self.spec.mean) / (2 * self.spec.std))
+        special = self.v((fbank - self.spec.mean) / (2 * self.spec.std))
         # The two special tokens are averaged after the final norm (the paper averages before).
-        logits: Tensor = self.mlp_head((tokens[:, 0] + tokens[:, 1]) / 2)
+        logits: Tensor = self.mlp_head(special.mean(dim=1))
         return logits
 
     def probabilities(self, fbank: Tensor) -> Tensor:
@@ -159,20 +206,34 @@ def _init_linear(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-def adapt_pos_embed(pos_embed: Tensor, source: tuple[int, int], target: tuple[int, int]) -> Tensor:
-    """Fit a positional embedding to another patch grid (paper, section 2.2).
+PosEmbed = Literal["bilinear", "nearest", "reinit"]
+"""How a positional embedding is fitted to a larger grid; `reinit` makes a new one for any grid."""
 
-    An axis that shrinks is cut around its centre; an axis that grows is interpolated bilinearly.
-    The two special tokens keep their embeddings.
+
+def adapt_pos_embed(
+    pos_embed: Tensor,
+    source: tuple[int, int],
+    target: tuple[int, int],
+    mode: PosEmbed = "bilinear",
+) -> Tensor:
+    """Fit a positional embedding to another patch grid (paper, section 2.2 and table 4).
+
+    An axis that shrinks is cut around its centre; an axis that grows is interpolated. With `reinit`
+    all patches get new random values instead. The two special tokens keep their embeddings.
 
     Args:
         pos_embed: (1, 2 + patches, width), patches frequency-major.
         source: its grid (along frequency, along time).
         target: the wanted grid.
+        mode: what to do with the patches.
     """
     if pos_embed.shape[1] != 2 + source[0] * source[1]:
         raise ValueError(f"{pos_embed.shape[1]} tokens do not fill a {source} grid and 2 tokens")
     special, patches = pos_embed[:, :2], pos_embed[:, 2:]
+    if mode == "reinit":
+        fresh = patches.new_empty(1, target[0] * target[1], patches.shape[2])
+        return torch.cat([special, nn.init.trunc_normal_(fresh, std=0.02)], dim=1)
+    corners = False if mode == "bilinear" else None  # no question for the nearest
     grid = patches.transpose(1, 2).reshape(1, -1, *source)  # (1, width, frequency, time)
     for axis, size in ((3, target[1]), (2, target[0])):  # time first, as the official code
         have = grid.shape[axis]
@@ -180,5 +241,5 @@ def adapt_pos_embed(pos_embed: Tensor, source: tuple[int, int], target: tuple[in
             grid = grid.narrow(axis, have // 2 - size // 2, size)
         else:
             shape = (grid.shape[2], size) if axis == 3 else (size, grid.shape[3])
-            grid = F.interpolate(grid, shape, mode="bilinear", align_corners=False)
+            grid = F.interpolate(grid, shape, mode=mode, align_corners=corners)
     return torch.cat([special, grid.flatten(2).transpose(1, 2)], dim=1)

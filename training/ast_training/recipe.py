@@ -1,19 +1,20 @@
 """A training recipe: one YAML file under configs/train."""
 
-import math
-import re
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
 from ast_edge.spec import SIZES, ModelSpec
-from ast_edge.yaml_file import InputPath, OutputPath, Section, load_yaml
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
+from ast_edge.yaml_file import OutputPath, Section, load_yaml
+from ast_training.clip_list import Split
+from ast_training.labels import label_table
+from ast_training.model import TrainingOptions
+from ast_training.optimization import OptimizerConfig
+from ast_training.packs import Fraction, MixConfig, PackConfig
 
 
 class FrontendConfig(Section):
@@ -23,115 +24,118 @@ class FrontendConfig(Section):
 
 
 class ModelConfig(Section):
-    """Shape of the network and statistics of its input."""
+    """Shape of the network, statistics of its input, and what it does in training only."""
 
     size: Literal["tiny", "small", "base"] = "tiny"
+    depth: int = Field(default=12, gt=0)
+    """Number of blocks; 12 in all published models."""
     frames: int = Field(gt=0)
     """Input window in frames of 10 ms."""
     patch: tuple[int, int] = (16, 16)
     stride: tuple[int, int] = (16, 16)
-    drop_path: float = Field(default=0.0, ge=0, lt=1)
-    """Stochastic depth of the last block."""
+    """Smaller than the patch makes patches overlap."""
     mean: float
     std: float
+    drop_path: float = Field(default=0.0, ge=0, lt=1)
+    """Stochastic depth of the last block."""
+    patchout: tuple[int, int] = (0, 0)
+    """Rows (frequency) and columns (time) of patches that each step leaves out (PaSST)."""
 
 
-class PackConfig(Section):
-    """A folder of recordings and the table that labels them."""
+class InitConfig(Section):
+    """Weights to start from."""
 
-    table: InputPath
-    """CSV with one row per recording."""
-    audio: OutputPath
-    """Folder that the table's file names are relative to."""
-    licence: str = ""
-    """Terms of the recordings, for the model card."""
-    filename: str = "filename"
-    """Column with the file name."""
-    label: str = "label"
-    """Column with the pack's own label."""
-    labels: dict[str, str | None] = Field(default_factory=dict)
-    """The pack's label -> one of the recipe's, or null to leave the recording out; "*" stands for
-    every label not named. What is not mapped is an example of none of the labels."""
-    background: bool = False
-    """Use the recordings as background noise, not as examples."""
-    group: str | None = None
-    """Column that tells recordings of one source apart; a group is never split."""
-    group_pattern: re.Pattern[str] = re.compile(".+")
-    """Regular expression whose first match in that column names the group."""
-    group_prefix: str = ""
-    """Makes groups of several packs comparable: "freesound" for Freesound ids."""
-    validation: dict[str, list[str | int]] = Field(default_factory=dict)
-    """Rows with one of these values in these columns are for validation."""
-    validation_share: Fraction = 0.0
-    """And this share of the groups of each label, chosen by a hash of the group's name."""
-    skip: dict[str, str] = Field(default_factory=dict)
-    """Rows whose column contains the text are left out: {licence: none stated}."""
+    source: OutputPath
+    """A DeiT checkpoint, an AST of the official or a Hugging Face layout, or one of ours."""
+    pos_embed: Literal["bilinear", "nearest", "reinit"] = "bilinear"
+    """How the positional embedding is fitted to another grid of patches (paper, table 4)."""
 
 
-class MixConfig(Section):
-    """How training examples are composed from recordings and backgrounds."""
+class DataConfig(Section):
+    """Clips that `ast-train prepare` has listed, and which of them train."""
 
-    second: Fraction = 0.5
-    """Probability that a second recording sounds at the same time."""
-    second_db: tuple[float, float] = (-10.0, 10.0)
-    """Its level against the first."""
-    background: Fraction = 0.7
-    """Probability of background noise."""
-    snr_db: tuple[float, float] = (0.0, 30.0)
-    level_dbfs: tuple[float, float] = (-50.0, -12.0)
-    """RMS level of the loudest part of the mixture."""
-    negatives: Fraction = 0.15
-    """Share of examples that hold no label at all."""
-    freq_mask: int = Field(default=24, ge=0)
+    folder: OutputPath
+    train: list[Split] = Field(default=["train"], min_length=1)
+    """Splits to train on."""
+    evaluate: list[Split] = Field(default=["validation"], min_length=1)
+    """Splits to evaluate on after every epoch."""
+    fold: int | None = Field(default=None, ge=1)
+    """Evaluate on this fold and train on all others, whatever the splits."""
+
+
+class AugmentConfig(Section):
+    """What is done to training clips, in the order of AST's loader (paper, section 3.1)."""
+
+    mixup: Fraction = 0.0
+    """Probability that a clip is mixed with another at the waveform, by Beta(10, 10)."""
+    freq_mask: int = Field(default=0, ge=0)
     """SpecAugment: largest mask in mel bins."""
-    time_mask: int = Field(default=24, ge=0)
+    time_mask: int = Field(default=0, ge=0)
     """Largest mask in frames."""
+    noise: bool = False
+    """Add uniform noise of random strength, up to 0.1, to the normalised features."""
+    roll: int = Field(default=0, ge=0)
+    """Shift by up to this many frames, around the end."""
+    crop: Literal["head", "random"] = "head"
+    """Which part of a clip that is longer than the window to take."""
 
 
-class OptimizerConfig(Section):
-    """AdamW with linear warm-up and a cosine to zero; the weights' moving average is what ships."""
+class LoopConfig(Section):
+    """How the work is done; changes speed and memory, not the recipe."""
 
-    lr: float = Field(default=5e-4, gt=0)
-    batch: int = Field(default=64, gt=0)
-    epochs: int = Field(default=30, gt=0)
-    examples_per_epoch: int = Field(default=6400, gt=0)
-    warmup_epochs: float = Field(default=2.0, ge=0)
-    weight_decay: float = Field(default=0.05, ge=0)
-    clip_norm: float = Field(default=1.0, gt=0)
-    ema: Fraction = 0.999
-    """Decay per step of the moving average of the weights."""
-    precision: Literal["auto", "f32", "bf16"] = "auto"
-    """bf16 autocast where the processor has it, or as said."""
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Optimizer steps; what is left over of an epoch's examples is not used."""
-        return max(1, self.examples_per_epoch // self.batch)
-
-    def lr_at(self, step: int) -> float:
-        """Learning rate of a step: linear warm-up, then a half cosine to zero."""
-        warmup = self.warmup_epochs * self.steps_per_epoch
-        if step < warmup:
-            return self.lr * (step + 1) / warmup
-        total = self.epochs * self.steps_per_epoch
-        progress = (step - warmup) / max(1, total - warmup)
-        return self.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    precision: Literal["auto", "f32", "bf16", "f16"] = "auto"
+    """Of the matrix products; auto: bf16 where the processor multiplies it faster. f16 scales the
+    loss and skips steps whose gradient overflows."""
+    accumulate: int = Field(default=1, gt=0)
+    """Parts that a process computes its share of a batch in, one after another."""
+    compile: bool = False
+    """Fuse the network's kernels with torch.compile; needs a C++ compiler on a CPU."""
+    activation_checkpointing: bool = False
+    """Less memory for a third more time."""
+    workers: int = Field(default=0, ge=0)
+    """Processes that prepare examples; 0 prepares them in between."""
+    save_every: int = Field(default=0, ge=0)
+    """Steps between checkpoints within an epoch; 0 saves at its end only."""
 
 
 class Recipe(Section):
-    """Everything that defines a training run but the place of its files."""
+    """Everything that defines a training run but the place of its files.
+
+    Its examples are either composed of recordings (`packs`, `mix`) or clips as they are, augmented
+    as in the paper (`data`, `augment`).
+    """
 
     name: str
     seed: int = 1
     labels: dict[str, str]
-    """Display name -> AudioSet machine id; the order is that of the model's outputs."""
+    """Display name -> AudioSet machine id, in the order of the model's outputs; or the name of a
+    table that comes with this package: audioset, esc50, speechcommands."""
     frontend: FrontendConfig = FrontendConfig()
     model: ModelConfig
-    packs: dict[str, PackConfig]
+    init: InitConfig | None = None
+    packs: dict[str, PackConfig] = Field(default_factory=dict)
     mix: MixConfig = MixConfig()
+    data: DataConfig | None = None
+    augment: AugmentConfig = AugmentConfig()
+    sampler: Literal["shuffle", "balanced"] = "shuffle"
+    """`balanced` draws clips with replacement, the more often the rarer their labels."""
+    loss: Literal["bce", "ce"] = "bce"
+    """Binary cross-entropy per label, or cross-entropy over the labels (with soft targets)."""
+    select: Literal["map", "accuracy"] = "map"
+    """What the best checkpoint is chosen by."""
+    average: tuple[int, int] | None = None
+    """First and last epoch whose weights are averaged at the end (paper, section 3.1)."""
     optimizer: OptimizerConfig = OptimizerConfig()
+    loop: LoopConfig = LoopConfig()
     licence: str = ""
     """Terms of the trained weights, as the data's licences allow."""
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _labels_of_a_table(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, str):
+            return {label.name: label.mid for label in label_table(value)}
+        return value
 
     @model_validator(mode="after")
     def _labels_exist(self) -> "Recipe":
@@ -142,13 +146,32 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _has_one_kind_of_examples(self) -> "Recipe":
+        if bool(self.packs) == (self.data is not None):
+            raise ValueError("expected either packs or data to train on, not both and not neither")
+        return self
+
+    @model_validator(mode="after")
+    def _averages_epochs_that_exist(self) -> "Recipe":
+        if self.average is not None:
+            first, last = self.average
+            if not 1 <= first <= last <= self.optimizer.epochs:
+                raise ValueError(
+                    f"average: expected first and last of {self.optimizer.epochs} epochs, "
+                    f"got {first} and {last}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _make_a_bundle(self) -> "Recipe":
         """Find now what would else be found when the trained model is exported."""
         slugs = Counter(label.slug for label in self.label_set)
         twice = [label.name for label in self.label_set if slugs[label.slug] > 1]
         if twice:
             raise ValueError(f"labels: {', '.join(map(repr, twice))} have the same topic name")
-        _ = self.model_spec  # refuses a window without a patch
+        grid = self.model_spec.grid  # refuses a window without a patch
+        if any(out >= size for out, size in zip(self.model.patchout, grid, strict=True)):
+            raise ValueError(f"model.patchout: leaves nothing of a grid of {grid} patches")
         return self
 
     @property
@@ -159,18 +182,28 @@ class Recipe(Section):
     @property
     def model_spec(self) -> ModelSpec:
         """The network."""
-        width, depth, heads = SIZES[self.model.size]
+        width, _, heads = SIZES[self.model.size]
         return ModelSpec(
             labels=len(self.labels),
             frames=self.model.frames,
             mel_bins=self.fbank_spec.mel_bins,
             width=width,
-            depth=depth,
+            depth=self.model.depth,
             heads=heads,
             patch=self.model.patch,
             stride=self.model.stride,
             mean=self.model.mean,
             std=self.model.std,
+            activation="sigmoid" if self.loss == "bce" else "softmax",
+        )
+
+    @property
+    def training_options(self) -> TrainingOptions:
+        """What the network does in training only."""
+        return TrainingOptions(
+            drop_path=self.model.drop_path,
+            patchout=self.model.patchout,
+            activation_checkpointing=self.loop.activation_checkpointing,
         )
 
     @property

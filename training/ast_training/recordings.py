@@ -14,7 +14,8 @@ import soxr
 from numpy.typing import NDArray
 
 from ast_edge.errors import AudioError, ConfigError
-from ast_training.recipe import PackConfig, Recipe
+from ast_training.packs import PackConfig
+from ast_training.recipe import Recipe
 
 log = logging.getLogger(__name__)
 

@@ -1,18 +1,24 @@
 """What a training run is made of between two steps, and how it survives a restart."""
 
+import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
+from torch.nn.parallel import DistributedDataParallel
 
 from ast_edge import __version__
 from ast_edge.errors import ConfigError
 from ast_training.checkpoint import Checkpoint, load_checkpoint
+from ast_training.initialisation import initialise
 from ast_training.model import AudioSpectrogramTransformer
+from ast_training.optimization import make_optimizer
+from ast_training.processes import Processes
 from ast_training.recipe import Recipe
-from ast_training.validation import ValidationScores
 
 
 @dataclass
@@ -20,54 +26,81 @@ class TrainingState:
     """Model, optimizer and weight average after `step` steps."""
 
     model: AudioSpectrogramTransformer
-    optimizer: torch.optim.AdamW
+    network: nn.Module
+    """The model as it is called: distributed and compiled where wanted."""
+    optimizer: torch.optim.Optimizer
+    scaler: GradScaler
+    """Of the loss; active for f16 only."""
     average: dict[str, Tensor]
-    """Exponential moving average of the weights: what is validated and shipped."""
-    device: torch.device
-    bf16: bool
+    """Exponential moving average of the weights; empty when the recipe wants none."""
+    total: Tensor
+    """Sum of the losses of the current epoch's steps."""
+    dtype: torch.dtype
+    """Of the matrix products."""
     epoch: int = 0
+    """Complete epochs."""
     step: int = 0
+    metrics: dict[str, Any] = field(default_factory=dict)
+    """Of the last complete epoch."""
 
     @classmethod
-    def start(cls, recipe: Recipe, last: Path, device: torch.device) -> "TrainingState":
+    def start(cls, recipe: Recipe, last: Path, processes: Processes) -> "TrainingState":
         """Make a fresh state, or the one that the checkpoint `last` holds if it exists.
 
         Raises:
-            ConfigError: if that one is of another model or other labels than the recipe's.
+            ConfigError: if that one is of another model or other labels than the recipe's, or to
+                hand on, not to go on from.
+            BundleError: if the weights to start from cannot be read, or do not fit.
         """
         torch.manual_seed(recipe.seed)
-        settings = recipe.optimizer
-        model = AudioSpectrogramTransformer(recipe.model_spec, recipe.model.drop_path).to(device)
-        matrices = [p for p in model.parameters() if p.ndim > 1]
-        vectors = [p for p in model.parameters() if p.ndim <= 1]
-        optimizer = torch.optim.AdamW(
-            [
-                {"params": matrices, "weight_decay": settings.weight_decay},
-                {"params": vectors, "weight_decay": 0.0},
-            ],
-            lr=settings.lr,
+        device = processes.device
+        model = AudioSpectrogramTransformer(recipe.model_spec, recipe.training_options)
+        if recipe.init is not None and not last.exists():
+            initialise(model, recipe.init.source, recipe.init.pos_embed, recipe.label_set)
+        model = model.to(device)
+        network: nn.Module = model
+        if processes.world > 1:
+            network = DistributedDataParallel(model)
+        if recipe.loop.compile:
+            network = torch.compile(network)  # type: ignore[assignment]
+        dtype = _dtype(recipe.loop.precision, device)
+        weights = model.state_dict() if recipe.optimizer.ema else {}
+        state = cls(
+            model=model,
+            network=network,
+            optimizer=make_optimizer(model, recipe.optimizer),
+            scaler=GradScaler(device.type, enabled=dtype == torch.float16),
+            average={k: v.detach().clone() for k, v in weights.items()},
+            total=torch.zeros((), device=device),
+            dtype=dtype,
         )
-        average = {k: v.detach().clone() for k, v in model.state_dict().items()}
-        bf16 = settings.precision == "bf16" or (settings.precision == "auto" and has_bf16(device))
-        state = cls(model, optimizer, average, device, bf16)
         if last.exists():
             saved = load_checkpoint(last)
             check_made_by(recipe, saved, last)
-            state._restore(saved, settings.steps_per_epoch)
+            if not saved.state:
+                raise ConfigError(
+                    f"{last}: holds no state to go on from: it is a checkpoint to hand on; start "
+                    "from it with the recipe's init.source, in another folder"
+                )
+            state._restore(saved)
         return state
 
-    def _restore(self, saved: Checkpoint, steps_per_epoch: int) -> None:
-        self.model.load_state_dict(
-            {k.removeprefix("model."): v for k, v in saved.state.items() if k.startswith("model.")}
-        )
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, value in saved.state.items():
-            if key.startswith("optimizer."):
-                _, index, name = key.split(".")
-                moments.setdefault(int(index), {})[name] = value
-        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": moments})
-        self.average = {k: v.to(self.device) for k, v in saved.weights.items()}
-        self.epoch, self.step = saved.epoch, saved.epoch * steps_per_epoch
+    def _restore(self, saved: Checkpoint) -> None:
+        model = _part(saved.state, "model.") or saved.weights
+        self.model.load_state_dict(model)
+        # By name, since the order of the optimizer's parameters depends on its settings.
+        parameters = dict(self.model.named_parameters())
+        for key, value in _part(saved.state, "optimizer.").items():
+            name, _, moment = key.rpartition(".")
+            self.optimizer.state[parameters[name]][moment] = value.to(self.total.device)
+        if "loss_scale" in saved.state and self.scaler.is_enabled():
+            scale = {"scale": saved.state["loss_scale"].item(), "_growth_tracker": 0}
+            self.scaler.load_state_dict(self.scaler.state_dict() | scale)
+        for name in self.average:
+            self.average[name].copy_(saved.weights[name])
+        self.total.copy_(saved.state["total"])
+        self.epoch, self.step = saved.epoch, int(saved.state["step"])
+        self.metrics = saved.metrics
 
     def advance(self, decay: float) -> None:
         """Count a step and move the weight average towards the new weights."""
@@ -75,28 +108,38 @@ class TrainingState:
         # Early on the average follows quickly, so that it forgets the random start.
         decay = min(decay, self.step / (self.step + 10))
         with torch.no_grad():
-            for name, value in self.model.state_dict().items():
-                self.average[name].lerp_(value, 1 - decay)
+            weights = self.model.state_dict()
+            for name, average in self.average.items():
+                average.lerp_(weights[name], 1 - decay)
 
-    def averaged(self) -> AudioSpectrogramTransformer:
-        """Make a model of the averaged weights."""
-        model = AudioSpectrogramTransformer(self.model.spec).to(self.device)
-        model.load_state_dict(self.average)
+    def weights(self) -> dict[str, Tensor]:
+        """Return what is evaluated and kept: the moving average where there is one."""
+        return self.average or {k: v.detach() for k, v in self.model.state_dict().items()}
+
+    def evaluated(self) -> AudioSpectrogramTransformer:
+        """Make a model of these weights, in evaluation mode."""
+        model = AudioSpectrogramTransformer(self.model.spec).to(self.total.device)
+        model.load_state_dict(self.weights())
         return model.eval()
 
-    def checkpoint(self, recipe: Recipe, scores: ValidationScores) -> Checkpoint:
-        """Describe the averaged model, and add what resuming needs."""
-        state = {f"model.{k}": v for k, v in self.model.state_dict().items()}
-        for index, values in self.optimizer.state_dict()["state"].items():
-            state |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+    def checkpoint(self, recipe: Recipe) -> Checkpoint:
+        """Describe the kept weights, and add what resuming needs."""
+        state = {"step": torch.tensor(self.step), "total": self.total}
+        if self.average:
+            state |= {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        if self.scaler.is_enabled():
+            state["loss_scale"] = torch.tensor(self.scaler.get_scale())
+        for name, parameter in self.model.named_parameters():
+            moments = self.optimizer.state[parameter]
+            state |= {f"optimizer.{name}.{moment}": value for moment, value in moments.items()}
         return Checkpoint(
             model=recipe.model_spec,
             fbank=recipe.fbank_spec,
             labels=recipe.label_set,
-            weights={k: v.cpu() for k, v in self.average.items()},
+            weights={k: v.cpu() for k, v in self.weights().items()},
             recipe=recipe.model_dump(mode="json"),
             epoch=self.epoch,
-            metrics=scores.as_dict(),
+            metrics=self.metrics,
             provenance=provenance(),
             state={k: v.cpu() for k, v in state.items()},
         )
@@ -131,6 +174,19 @@ def has_bf16(device: torch.device) -> bool:
 def provenance() -> dict[str, str]:
     """Say with which versions, and from which revision of the source if known, this runs."""
     versions = {"ast_edge": __version__, "torch": str(torch.__version__)}
-    git = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    revision = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    git = shutil.which("git")
+    if git is None:
+        return versions
+    ask = [git, "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    revision = subprocess.run(ask, capture_output=True, text=True, check=False).stdout.strip()
     return versions | ({"revision": revision} if revision else {})
+
+
+def _dtype(precision: str, device: torch.device) -> torch.dtype:
+    if precision == "auto":
+        return torch.bfloat16 if has_bf16(device) else torch.float32
+    return {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}[precision]
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,50 +1,20 @@
 """Clip-level quality of a model on held-out recordings."""
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ast_edge.errors import ConfigError
 from ast_edge.fbank import LOG_FLOOR, fbank
-from ast_training.metrics import average_precisions
+from ast_training.evaluation import infer
 from ast_training.model import AudioSpectrogramTransformer
+from ast_training.predictions import Predictions
+from ast_training.processes import Processes
 from ast_training.recipe import Recipe
 from ast_training.recordings import AudioCache
 
 HOP_SECONDS = 1.0
 """Coarser than at the edge (0.5 s), for speed."""
-
-
-@dataclass(frozen=True)
-class ValidationScores:
-    """Average precision per label."""
-
-    labels: tuple[str, ...]
-    average_precisions: NDArray[np.float64]
-    """(labels,); NaN where no recording has the label."""
-    positives: NDArray[np.int64]
-    """(labels,) recordings with the label."""
-    recordings: int
-
-    @property
-    def macro(self) -> float:
-        """Mean over the labels that occur."""
-        return float(np.nanmean(self.average_precisions))
-
-    def as_dict(self) -> dict[str, Any]:
-        """Make the value that a checkpoint stores."""
-        values = zip(self.labels, self.average_precisions, self.positives, strict=True)
-        return {
-            "macro_ap": round(self.macro, 4),
-            "recordings": self.recordings,
-            "labels": {
-                name: {"ap": None if np.isnan(ap) else round(float(ap), 4), "positives": int(n)}
-                for name, ap, n in values
-            },
-        }
 
 
 class ValidationSet:
@@ -56,7 +26,8 @@ class ValidationSet:
         Raises:
             ConfigError: if none of the recordings has a label.
         """
-        self.labels = tuple(recipe.labels)
+        self.labels, self._cache, self._spec = tuple(recipe.labels), cache, recipe.fbank_spec
+        self.names = tuple(f"{r.pack}/{r.path.name}" for r in cache.recordings)
         self.targets = np.zeros((len(cache), len(self.labels)), np.float32)
         self._clip: list[int] = []
         windows = []
@@ -78,16 +49,15 @@ class ValidationSet:
     def __len__(self) -> int:
         return len(self.targets)
 
-    def evaluate(self, model: AudioSpectrogramTransformer) -> ValidationScores:
-        """Score every recording with the model."""
-        scores = np.full(self.targets.shape, -np.inf, np.float32)
-        np.maximum.at(scores, self._clip, self._logits(model))
-        return ValidationScores(
-            labels=self.labels,
-            average_precisions=average_precisions(self.targets, scores),
-            positives=self.targets.sum(axis=0).astype(np.int64),
-            recordings=len(self),
-        )
+    def fbank(self, index: int) -> NDArray[np.float32]:
+        """Return the whole fbank of a recording (frames, mels)."""
+        return fbank(self._cache.samples(index), self._spec)
+
+    def predict(self, model: AudioSpectrogramTransformer, processes: Processes) -> Predictions:
+        """Score every recording with the model, alike in every process."""
+        logits = np.full(self.targets.shape, -np.inf, np.float32)
+        np.maximum.at(logits, self._clip, self._logits(model))
+        return Predictions(self.labels, self.names, self.targets, logits, model.spec.activation)
 
     def thresholds(
         self, model: AudioSpectrogramTransformer, false_share: float, low: float, high: float
@@ -113,14 +83,9 @@ class ValidationSet:
                 found[label] = low
         return found
 
-    @torch.inference_mode()
     def _logits(self, model: AudioSpectrogramTransformer, batch: int = 64) -> NDArray[np.float32]:
-        device = next(model.parameters()).device
-        logits = [
-            model(torch.from_numpy(windows).to(device).float()).float().cpu().numpy()
-            for windows in np.split(self._windows, range(batch, len(self._windows), batch))
-        ]
-        return np.concatenate(logits)
+        parts = np.split(self._windows, range(batch, len(self._windows), batch))
+        return np.concatenate([infer(model, torch.from_numpy(windows)) for windows in parts])
 
 
 def windows_of(features: NDArray[np.float32], frames: int, hop: int) -> list[NDArray[np.float32]]:

@@ -25,11 +25,15 @@ def run(args: argparse.Namespace) -> int:
 
     from ast_training.fit import fit
     from ast_training.recipe import load_recipe
+    from ast_training.run_folder import RunFolder
 
     if args.threads:
         torch.set_num_threads(args.threads)
     recipe = load_recipe(args.config)
-    folder = args.run or Path("runs") / recipe.name
-    best = fit(recipe, folder, Console())
-    print(f"{folder / 'best.safetensors'}: macro AP {best:.3f}")
+    folder = RunFolder(args.run or Path("runs") / recipe.name)
+    console = Console()
+    fit(recipe, folder, console)
+    console.print(f"[bold]{folder.best}[/bold]: the best by {recipe.select}")
+    if recipe.average:
+        console.print(f"[bold]{folder.average}[/bold]: epochs {recipe.average} averaged")
     return 0

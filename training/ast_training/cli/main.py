@@ -7,9 +7,9 @@ import sys
 
 from ast_edge import __version__
 from ast_edge.errors import AstError
-from ast_training.cli import calibrate, fit
+from ast_training.cli import ablate, average, calibrate, ensemble, evaluate, fit, prepare
 
-COMMANDS = (fit, calibrate)
+COMMANDS = (prepare, fit, evaluate, average, ensemble, ablate, calibrate)
 
 
 def main(argv: list[str] | None = None) -> int:

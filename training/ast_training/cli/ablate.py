@@ -1,0 +1,39 @@
+"""Repeat an ablation of the paper: train its variants and print them beside its figures."""
+
+import argparse
+from pathlib import Path
+
+STUDIES = Path("configs/train/studies")
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `ablate` to the sub-commands."""
+    parser = commands.add_parser(
+        "ablate",
+        help="repeat an ablation of the paper",
+        description=__doc__,
+        epilog="example: ast-train ablate overlap",
+    )
+    parser.add_argument(
+        "study", help=f"a study in {STUDIES} (pretraining, pos-embed, overlap, …), or its file"
+    )
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where runs lie (runs)")
+    parser.add_argument("--threads", type=int, help="CPU threads (all)")
+    parser.set_defaults(command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table of all variants."""
+    import torch
+
+    from ast_edge.errors import ConfigError
+    from ast_edge.yaml_file import did_you_mean
+    from ast_training.cli.ensemble import run_config
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    known = {path.stem: path for path in sorted(STUDIES.glob("*.yaml"))}
+    path = known.get(args.study, Path(args.study))
+    if not path.is_file():
+        raise ConfigError(f"no study {args.study!r}{did_you_mean(args.study, list(known))}")
+    return run_config(path, args.runs)

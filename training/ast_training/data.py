@@ -1,0 +1,106 @@
+"""A recipe's examples to train on and clips to evaluate on."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ast_edge.errors import ConfigError
+from ast_training.clips import ClipSet
+from ast_training.evaluation import ClipEvaluation, EvaluationSet
+from ast_training.examples import ClipExamples, Examples
+from ast_training.mixing import Mixer
+from ast_training.moments import statistics
+from ast_training.recipe import DataConfig, Recipe
+from ast_training.recordings import AudioCache, read_recordings
+from ast_training.validation import ValidationSet
+
+
+def open_data(recipe: Recipe) -> tuple[Examples, EvaluationSet]:
+    """Open what the recipe trains and evaluates on.
+
+    Raises:
+        ConfigError: if there is nothing to train or to evaluate on, or the labels are others.
+    """
+    if recipe.data is None:
+        return _open_packs(recipe)
+    clips = open_clips(recipe, recipe.data)
+    train, held_out = _select(clips, recipe.data)
+    if not len(train) or not len(held_out):
+        raise ConfigError(
+            f"{recipe.data.folder}: expected clips to train on and to evaluate on, got "
+            f"{len(train)} and {len(held_out)}: see data.train, data.evaluate and data.fold"
+        )
+    return ClipExamples(clips, train, recipe), ClipEvaluation(clips, held_out, recipe)
+
+
+def open_evaluation(recipe: Recipe, splits: list[str] | None = None) -> EvaluationSet:
+    """Open the recipe's clips to evaluate on, or those of the given splits.
+
+    Raises:
+        ConfigError: if there are none, or the labels are others than the recipe's.
+    """
+    if recipe.data is None:
+        if splits:
+            raise ConfigError("packs have no splits to choose from: they validate on what they say")
+        return _open_packs_to_evaluate(recipe)
+    clips = open_clips(recipe, recipe.data)
+    chosen = clips.select(splits=splits) if splits else _select(clips, recipe.data)[1]
+    if not len(chosen):
+        what = f"splits {', '.join(splits)}" if splits else "data.evaluate and data.fold"
+        raise ConfigError(f"{recipe.data.folder}: there are no clips to evaluate on: see {what}")
+    return ClipEvaluation(clips, chosen, recipe)
+
+
+def example_statistics(recipe: Recipe) -> tuple[float, float]:
+    """Compute mean and std of the recipe's training examples, as AST's statistics were.
+
+    Over one epoch, with padding, masks and mixtures; those of plain frames are in `ClipSet`.
+
+    Raises:
+        ConfigError: as `open_data`.
+    """
+    examples, _ = open_data(recipe)
+    return statistics(examples.example(0, position)[0] for position in range(len(examples)))
+
+
+def open_clips(recipe: Recipe, data: DataConfig) -> ClipSet:
+    """Open the prepared clips and see that their labels are the recipe's."""
+    clips = ClipSet.open(data.folder)
+    found, wanted = [label.name for label in clips.labels], list(recipe.labels)
+    if found != wanted:
+        other = next(
+            (pair for pair in zip(wanted, found, strict=False) if pair[0] != pair[1]), None
+        )
+        detail = f"{other[1]!r} where that has {other[0]!r}" if other else f"{len(found)} labels"
+        raise ConfigError(
+            f"{data.folder}: expected the {len(wanted)} labels of the recipe {recipe.name!r}, "
+            f"got {detail}"
+        )
+    return clips
+
+
+def _select(clips: ClipSet, data: DataConfig) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    if data.fold is None:
+        return clips.select(splits=data.train), clips.select(splits=data.evaluate)
+    held_out = clips.select(folds=[data.fold])
+    everything: NDArray[np.int64] = np.arange(len(clips))
+    return np.setdiff1d(everything, held_out), held_out
+
+
+def _open_packs(recipe: Recipe) -> tuple[Examples, EvaluationSet]:
+    recordings, rate = read_recordings(recipe), recipe.fbank_spec.sample_rate
+    train = [r for r in recordings if not r.validation]
+    mixer = Mixer(
+        AudioCache([r for r in train if not r.background], rate),
+        AudioCache([r for r in train if r.background], rate),
+        labels=len(recipe.labels),
+        frames=recipe.model.frames,
+        spec=recipe.fbank_spec,
+        mix=recipe.mix,
+        seed=recipe.seed,
+    )
+    return mixer, _open_packs_to_evaluate(recipe)
+
+
+def _open_packs_to_evaluate(recipe: Recipe) -> ValidationSet:
+    held_out = [r for r in read_recordings(recipe) if r.validation and not r.background]
+    return ValidationSet(AudioCache(held_out, recipe.fbank_spec.sample_rate), recipe)

@@ -1,0 +1,144 @@
+"""Training examples, each a function of the seed, the epoch and its position in the epoch alone.
+
+So an epoch is the same however many processes prepare it, and after a restart in the middle.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from ast_edge.errors import AstError, ConfigError
+from ast_edge.fbank import fbank
+from ast_training.augmentation import MIXUP_ALPHA, add_noise, fit_length, mask, mixup, roll
+from ast_training.clips import ClipSet
+from ast_training.recipe import Recipe
+
+Example = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Fbank (frames, mel_bins) and targets (labels,)."""
+
+
+class Examples(Protocol):
+    """What an epoch is made of."""
+
+    def __len__(self) -> int:
+        """Return the number of examples in an epoch."""
+        ...
+
+    def example(self, epoch: int, position: int) -> Example:
+        """Make one example, always the same for the same arguments."""
+        ...
+
+
+class ClipExamples:
+    """Clips as they are, augmented as in the paper (section 3.1)."""
+
+    def __init__(self, clips: ClipSet, indices: NDArray[np.int64], recipe: Recipe) -> None:
+        """Take the clips to train on, by their index in the set."""
+        self.clips, self.indices, self.recipe = clips, indices, recipe
+        self._spec = recipe.fbank_spec
+        self._weights = balanced_weights(clips, indices) if recipe.sampler == "balanced" else None
+        self._order: tuple[int, NDArray[np.int64]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def example(self, epoch: int, position: int) -> Example:
+        """Load the clip at this position of the epoch and augment it."""
+        recipe, augment = self.recipe, self.recipe.augment
+        rng = np.random.default_rng((recipe.seed, epoch, position))
+        index = int(self.order(epoch)[position])
+        target = self.clips.target(index)
+        if rng.random() < augment.mixup:
+            partner = int(self.indices[rng.integers(len(self.indices))])
+            share = float(rng.beta(MIXUP_ALPHA, MIXUP_ALPHA))
+            wave = mixup(self.clips.samples(index), self.clips.samples(partner), share)
+            features = fbank(wave, self._spec)
+            target = share * target + (1 - share) * self.clips.target(partner)
+        else:
+            features = self.clips.fbank(index, self._spec)
+        frames = recipe.model.frames
+        excess = len(features) - frames
+        start = int(rng.integers(excess + 1)) if augment.crop == "random" and excess > 0 else 0
+        features = fit_length(features, frames, start)
+        features = mask(features, augment.freq_mask, augment.time_mask, rng)
+        if augment.noise:
+            features = add_noise(features, recipe.model.std, rng)
+        if augment.roll:
+            features = roll(features, augment.roll, rng)
+        return features, target.astype(np.float32)
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Return the indices of the epoch's clips (examples,), in their order."""
+        if self._order is None or self._order[0] != epoch:
+            rng = np.random.default_rng((self.recipe.seed, epoch))
+            if self._weights is None:
+                chosen = rng.permutation(self.indices)
+            else:
+                chosen = rng.choice(self.indices, len(self.indices), p=self._weights)
+            self._order = (epoch, chosen)
+        return self._order[1]
+
+
+def balanced_weights(clips: ClipSet, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return each clip's probability to be drawn: the sum over its labels of 1000/(count + 0.01).
+
+    As AST's balanced sampler for the full AudioSet; a clip without a label is never drawn.
+
+    Raises:
+        ConfigError: if no clip has a label.
+    """
+    per_label = 1000 / (clips.counts(indices) + 0.01)
+    labels = clips.table.labels
+    owners = np.repeat(np.arange(len(clips)), labels.lengths)
+    sums = np.bincount(owners, weights=per_label[labels.values], minlength=len(clips))
+    weights = sums[indices]
+    return np.asarray(weights / weights.sum())
+
+
+class _Epoch(Dataset[tuple[Tensor, Tensor] | AstError]):
+    """The examples of one epoch; its items are whole batches, or why there is none."""
+
+    def __init__(self, examples: Examples, epoch: int) -> None:
+        self.examples, self.epoch = examples, epoch
+
+    def __getitem__(self, positions: Sequence[int]) -> tuple[Tensor, Tensor] | AstError:
+        try:
+            pairs = [self.examples.example(self.epoch, position) for position in positions]
+        except AstError as exc:  # raised in a worker, it would arrive with a traceback in its text
+            return exc
+        features, targets = zip(*pairs, strict=True)
+        return torch.from_numpy(np.stack(features)), torch.from_numpy(np.stack(targets))
+
+
+def batches(
+    examples: Examples, epoch: int, positions: Sequence[Sequence[int]], workers: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield a batch (n, frames, mels) and (n, labels) for each list of positions, in order.
+
+    Raises:
+        AudioError: if a clip cannot be read.
+    """
+    loader = DataLoader(
+        _Epoch(examples, epoch),
+        batch_size=None,
+        sampler=positions,
+        num_workers=workers,
+        worker_init_fn=_one_thread,
+        pin_memory=torch.cuda.is_available(),
+        prefetch_factor=4 if workers else None,
+    )
+    for batch in loader:
+        if isinstance(batch, AstError):
+            raise batch
+        yield batch
+
+
+def _one_thread(worker: int) -> None:
+    # PyTorch limits its own threads in a worker, but not those of NumPy's linear algebra.
+    threadpool_limits(1)

@@ -78,7 +78,8 @@ def _write_bundle(
 
 
 def _tree(checkpoint: Checkpoint, name: str, folder: Path) -> dict[str, Any]:
-    thresholds = checkpoint.metrics.get("thresholds", {})
+    metrics, provenance = checkpoint.metrics, checkpoint.provenance
+    thresholds = metrics.get("thresholds", {})
     defaults = TrackerSettings()
     labels = []
     for label in checkpoint.labels:
@@ -91,10 +92,12 @@ def _tree(checkpoint: Checkpoint, name: str, folder: Path) -> dict[str, Any]:
         "fbank": {"kind": FRONT_END} | asdict(checkpoint.fbank),
         "model": asdict(checkpoint.model),
         "labels": labels,
-        "calibration": checkpoint.metrics.get("calibration", "none: one threshold for all labels"),
-        "metrics": {k: checkpoint.metrics[k] for k in ("macro_ap", "recordings", "labels")},
-        "provenance": checkpoint.provenance | {"epochs": str(checkpoint.epoch)},
-        "licence": checkpoint.recipe.get("licence", ""),
+        "calibration": metrics.get("calibration", "none: one threshold for all labels"),
+        # An imported or averaged model has none.
+        "metrics": {k: metrics[k] for k in ("macro_ap", "recordings", "labels") if k in metrics},
+        "provenance": provenance | ({"epochs": str(checkpoint.epoch)} if checkpoint.recipe else {}),
+        # An imported model has no recipe that could state it.
+        "licence": checkpoint.recipe.get("licence", provenance.get("licence", "")),
         "files": {"model.onnx": file_sha256(folder / "model.onnx")},
     }
 

@@ -5,13 +5,23 @@ import shutil
 import numpy as np
 import pytest
 from rigs.checkpoints import LABELS, random_checkpoint
+from rigs.foreign import random_model
 
 from ast_edge.bundle import load_bundle
+from ast_edge.cli.main import main as edge_main
 from ast_edge.config import EngineConfig
 from ast_edge.engine import open_engine
 from ast_edge.errors import AudioError, BundleError
+from ast_edge.fbank import FbankSpec
+from ast_edge.spec import ModelSpec
 from ast_export import parity, writer
+from ast_export.cli import main as export_main
 from ast_export.writer import ParityError, write_bundle
+from ast_training.checkpoint import Checkpoint
+from ast_training.foreign import read_foreign
+from ast_training.hf_folder import write_hf_folder
+from ast_training.imported import import_ast
+from ast_training.labels import label_table
 
 
 @pytest.fixture
@@ -63,6 +73,32 @@ def test_the_bundle_says_where_it_comes_from_and_how_exact_it_is(written):
     tree = json.loads((written[0] / "bundle.json").read_text(encoding="utf-8"))
     assert tree["provenance"]["epochs"] == "3"
     assert [report["engine"] for report in tree["parity"]] == [r.engine for r in written[1]]
+
+
+def test_a_model_without_metrics_and_recipe_makes_a_bundle_that_claims_nothing(export, tmp_path):
+    source = {"imported from": "a.pth", "licence": "BSD-3-Clause"}
+    foreign = random_checkpoint(recipe={}, metrics={}, epoch=0, provenance=source)
+    export(tmp_path / "foreign", checkpoint=foreign)
+    bundle = load_bundle(tmp_path / "foreign")
+    assert (bundle.metrics, bundle.licence) == ({}, "BSD-3-Clause")
+    tree = json.loads((tmp_path / "foreign" / "bundle.json").read_text(encoding="utf-8"))
+    assert tree["provenance"] == source
+
+
+def test_an_audioset_model_goes_from_hugging_face_to_the_edge(audio, tmp_path, capsys):
+    spec = ModelSpec(labels=527, frames=64, width=64, depth=1, heads=1, stride=(16, 16))
+    weights = dict(random_model(spec).state_dict())
+    ours = Checkpoint(spec, FbankSpec(), label_table("audioset"), weights)
+    write_hf_folder(ours, tmp_path / "hf")
+    import_ast(read_foreign(tmp_path / "hf"), origin="hf").save(tmp_path / "a.safetensors")
+    arguments = [str(tmp_path / "a.safetensors"), "--audio", str(audio)]
+    assert export_main(["onnx", *arguments, "--out", str(tmp_path / "audioset")]) == 0
+    capsys.readouterr()
+    edge = ["tag", "--json", "--bundle", str(tmp_path / "audioset"), str(audio / "hiss.wav")]
+    assert edge_main(edge) == 0
+    scores = json.loads(capsys.readouterr().out)["scores"]
+    assert list(scores) == [label.name for label in label_table("audioset")]
+    assert len(set(scores.values())) > 100
 
 
 def test_halved_weights_are_told_by_a_wider_limit(export, tmp_path):

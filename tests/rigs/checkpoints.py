@@ -29,7 +29,7 @@ def random_checkpoint(**changes: object) -> Checkpoint:
         "recipe": {
             "name": "small",
             "licence": "CC0-1.0",
-            "optimizer": {"examples_per_epoch": 640},
+            "mix": {"examples_per_epoch": 640},
             "packs": {
                 "sounds": {"background": False, "labels": {"w": "Whistle", "h": "Hum", "x": None}},
                 "neither": {"background": False, "labels": {}},

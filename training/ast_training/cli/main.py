@@ -7,9 +7,19 @@ import sys
 
 from ast_edge import __version__
 from ast_edge.errors import AstError
-from ast_training.cli import ablate, average, calibrate, ensemble, evaluate, fit, prepare
+from ast_training.cli import (
+    ablate,
+    average,
+    calibrate,
+    ensemble,
+    evaluate,
+    export_hf,
+    fit,
+    import_,
+    prepare,
+)
 
-COMMANDS = (prepare, fit, evaluate, average, ensemble, ablate, calibrate)
+COMMANDS = (prepare, import_, fit, evaluate, average, ensemble, ablate, calibrate, export_hf)
 
 
 def main(argv: list[str] | None = None) -> int:

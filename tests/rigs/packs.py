@@ -66,15 +66,17 @@ def recipe_tree(packs: dict[str, dict[str, Any]], **sections: Any) -> dict[str, 
     tree = {
         "name": "small",
         "labels": LABELS,
-        "model": {"frames": 32, "patch": [128, 16], "stride": [128, 16], "mean": -7.0, "std": 5.0},
-        "mix": {"freq_mask": 0, "time_mask": 0},
-        "optimizer": {
-            "batch": 4,
-            "epochs": 2,
-            "examples_per_epoch": 8,
-            "warmup_epochs": 0,
-            "precision": "f32",
+        "model": {
+            "depth": 2,
+            "frames": 32,
+            "patch": [128, 16],
+            "stride": [128, 16],
+            "mean": -7.0,
+            "std": 5.0,
         },
+        "mix": {"freq_mask": 0, "time_mask": 0, "examples_per_epoch": 8},
+        "optimizer": {"batch": 4, "epochs": 2},
+        "loop": {"precision": "f32"},
         "packs": packs,
     }
     for name, value in sections.items():

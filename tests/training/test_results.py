@@ -3,7 +3,7 @@ import pytest
 
 from ast_training.metrics import measure
 from ast_training.predictions import Predictions
-from ast_training.results import Result, figure, markdown_table
+from ast_training.results import Result, figure, markdown, markdown_table
 
 
 def test_a_table_is_aligned_markdown():
@@ -34,4 +34,14 @@ def test_a_measured_model_has_its_headline_figures():
     metrics = measure(Predictions(("a", "b"), tuple("1234"), targets, logits, "sigmoid"))
     assert Result.of("mine", metrics) == Result(
         "mine", metrics.mean_average_precision, metrics.mean_auc, metrics.d_prime, 0.75
+    )
+
+
+def test_names_stand_on_the_left_and_figures_on_the_right():
+    rows = [["model", "weights", "mAP"], ["10x10", "last", "0.45"], ["a", "averaged", ""]]
+    assert markdown(rows, names=2) == (
+        "| model | weights  |  mAP |\n"
+        "|-------|----------|-----:|\n"
+        "| 10x10 | last     | 0.45 |\n"
+        "| a     | averaged |      |\n"
     )

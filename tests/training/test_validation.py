@@ -6,6 +6,9 @@ from torch import nn
 
 from ast_edge.errors import ConfigError
 from ast_edge.fbank import LOG_FLOOR
+from ast_edge.spec import ModelSpec
+from ast_training.metrics import measure
+from ast_training.processes import Processes
 from ast_training.recordings import AudioCache, read_recordings
 from ast_training.validation import ValidationSet, windows_of
 
@@ -15,6 +18,8 @@ QUIET, LOUD = 0.003, 0.3
 
 class Loudness(nn.Module):
     """Answers every label with how loud the window is, where a model has its logits."""
+
+    spec = ModelSpec(labels=2, frames=FRAMES, stride=(16, 16))
 
     def __init__(self):
         super().__init__()
@@ -32,6 +37,10 @@ def validation_set(pack, **settings):
     return ValidationSet(AudioCache(read_recordings(recipe), 16000), recipe)
 
 
+def predictions(validation):
+    return validation.predict(Loudness(), Processes(torch.device("cpu")))
+
+
 @pytest.fixture
 def pack(tmp_path):
     return Pack(tmp_path / "pack")
@@ -42,34 +51,29 @@ def test_a_recording_counts_by_the_best_of_its_windows(pack):
     silence = np.zeros(48000, np.float32)
     pack.add("burst.wav", "whistle", np.concatenate([silence, hiss(1, 0.5, LOUD), silence]))
     pack.add("steady.wav", "hum", hiss(2, 3.0, QUIET))
-    scores = validation_set(pack).evaluate(Loudness())
-    assert scores.average_precisions.tolist() == [1.0, 0.5]
+    metrics = measure(predictions(validation_set(pack)))
+    assert metrics.average_precisions.tolist() == [1.0, 0.5]
 
 
-def test_scores_say_how_many_recordings_have_a_label(pack):
-    for take in range(3):
-        pack.add(f"{take}.wav", "hum", hiss(take))
+def test_predictions_say_what_they_are_of(pack):
+    pack.add("a.wav", "hum", hiss(1))
     pack.add("other.wav", "neither", hiss(9))
-    scores = validation_set(pack).evaluate(Loudness())
-    assert scores.positives.tolist() == [0, 3]
-    assert scores.recordings == 4
-
-
-def test_a_label_without_recordings_is_left_out_of_the_mean(pack):
-    pack.add("loud.wav", "hum", hiss(1, level=LOUD))
-    pack.add("quiet.wav", "neither", hiss(2, level=QUIET))
-    scores = validation_set(pack).evaluate(Loudness())
-    assert scores.macro == 1.0
-    assert scores.as_dict()["labels"] == {
-        "Whistle": {"ap": None, "positives": 0},
-        "Hum": {"ap": 1.0, "positives": 1},
-    }
+    found = predictions(validation_set(pack))
+    assert found.labels == ("Whistle", "Hum")
+    assert found.clips == ("one/a.wav", "one/other.wav")
+    assert found.targets.tolist() == [[0, 1], [0, 0]]
+    assert found.activation == "sigmoid"
 
 
 @pytest.mark.parametrize("seconds", [0.01, 0.1, 5.0])
 def test_recordings_of_any_length_are_scored(pack, seconds):
     pack.add("a.wav", "hum", hiss(1, seconds))
-    assert validation_set(pack).evaluate(Loudness()).macro == 1.0
+    assert np.isfinite(predictions(validation_set(pack)).logits).all()
+
+
+def test_the_fbank_of_a_recording_is_whole(pack):
+    pack.add("a.wav", "hum", hiss(1, 2.0))
+    assert validation_set(pack).fbank(0).shape == (198, 128)
 
 
 @pytest.mark.parametrize("labels", [[], ["neither"]])

@@ -51,5 +51,5 @@ def average_checkpoints(paths: Sequence[Path]) -> Checkpoint:
     mean = {
         name: (sums[name] / len(paths)).to(tensor.dtype) for name, tensor in last.weights.items()
     }
-    said = {"averaged": ", ".join(path.name for path in paths)}
+    said = {"averaged": f"{len(paths)} checkpoints, {paths[0].name} to {paths[-1].name}"}
     return replace(last, weights=mean, metrics={}, state={}, provenance=last.provenance | said)

@@ -98,6 +98,8 @@ def balanced_weights(clips: ClipSet, indices: NDArray[np.int64]) -> NDArray[np.f
     owners = np.repeat(np.arange(len(clips)), labels.lengths)
     sums = np.bincount(owners, weights=per_label[labels.values], minlength=len(clips))
     weights = sums[indices]
+    if not weights.any():
+        raise ConfigError("sampler: balanced draws clips with labels, and no clip has one")
     return np.asarray(weights / weights.sum())
 
 

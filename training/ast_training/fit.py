@@ -21,7 +21,6 @@ from rich.progress import (
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from ast_edge.errors import ConfigError
 from ast_training.averaging import average_epochs
 from ast_training.data import open_data
 from ast_training.errors import TrainingError
@@ -58,13 +57,10 @@ def fit(recipe: Recipe, run: RunFolder, console: Console) -> None:
         console.print(f"opening the data of {recipe.name} …")
         examples, held_out = open_data(recipe)
         console.print(f"{len(examples)} examples an epoch, {len(held_out)} clips to evaluate on")
-        state = TrainingState.start(recipe, run.last, processes)
-        began, steps = state.epoch, steps_per_epoch(examples, recipe)
-        if not began * steps <= state.step <= (began + 1) * steps:
-            raise ConfigError(
-                f"{run.last}: has {state.step} steps of {began} epochs, expected {steps} an epoch: "
-                "use the batch and the clips it was made with, or train into another folder"
-            )
+        # The last step of an epoch may have fewer examples.
+        steps = math.ceil(len(examples) / recipe.optimizer.batch)
+        state = TrainingState.start(recipe, steps, run.last, processes)
+        began = state.epoch
         log = RunLog(run, epoch=state.epoch, step=state.step, active=processes.main)
         with contextlib.closing(log), progress_bar(console) as bar:
             total = recipe.optimizer.epochs * steps
@@ -134,7 +130,7 @@ def train_epoch(
     after_step: Callable[[], None],
 ) -> float:
     """Train to the end of the epoch and return its mean loss per step."""
-    steps, settings = steps_per_epoch(examples, recipe), recipe.optimizer
+    steps, settings = state.epoch_steps, recipe.optimizer
     state.network.train()
     # The positions of all steps that are left of the epoch, and of those this process's share.
     starts = range(
@@ -205,11 +201,6 @@ def losses(logits: Tensor, targets: Tensor, kind: str) -> Tensor:
     if kind == "bce":
         return F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(dim=1)
     return F.cross_entropy(logits, targets, reduction="none")
-
-
-def steps_per_epoch(examples: Examples, recipe: Recipe) -> int:
-    """Count optimizer steps; the last of an epoch may have fewer examples."""
-    return -(-len(examples) // recipe.optimizer.batch)
 
 
 def check_finite(state: TrainingState, processes: Processes) -> float:

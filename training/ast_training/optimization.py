@@ -42,8 +42,8 @@ class OptimizerConfig(Section):
     """Adam as AST's recipes use it, or AdamW; an epoch is one pass over the examples."""
 
     kind: Literal["adam", "adamw"] = "adamw"
-    """`adam` adds the weight decay to every gradient (L2, as AST's recipes); `adamw` shrinks the
-    matrices alone, apart from the gradient."""
+    """`adam` adds the weight decay to every gradient (L2, as AST's recipes); `adamw` shrinks all
+    but biases and norms, apart from the gradient."""
     lr: float = Field(default=5e-4, gt=0)
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = Field(default=0.05, ge=0)

@@ -49,16 +49,17 @@ class Processes:
 
 @contextmanager
 def join_processes() -> Iterator[Processes]:
-    """Join the processes that torchrun has started, or be the only one."""
+    """Join the processes that torchrun has started, or be the only one; may be nested."""
     world, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
     cuda = torch.cuda.is_available()
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if cuda else "cpu"
     if cuda:
         torch.cuda.set_device(device)
-    if world > 1:
+    joins = world > 1 and not dist.is_initialized()
+    if joins:
         dist.init_process_group("nccl" if cuda else "gloo")
     try:
         yield Processes(torch.device(device), rank, world)
     finally:
-        if world > 1:
+        if joins:
             dist.destroy_process_group()

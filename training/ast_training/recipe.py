@@ -81,7 +81,10 @@ class AugmentConfig(Section):
 
 
 class LoopConfig(Section):
-    """How the work is done; changes speed and memory, not the recipe."""
+    """How the work is done: changes speed and memory, not what is learnt but for rounding.
+
+    (Patchout and stochastic depth draw anew in every accumulated part.)
+    """
 
     precision: Literal["auto", "f32", "bf16", "f16"] = "auto"
     """Of the matrix products; auto: bf16 where the processor multiplies it faster. f16 scales the
@@ -106,7 +109,7 @@ class Recipe(Section):
     """
 
     name: str
-    seed: int = 1
+    seed: int = Field(default=1, ge=0)
     labels: dict[str, str]
     """Display name -> AudioSet machine id, in the order of the model's outputs; or the name of a
     table that comes with this package: audioset, esc50, speechcommands."""

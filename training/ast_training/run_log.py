@@ -4,9 +4,8 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-from torch.utils.tensorboard import SummaryWriter
-
-from ast_training.errors import TrainingError
+from ast_training.atomic_file import atomic_file
+from ast_training.curves import Curves
 from ast_training.run_folder import RunFolder
 
 
@@ -14,18 +13,24 @@ class RunLog:
     """Writes `metrics.csv` and the folder `tensorboard` of a run; nothing if it is not active."""
 
     def __init__(self, run: RunFolder, *, epoch: int, step: int, active: bool = True) -> None:
-        """Open the record of a run, as it was after so many epochs and steps."""
+        """Open the record of a run, as it was after so many epochs and steps.
+
+        Raises:
+            TrainingError: if it cannot be written.
+        """
         self._path = run.metrics
         self.rows = read_rows(self._path)[:epoch]
         self.active = active
-        # Curves beyond the step are of work that was lost and is done again.
-        self._curves = SummaryWriter(str(run.curves), purge_step=step) if active else None
+        self._curves = Curves(run.curves, step) if active else None
 
     def step(self, step: int, values: Mapping[str, float]) -> None:
-        """Add a point to the curves of training."""
+        """Add a point to the curves of training.
+
+        Raises:
+            TrainingError: if it cannot be written.
+        """
         if self._curves:
-            for name, value in values.items():
-                self._curves.add_scalar(f"train/{name}", value, step)
+            self._curves.add(step, {f"train/{name}": value for name, value in values.items()})
 
     def epoch(self, step: int, row: Mapping[str, float | int | None]) -> None:
         """Add a row to the table, and its figures to the curves; None is left empty.
@@ -36,10 +41,8 @@ class RunLog:
         self.rows.append({key: "" if v is None else str(v) for key, v in row.items()})
         if self._curves:
             _write_rows(self._path, self.rows)
-            for name, value in row.items():
-                if value is not None:
-                    self._curves.add_scalar(f"epoch/{name}", value, step)
-            self._curves.flush()
+            known = {f"epoch/{name}": value for name, value in row.items() if value is not None}
+            self._curves.add(step, known)
 
     def best(self, column: str) -> float:
         """Return the highest value of a column so far; 0 at the start."""
@@ -69,12 +72,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def _write_rows(path: Path, rows: list[dict[str, str]]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[-1]), restval="", extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(rows)
-        partial.replace(path)
-    except OSError as exc:
-        raise TrainingError(f"{path}: cannot be written: {exc.strerror}") from exc
+    with atomic_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[-1]), restval="", extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -37,6 +37,8 @@ class TrainingState:
     """Sum of the losses of the current epoch's steps."""
     dtype: torch.dtype
     """Of the matrix products."""
+    epoch_steps: int
+    """Steps in an epoch."""
     epoch: int = 0
     """Complete epochs."""
     step: int = 0
@@ -44,12 +46,14 @@ class TrainingState:
     """Of the last complete epoch."""
 
     @classmethod
-    def start(cls, recipe: Recipe, last: Path, processes: Processes) -> "TrainingState":
+    def start(
+        cls, recipe: Recipe, epoch_steps: int, last: Path, processes: Processes
+    ) -> "TrainingState":
         """Make a fresh state, or the one that the checkpoint `last` holds if it exists.
 
         Raises:
-            ConfigError: if that one is of another model or other labels than the recipe's, or to
-                hand on, not to go on from.
+            ConfigError: if that one is of another model, other labels or epochs of other length
+                than the recipe's, or is to hand on, not to go on from.
             BundleError: if the weights to start from cannot be read, or do not fit.
         """
         torch.manual_seed(recipe.seed)
@@ -73,6 +77,7 @@ class TrainingState:
             average={k: v.detach().clone() for k, v in weights.items()},
             total=torch.zeros((), device=device),
             dtype=dtype,
+            epoch_steps=epoch_steps,
         )
         if last.exists():
             saved = load_checkpoint(last)
@@ -81,6 +86,11 @@ class TrainingState:
                 raise ConfigError(
                     f"{last}: holds no state to go on from: it is a checkpoint to hand on; start "
                     "from it with the recipe's init.source, in another folder"
+                )
+            if (steps := int(saved.state["epoch_steps"])) != epoch_steps:
+                raise ConfigError(
+                    f"{last}: expected {epoch_steps} steps in an epoch, got {steps}: use the batch "
+                    "and the clips it was made with, or train into another folder"
                 )
             state._restore(saved)
         return state
@@ -124,7 +134,11 @@ class TrainingState:
 
     def checkpoint(self, recipe: Recipe) -> Checkpoint:
         """Describe the kept weights, and add what resuming needs."""
-        state = {"step": torch.tensor(self.step), "total": self.total}
+        state = {
+            "step": torch.tensor(self.step),
+            "epoch_steps": torch.tensor(self.epoch_steps),
+            "total": self.total,
+        }
         if self.average:
             state |= {f"model.{k}": v for k, v in self.model.state_dict().items()}
         if self.scaler.is_enabled():

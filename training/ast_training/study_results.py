@@ -18,6 +18,7 @@ from ast_training.processes import join_processes
 from ast_training.results import figure, markdown
 from ast_training.run_folder import RunFolder
 from ast_training.run_log import read_rows
+from ast_training.settings import check_settings
 from ast_training.study import Study, Trial
 
 LAST, AVERAGE, BEST = "last epoch", "averaged", "best epoch of the mean curve"
@@ -42,12 +43,15 @@ def run_study(study: Study, runs: Path, console: Console) -> list[Measured]:
     average: neither is chosen on what they are measured on.
 
     Raises:
+        ConfigError: if a member was trained by other settings before.
         AstError: as training and evaluation do; what is done stays done.
     """
     predictions: dict[tuple[str, int | None], dict[tuple[str, int], Predictions]] = {}
     for number, trial in enumerate(study.trials, start=1):
         folder = trial.folder(runs, study.config.name)
         console.print(f"[bold]{number}/{len(study.trials)}[/bold] {folder.path}")
+        if folder.last.exists():  # else an edited study would print figures of the old one
+            check_settings(trial.recipe, load_checkpoint(folder.last).recipe, folder.last)
         fit(trial.recipe, folder, console)
         kinds = [LAST, AVERAGE] if trial.recipe.average else [LAST]
         for kind in kinds:
@@ -60,7 +64,8 @@ def predict_trial(trial: Trial, folder: RunFolder, weights: str) -> Predictions:
     """Run a trained model on the clips held out from it, unless that was done before."""
     checkpoint = folder.last if weights == LAST else folder.average
     path = checkpoint.with_suffix(".predictions")
-    with join_processes() as processes:  # all of them, before one looks for the file
+    with join_processes() as processes:
+        processes.wait()  # the main one may still be writing the checkpoint
         if path.exists() and path.stat().st_mtime_ns >= checkpoint.stat().st_mtime_ns:
             return load_predictions(path)
         model = load_checkpoint(checkpoint).build().to(processes.device)

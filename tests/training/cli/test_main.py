@@ -11,18 +11,32 @@ def config(tmp_path):
     return write_recipe(tmp_path / "small.yaml", packs, optimizer={"epochs": 1})
 
 
-@pytest.mark.parametrize("command", [[], ["fit"], ["calibrate"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "",
+        "prepare",
+        "import",
+        "fit",
+        "evaluate",
+        "average",
+        "ensemble",
+        "ablate",
+        "calibrate",
+        "export-hf",
+    ],
+)
 def test_every_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as caught:
-        main([*command, "--help"])
+        main([*command.split(), "--help"])
     assert caught.value.code == 0
-    assert f"ast-train {' '.join(command)}" in capsys.readouterr().out
+    assert capsys.readouterr().out.startswith(f"usage: ast-train {command}")
 
 
 def test_trains_and_calibrates(config, tmp_path, capsys):
     run = tmp_path / "run"
-    assert main(["fit", "--config", str(config), "--run", str(run), "--threads", "1"]) == 0
-    assert f"{run}/best.safetensors: macro AP" in capsys.readouterr().out
+    assert main(["fit", "--config", str(config), "--out", str(run), "--threads", "1"]) == 0
+    assert f"{run}/best.safetensors: the best by map\n" in capsys.readouterr().out
     assert main(["calibrate", str(run / "best.safetensors"), "--config", str(config)]) == 0
     printed = capsys.readouterr().out
     thresholds = load_checkpoint(run / "best.safetensors").metrics["thresholds"]
@@ -32,6 +46,15 @@ def test_trains_and_calibrates(config, tmp_path, capsys):
 def test_a_bad_recipe_is_one_line_and_exit_78(tmp_path, capsys):
     assert main(["fit", "--config", str(tmp_path / "none.yaml")]) == 78
     assert capsys.readouterr().err.startswith(f"ast-train: {tmp_path}/none.yaml: cannot be read")
+
+
+def test_stopping_it_is_no_error_with_a_traceback(config, capsys, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ast_training.fit.fit", interrupt)
+    assert main(["fit", "--config", str(config)]) == 130
+    assert capsys.readouterr().err == "ast-train: stopped; the same command goes on from here\n"
 
 
 def test_a_bad_checkpoint_is_one_line_and_exit_65(config, tmp_path, capsys):

@@ -46,6 +46,7 @@ def test_prints_what_is_in_the_set(sounds, out, capsys):
         f"fbanks   mean {clips.mean:.4f}, std {clips.std:.4f} (of train)",
         "skipped  1",
         f"  {sounds}/hum/bad.wav: is empty or cut short",
+        f"recipe   {out}/recipe.yaml, to start from",
     ]
 
 

@@ -64,10 +64,10 @@ def run_config(config: Path, runs: Path) -> int:
     from ast_training.study_results import run_study, study_table
 
     study = load_study(config)
-    results = run_study(study, runs, Console())
     with join_processes() as processes:
-        if not processes.main:
-            return 0
+        results = run_study(study, runs, Console())
+    if not processes.main:
+        return 0
     table = study_table(study, results, runs)
     with atomic_file(runs / study.config.name / "table.md") as partial:
         partial.write_text(table, encoding="utf-8")

@@ -13,7 +13,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog="example: ast-train fit --config configs/train/home.yaml",
     )
     parser.add_argument("--config", type=Path, required=True, help="the recipe (YAML)")
-    parser.add_argument("--run", type=Path, help="folder of the run (runs/<name of the recipe>)")
+    parser.add_argument("--out", type=Path, help="folder of the run (runs/<name of the recipe>)")
     parser.add_argument("--threads", type=int, help="CPU threads (all)")
     parser.set_defaults(command=run)
 
@@ -30,10 +30,11 @@ def run(args: argparse.Namespace) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     recipe = load_recipe(args.config)
-    folder = RunFolder(args.run or Path("runs") / recipe.name)
-    console = Console()
+    folder = RunFolder(args.out or Path("runs") / recipe.name)
+    console = Console(markup=False, soft_wrap=True)  # paths stay as they are
     fit(recipe, folder, console)
-    console.print(f"[bold]{folder.best}[/bold]: the best by {recipe.select}")
+    console.print(f"{folder.best}: the best by {recipe.select}")
     if recipe.average:
-        console.print(f"[bold]{folder.average}[/bold]: epochs {recipe.average} averaged")
+        first, last = recipe.average
+        console.print(f"{folder.average}: epochs {first} to {last} averaged")
     return 0

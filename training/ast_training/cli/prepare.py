@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     )
     print(summary(clips))
     if args.kind in ("folder", "csv", "shards"):
-        print(f"recipe   {write_starter_recipe(clips)}: a start; ast-train fit --config …")
+        print(f"recipe   {write_starter_recipe(clips)}, to start from")
     if args.recipe:
         mean, std = example_statistics(load_recipe(args.recipe))
         print(f"recipe   {args.recipe}: mean {mean:.4f}, std {std:.4f} of its training examples")

@@ -33,13 +33,13 @@ from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec, fbank
 from ast_edge.spec import SIZES
 from ast_training.augmentation import fit_length, mask
-from ast_training.clip_list import ClipList, RawClip
-from ast_training.clips import ClipSet
 from ast_training.data import open_data
+from ast_training.datasets.clip_list import ClipList, RawClip
+from ast_training.datasets.clips import ClipSet
+from ast_training.datasets.prepare import prepare
 from ast_training.examples import batches
 from ast_training.fit import train_step
 from ast_training.model import AudioSpectrogramTransformer
-from ast_training.prepare import prepare
 from ast_training.processes import Processes
 from ast_training.recipe import Recipe
 from ast_training.state import TrainingState

@@ -18,10 +18,10 @@ from ast_export import parity, writer
 from ast_export.cli import main as export_main
 from ast_export.writer import ParityError, write_bundle
 from ast_training.checkpoint import Checkpoint
-from ast_training.foreign import read_foreign
-from ast_training.hf_folder import write_hf_folder
-from ast_training.imported import import_ast
 from ast_training.labels import label_table
+from ast_training.weights.foreign import read_foreign
+from ast_training.weights.hf_folder import write_hf_folder
+from ast_training.weights.imported import import_ast
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from ast_edge.events import Label
-from ast_training.clip_list import ClipList, RawClip
-from ast_training.clips import ClipSet
-from ast_training.prepare import prepare
+from ast_training.datasets.clip_list import ClipList, RawClip
+from ast_training.datasets.clips import ClipSet
+from ast_training.datasets.prepare import prepare
 
 RATE = 16_000
 LABELS = (Label(0, "Hum", "/m/01"), Label(1, "Whistle", "/m/02"), Label(2, "Hiss", ""))

@@ -8,8 +8,8 @@ import yaml
 from rigs.packs import LABELS, RATE, tone, write_recipe
 
 from ast_edge.events import Label
-from ast_training.clip_list import ClipList, RawClip
-from ast_training.prepare import prepare
+from ast_training.datasets.clip_list import ClipList, RawClip
+from ast_training.datasets.prepare import prepare
 
 
 def scale(folder: Path, clips: int = 24) -> Path:

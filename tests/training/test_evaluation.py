@@ -4,7 +4,7 @@ import torch
 from rigs.clips import FRAMES, clip_recipe, tones
 
 from ast_edge.fbank import FbankSpec
-from ast_training.clips import ClipSet
+from ast_training.datasets.clips import ClipSet
 from ast_training.evaluation import ClipEvaluation
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.processes import Processes

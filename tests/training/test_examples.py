@@ -9,7 +9,7 @@ from torch.utils.data import WeightedRandomSampler
 
 from ast_edge.errors import AudioError, ConfigError
 from ast_edge.fbank import FbankSpec, fbank
-from ast_training.clips import ClipSet
+from ast_training.datasets.clips import ClipSet
 from ast_training.examples import ClipExamples, balanced_weights, batches
 
 SPEC = FbankSpec()

@@ -6,7 +6,7 @@ import torch
 from rigs.clips import clip_recipe, tones
 from rigs.torchrun import torchrun
 
-from ast_training.clips import ClipSet
+from ast_training.datasets.clips import ClipSet
 from ast_training.evaluation import ClipEvaluation
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.processes import Processes, join_processes
@@ -16,7 +16,7 @@ import json, sys
 from pathlib import Path
 import numpy as np
 import torch
-from ast_training.clips import ClipSet
+from ast_training.datasets.clips import ClipSet
 from ast_training.evaluation import ClipEvaluation
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.processes import join_processes

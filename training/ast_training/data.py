@@ -4,11 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.errors import ConfigError
-from ast_training.clips import ClipSet
+from ast_training.datasets.clips import ClipSet
+from ast_training.datasets.moments import statistics
 from ast_training.evaluation import ClipEvaluation, EvaluationSet
 from ast_training.examples import ClipExamples, Examples
 from ast_training.mixing import Mixer
-from ast_training.moments import statistics
 from ast_training.recipe import DataConfig, Recipe
 from ast_training.recordings import AudioCache, read_recordings
 from ast_training.validation import ValidationSet

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ast_training.augmentation import fit_length
-from ast_training.clips import ClipSet
+from ast_training.datasets.clips import ClipSet
 from ast_training.examples import Example, batches
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.predictions import Predictions

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from ast_edge.errors import AstError, ConfigError
 from ast_edge.fbank import fbank
 from ast_training.augmentation import MIXUP_ALPHA, add_noise, fit_length, mask, mixup, roll
-from ast_training.clips import ClipSet
+from ast_training.datasets.clips import ClipSet
 from ast_training.recipe import Recipe
 
 Example = tuple[NDArray[np.float32], NDArray[np.float32]]

@@ -21,7 +21,6 @@ from rich.progress import (
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from ast_training.averaging import average_epochs
 from ast_training.data import open_data
 from ast_training.errors import TrainingError
 from ast_training.examples import Examples, batches
@@ -32,6 +31,7 @@ from ast_training.recipe import Recipe
 from ast_training.run_folder import RunFolder
 from ast_training.run_log import RunLog
 from ast_training.state import TrainingState
+from ast_training.weights.averaging import average_epochs
 
 LOG_EVERY = 20
 """Steps between two points of the curves, and between two looks at whether the loss is finite."""

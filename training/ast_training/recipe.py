@@ -10,7 +10,7 @@ from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
 from ast_edge.spec import SIZES, ModelSpec
 from ast_edge.yaml_file import OutputPath, Section, load_yaml
-from ast_training.clip_list import Split
+from ast_training.datasets.clip_list import Split
 from ast_training.labels import label_table
 from ast_training.model import TrainingOptions
 from ast_training.optimization import OptimizerConfig

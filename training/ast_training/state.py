@@ -14,11 +14,11 @@ from torch.nn.parallel import DistributedDataParallel
 from ast_edge import __version__
 from ast_edge.errors import ConfigError
 from ast_training.checkpoint import Checkpoint, load_checkpoint
-from ast_training.initialisation import initialise
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.optimization import make_optimizer
 from ast_training.processes import Processes
 from ast_training.recipe import Recipe
+from ast_training.weights.initialisation import initialise
 
 
 @dataclass

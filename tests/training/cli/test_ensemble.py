@@ -125,6 +125,18 @@ def test_a_trial_that_is_missing_is_trained_again_to_the_same_figures(study, cap
     assert table(capsys.readouterr().out) == table(before)
 
 
+def test_an_edited_study_does_not_print_the_figures_of_the_old_one(study):
+    config, runs = study
+    recipe = config.parent / "recipe.yaml"
+    kept = recipe.read_text(encoding="utf-8")
+    recipe.write_text(kept.replace("lr: 0.001", "lr: 0.002"), encoding="utf-8")
+    try:
+        with pytest.raises(ConfigError, match=r"optimizer\.lr 0\.001, .* says 0\.002"):
+            call("--config", config, "--runs", runs)
+    finally:
+        recipe.write_text(kept, encoding="utf-8")
+
+
 # Checkpoints
 
 

@@ -7,7 +7,7 @@ from rigs.clip_lists import write_noise
 
 from ast_edge.errors import ConfigError
 from ast_training.cli import prepare
-from ast_training.clips import ClipSet
+from ast_training.datasets.clips import ClipSet
 
 
 def run(*argv):

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from ast_training.data import open_evaluation
     from ast_training.metrics import measure
     from ast_training.processes import join_processes
-    from ast_training.report import write_json, write_report
+    from ast_training.report.page import write_json, write_report
     from ast_training.results import Result, markdown_table
     from ast_training.run_folder import RunFolder
     from ast_training.run_log import read_rows

@@ -55,7 +55,7 @@ class _List(argparse.Action):
     """Print and exit, as `--help` does."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
-        from ast_training.hub import LICENCE, MEMBERS
+        from ast_training.weights.hub import LICENCE, MEMBERS
 
         print(f"Weights by the authors of AST, {LICENCE}; with the logits that --check expects:")
         for member in MEMBERS:
@@ -67,9 +67,9 @@ class _List(argparse.Action):
 def run(args: argparse.Namespace) -> int:
     """Import, check if asked to, write the checkpoint, and print what it is."""
     from ast_training.datasets.tables import read_labels
-    from ast_training.foreign import read_foreign
-    from ast_training.hub import LICENCE, download, find_member
-    from ast_training.imported import import_ast
+    from ast_training.weights.foreign import read_foreign
+    from ast_training.weights.hub import LICENCE, download, find_member
+    from ast_training.weights.imported import import_ast
 
     folder, origin, licence = Path(args.source), Path(args.source).name, "as the source states"
     if args.source.startswith("hf:"):
@@ -104,8 +104,8 @@ def _check(checkpoint: "Checkpoint", source: str, audio: Path) -> None:
         ConfigError: if there are none for this source.
     """
     from ast_edge.errors import BundleError, ConfigError
-    from ast_training.hub import find_member
-    from ast_training.imported import first_logits
+    from ast_training.weights.hub import find_member
+    from ast_training.weights.imported import first_logits
 
     member = find_member(source)
     if member is None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ast_edge.events import Label
-    from ast_training.clip_list import ClipList
-    from ast_training.clips import ClipSet
+    from ast_training.datasets.clip_list import ClipList
+    from ast_training.datasets.clips import ClipSet
 
 SHOWN = 10
 """Skipped recordings that are printed."""
@@ -87,9 +87,9 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from ast_training.data import example_statistics
-    from ast_training.prepare import prepare
+    from ast_training.datasets.prepare import prepare
+    from ast_training.datasets.starter_recipe import write_starter_recipe
     from ast_training.recipe import load_recipe
-    from ast_training.starter_recipe import write_starter_recipe
 
     clips = prepare(
         _read(args),
@@ -126,7 +126,7 @@ def _read(args: argparse.Namespace) -> "ClipList":
 
         return read_speechcommands(source, args.words)
     if args.kind == "shards":
-        from ast_training.shards import read_shards
+        from ast_training.datasets.shards import read_shards
 
         return read_shards(source, _labels(args))
     from ast_training.datasets.own import read_csv, read_folder
@@ -144,7 +144,7 @@ def _labels(args: argparse.Namespace) -> "tuple[Label, ...] | None":
 
 def summary(clips: "ClipSet") -> str:
     """Describe a prepared set in a few lines."""
-    from ast_training.clip_list import SPLITS
+    from ast_training.datasets.clip_list import SPLITS
 
     counts = ((split, len(clips.select([split]))) for split in SPLITS)
     lines = [

@@ -15,8 +15,8 @@ from typing import Literal
 
 from ast_edge.errors import ConfigError
 from ast_edge.events import Label
-from ast_training.clip_list import ClipList, RawClip, Split
 from ast_training.datasets.audio_files import find_audio
+from ast_training.datasets.clip_list import ClipList, RawClip, Split
 from ast_training.datasets.tables import read_labels
 from ast_training.labels import label_table
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from ast_edge.errors import ConfigError
 from ast_edge.events import Label
-from ast_training.clip_list import SPLITS, ClipList, RawClip, Split, unknown_label
 from ast_training.datasets.audio_files import find_audio
+from ast_training.datasets.clip_list import SPLITS, ClipList, RawClip, Split, unknown_label
 from ast_training.datasets.held_out import choose_groups
 from ast_training.datasets.tables import read_rows
 

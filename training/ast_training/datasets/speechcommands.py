@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ast_edge.errors import ConfigError
 from ast_edge.events import Label
-from ast_training.clip_list import ClipList, RawClip, Split, unknown_label
 from ast_training.datasets.audio_files import find_audio
+from ast_training.datasets.clip_list import ClipList, RawClip, Split, unknown_label
 from ast_training.labels import label_table
 
 LISTS: dict[str, Split] = {"validation_list.txt": "validation", "testing_list.txt": "test"}

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from rigs.clips import tones
+
+from ast_training.data import open_data
+from ast_training.datasets.clips import ClipSet
+from ast_training.datasets.starter_recipe import write_starter_recipe
+from ast_training.recipe import load_recipe
+
+
+@pytest.fixture
+def clips(tmp_path):
+    return ClipSet.open(tones(tmp_path / "tones"))
+
+
+def test_trains_on_the_clips_it_is_written_for(clips):
+    recipe = load_recipe(write_starter_recipe(clips))
+    examples, held_out = open_data(recipe)
+    assert examples.example(0, 0)[0].shape == (recipe.model.frames, 128)
+    assert (len(examples), len(held_out)) == (9, 5)  # fold 1 is held out
+
+
+def test_has_labels_and_statistics_of_the_clips(clips):
+    recipe = load_recipe(write_starter_recipe(clips))
+    assert [label.name for label in recipe.label_set] == [label.name for label in clips.labels]
+    assert recipe.model.mean == pytest.approx(clips.mean, abs=1e-4)
+    assert recipe.model.std == pytest.approx(clips.std, abs=1e-4)
+
+
+def test_window_holds_nine_tenths_of_the_clips(clips):
+    recipe = load_recipe(write_starter_recipe(clips))
+    lengths = [len(clips.fbank(i, recipe.fbank_spec)) for i in range(len(clips))]
+    assert np.mean(np.array(lengths) <= recipe.model.frames) >= 0.9
+
+
+def test_clips_of_one_label_each_compete_and_others_do_not(clips):
+    assert load_recipe(write_starter_recipe(clips)).loss == "ce"
+
+
+def test_a_recipe_that_is_there_is_kept(clips):
+    path = write_starter_recipe(clips)
+    path.write_text("mine", encoding="utf-8")
+    assert write_starter_recipe(clips) == path
+    assert path.read_text(encoding="utf-8") == "mine"

@@ -1,0 +1,250 @@
+"""Make a folder that can be trained on from the recordings of a data set."""
+
+import hashlib
+import io
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from ast_edge.errors import AudioError, ConfigError
+from ast_edge.fbank import FbankSpec, RollingFbank, fbank
+from ast_training.atomic_file import atomic_file
+from ast_training.datasets.clip_list import SPLITS, ClipList, RawClip
+from ast_training.datasets.clips import FORMAT, SAMPLE_RATE, Clip, ClipSet
+from ast_training.datasets.decoding import AudioBytes, decode, resample
+from ast_training.datasets.feature_cache import write_cache
+from ast_training.datasets.moments import Moments
+from ast_training.datasets.workers import map_in_processes, processors
+
+SILENCE = 1e-4
+"""A recording whose samples all lie below this (-80 dB of full scale) is silent: digital silence,
+or the dither of a converter."""
+
+LISTED = 1000
+"""Reasons for skipping that `set.json` has; `skipped.txt` has all."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A recording that can be used, and where."""
+
+    source: AudioBytes
+    seconds: float
+    moments: Moments
+    """Of its fbank; of nothing if it is not to train on."""
+
+
+@dataclass
+class Tally:
+    """What has been found in a set so far."""
+
+    skipped: list[str]
+    """Why recordings were left out."""
+    clips: Counter[str] = field(default_factory=lambda: Counter({split: 0 for split in SPLITS}))
+    """How many each split has."""
+    seconds: float = 0.0
+    moments: Moments = field(default_factory=Moments)
+    """Of the clips to train on."""
+
+    def add(self, clip: RawClip, result: Checked | str) -> None:
+        """Count a recording that was checked."""
+        if isinstance(result, str):
+            self.skipped.append(result)
+            return
+        self.clips[clip.split] += 1
+        self.seconds += result.seconds
+        self.moments += result.moments
+
+
+def prepare(
+    clips: ClipList,
+    out: Path,
+    *,
+    jobs: int | None = None,
+    copy: bool = False,
+    keep_silent: bool = False,
+    cache_features: bool = False,
+    console: Console | None = None,
+) -> ClipSet:
+    """Check every recording, convert it if need be, and write the folder `out`.
+
+    A recording that is mono at 16 kHz is used where it is; others are converted to 16-bit FLAC in
+    `out/audio`, where a later call finds them. What cannot be decoded, is silent or shorter than a
+    frame is left out and listed in `out/skipped.txt`.
+
+    Args:
+        clips: the recordings.
+        out: the folder, made or brought up to date.
+        jobs: processes; one for each processor by default.
+        copy: put every recording into `out/audio`, so that the folder can be moved.
+        keep_silent: take silent recordings (AudioSet has a label for them).
+        cache_features: store all fbanks too.
+        console: where to show the progress.
+
+    Raises:
+        ConfigError: if no recording to train on is left.
+        TrainingError: if the disk is full; what was there stays.
+    """
+    jobs, out = jobs or processors(), out.absolute()
+    check = partial(check_clip, out=out, copy=copy, keep_silent=keep_silent)
+    tally = Tally(skipped=list(clips.missing))
+    with _progress(console) as bar, atomic_file(out / "clips.jsonl") as path:
+        results = zip(clips.clips, map_in_processes(check, clips.clips, jobs), strict=True)
+        with path.open("w", encoding="utf-8") as file:
+            for clip, result in bar.track(results, len(clips.clips), description="check"):
+                tally.add(clip, result)
+                if isinstance(result, Checked):
+                    file.write(json.dumps(_row(clip, result, out), ensure_ascii=False) + "\n")
+        if not tally.clips["train"]:
+            raise ConfigError(
+                f"{clips.dataset}: no recording to train on is left of {len(clips.clips)}: "
+                f"{tally.skipped[0] if tally.skipped else 'all are of other splits'}"
+            )
+    with atomic_file(out / "skipped.txt") as path:
+        path.write_text("".join(f"{reason}\n" for reason in tally.skipped), encoding="utf-8")
+    with atomic_file(out / "set.json") as path:
+        tree = _description(clips, tally)
+        path.write_text(json.dumps(tree, indent=2, ensure_ascii=False), encoding="utf-8")
+    if cache_features:
+        _cache(ClipSet.open(out), FbankSpec(), jobs, console)
+    return ClipSet.open(out)
+
+
+def _description(clips: ClipList, tally: Tally) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "dataset": clips.dataset,
+        "licence": clips.licence,
+        "sample_rate": SAMPLE_RATE,
+        "mean": tally.moments.mean,
+        "std": tally.moments.std,
+        "clips": dict(tally.clips),
+        "seconds": round(tally.seconds, 3),
+        "labels": [asdict(label) for label in clips.labels],
+        "skipped": len(tally.skipped),
+        "reasons": tally.skipped[:LISTED],
+    }
+
+
+def check_clip(clip: RawClip, out: Path, copy: bool, keep_silent: bool) -> Checked | str:
+    """Check a recording and convert it if need be; return why, if it cannot be used.
+
+    Raises:
+        TrainingError: if the converted recording cannot be written.
+    """
+    try:
+        return _check(clip, out / "audio" / _file_name(clip.name), copy, keep_silent)
+    except AudioError as exc:
+        return str(exc)
+
+
+def _check(clip: RawClip, converted: Path, copy: bool, keep_silent: bool) -> Checked:
+    original = AudioBytes(clip.path.absolute(), clip.offset, clip.size)
+    source = AudioBytes(converted) if _is_of(converted, clip.path) else original
+    sound = decode(source)
+    samples = resample(sound, SAMPLE_RATE)
+    if len(samples) < FbankSpec().frame_length:
+        raise AudioError(f"{original}: shorter than a frame of {FbankSpec().frame_length_ms:g} ms")
+    if np.abs(samples).max() < SILENCE and not keep_silent:
+        raise AudioError(f"{original}: silent (no sample reaches {SILENCE:g} of full scale)")
+    if source is original and (copy or (sound.rate, sound.channels) != (SAMPLE_RATE, 1)):
+        samples = _write_flac(converted, samples, clip.path.stat().st_mtime_ns)
+        source = AudioBytes(converted)
+    moments = _moments(samples) if clip.split == "train" else Moments()
+    return Checked(source, len(samples) / SAMPLE_RATE, moments)
+
+
+def _moments(samples: NDArray[np.float32]) -> Moments:
+    """Sum over the fbank, a minute at a time: that of an hour would take 3 GB."""
+    rolling, minute = RollingFbank(FbankSpec()), 60 * SAMPLE_RATE
+    pieces = np.split(samples, range(minute, len(samples), minute))
+    return sum((Moments.of(rolling.feed(piece)) for piece in pieces), Moments())
+
+
+def _file_name(name: str) -> str:
+    """Make a safe path of any name; the hash keeps names apart and folders small."""
+    digest = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
+    stem = re.sub(r"[^\w-]+", "_", Path(name).with_suffix("").as_posix())[-80:]
+    return f"{digest[:2]}/{stem}-{digest[:12]}.flac"
+
+
+def _is_of(converted: Path, original: Path) -> bool:
+    """Tell whether a converted recording was made of the original as it is now."""
+    try:
+        return converted.stat().st_mtime_ns == original.stat().st_mtime_ns
+    except OSError:
+        return False  # reading the original will say why
+
+
+def _write_flac(path: Path, samples: NDArray[np.float32], time_ns: int) -> NDArray[np.float32]:
+    """Write samples with the time of the original; return them as they will be read."""
+    integers = np.rint(samples * 32768).clip(-32768, 32767).astype(np.int16)
+    encoded = io.BytesIO()
+    soundfile.write(encoded, integers, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    with atomic_file(path) as partial_path:
+        partial_path.write_bytes(encoded.getbuffer())
+        os.utime(partial_path, ns=(time_ns, time_ns))
+    return integers.astype(np.float32) / np.float32(32768)
+
+
+def _row(clip: RawClip, checked: Checked, out: Path) -> dict[str, Any]:
+    source = checked.source
+    inside = source.path.is_relative_to(out)
+    row: dict[str, Any] = {
+        "name": clip.name,
+        "path": str(source.path.relative_to(out) if inside else source.path),
+        "labels": clip.labels,
+        "split": clip.split,
+        "seconds": round(checked.seconds, 6),
+    }
+    if clip.fold:
+        row["fold"] = clip.fold
+    if source.offset is not None:
+        row |= {"offset": source.offset, "size": source.size}
+    return row
+
+
+def _cache(clips: ClipSet, spec: FbankSpec, jobs: int, console: Console | None) -> None:
+    with _progress(console) as bar:
+        fbanks = map_in_processes(partial(_fbank_of, spec=spec), _each(clips), jobs)
+        shown = bar.track(fbanks, len(clips), description="fbanks")
+        write_cache(clips.folder, spec, clips.seconds, shown)
+
+
+def _each(clips: ClipSet) -> Iterator[Clip]:
+    return (clips[index] for index in range(len(clips)))
+
+
+def _fbank_of(clip: Clip, spec: FbankSpec) -> NDArray[np.float32]:
+    return fbank(clip.samples(), spec)
+
+
+def _progress(console: Console | None) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=console is None,
+    )

@@ -1,0 +1,1 @@
+"""Evaluation reports: findings, plots, sections and the page made of them."""

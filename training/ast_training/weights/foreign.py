@@ -1,0 +1,116 @@
+"""Weights of other projects as they lie on disk: one file, or a folder of Hugging Face."""
+
+import json
+import pickle
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ast_edge.errors import BundleError
+from ast_training.weights.layouts import to_ours
+
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+"""Of a Hugging Face folder, the preferred one first."""
+PICKLES = (".pth", ".pt", ".bin")
+_DAMAGED = (
+    # All that torch.load raises when the bytes of a file are cut or changed at random.
+    *(OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError),
+    *(AssertionError, struct.error, pickle.UnpicklingError),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ForeignModel:
+    """Weights, and what their folder says about them."""
+
+    file: Path
+    """Where the weights lie."""
+    weights: dict[str, Tensor]
+    """Float32, with our names; without a head if it is a DeiT."""
+    config: dict[str, Any]
+    """config.json of a Hugging Face folder; empty for a file."""
+    preprocessor: dict[str, Any]
+    """preprocessor_config.json, if there is one."""
+
+    def size(self, key: str, default: int) -> int:
+        """Return a whole number from 1 that the folder states, or the default.
+
+        Raises:
+            BundleError: if what it states is none.
+        """
+        value = (self.preprocessor | self.config).get(key, default)
+        if type(value) is not int or value < 1:
+            raise BundleError(f"{self.file.parent}: expected {key} to be a size, got {value!r}")
+        return value
+
+
+def read_foreign(source: Path) -> ForeignModel:
+    """Read a file with a state dict, or a Hugging Face folder.
+
+    Nothing is unpickled but tensors and plain values, so that no file can execute code.
+
+    Raises:
+        BundleError: if it is no such thing, is damaged, or holds another model than AST or DeiT.
+    """
+    config, preprocessor, file = {}, {}, source
+    if not source.exists():
+        raise BundleError(f"{source}: no such file or folder")
+    if source.is_dir():
+        file = _weight_file(source)
+        config = _read_json(source / "config.json")
+        if (source / "preprocessor_config.json").exists():
+            preprocessor = _read_json(source / "preprocessor_config.json")
+    try:
+        weights = {name: value.float() for name, value in to_ours(_read_tensors(file)).items()}
+    except BundleError as exc:
+        raise BundleError(f"{file}: {exc}") from exc
+    return ForeignModel(file, weights, config, preprocessor)
+
+
+def _weight_file(folder: Path) -> Path:
+    for name in WEIGHT_FILES:
+        if (folder / name).is_file():
+            return folder / name
+    raise BundleError(
+        f"{folder}: expected a Hugging Face folder with {' or '.join(WEIGHT_FILES)}, found neither"
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise BundleError(f"{path}: cannot be read: {exc}") from exc
+    if not isinstance(tree, dict):
+        raise BundleError(f"{path}: expected a JSON object, got {type(tree).__name__}")
+    return tree
+
+
+def _read_tensors(file: Path) -> dict[str, Tensor]:
+    """Read a state dict by the suffix of its file, out of the `model` that DeiT wraps it in."""
+    if file.suffix == ".safetensors":
+        try:
+            return load_file(file)
+        except (OSError, SafetensorError, ValueError) as exc:
+            raise BundleError(f"is no readable safetensors file: {exc}; get it again") from exc
+    if file.suffix not in PICKLES:
+        kinds = ", ".join((*PICKLES, ".safetensors"))
+        raise BundleError(f"expected weights in a file of {kinds} or a Hugging Face folder")
+    try:
+        tree = torch.load(file, map_location="cpu", weights_only=True)
+    except _DAMAGED as exc:
+        reason = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
+        raise BundleError(
+            f"cannot be read as tensors alone: {reason:.120}; get it again if it is damaged, and "
+            "if it holds more than a state dict, save that alone: the rest could execute code"
+        ) from exc
+    tree = tree.get("model", tree) if isinstance(tree, dict) else tree
+    if not isinstance(tree, dict) or not all(isinstance(v, Tensor) for v in tree.values()):
+        raise BundleError("expected a state dict (names and tensors), got something else")
+    return {str(name): tensor for name, tensor in tree.items()}

@@ -1,0 +1,112 @@
+"""Starting from the weights of another model instead of random ones."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from ast_edge.errors import BundleError
+from ast_edge.events import Label
+from ast_edge.spec import ModelSpec
+from ast_training.checkpoint import load_checkpoint
+from ast_training.model import AudioSpectrogramTransformer, PosEmbed, adapt_pos_embed
+from ast_training.weights.foreign import ForeignModel, read_foreign
+from ast_training.weights.foreign_spec import HEAD_WIDTH, foreign_spec
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """What weights can be taken from."""
+
+    weights: dict[str, Tensor]
+    """With our names."""
+    shape: str
+    """Size and patch in words; must be the model's."""
+    grid: tuple[int, int]
+    """Of its patches (along frequency, along time)."""
+    labels: tuple[str, ...] | None = None
+    """Of a checkpoint of ours."""
+
+
+def initialise(
+    model: AudioSpectrogramTransformer,
+    source: Path,
+    pos_embed: PosEmbed = "bilinear",
+    labels: tuple[Label, ...] | None = None,
+) -> None:
+    """Take over the weights of a DeiT, a foreign AST or a checkpoint of ours.
+
+    The head stays random, as in the official code, unless the source is a checkpoint of ours with
+    the same labels in the same order. So do the statistics of the input, which are the model's.
+
+    Args:
+        model: what to initialise; of the source's width, depth, heads and patch.
+        source: a file or a Hugging Face folder.
+        pos_embed: how the positional embedding is fitted to the model's grid of patches.
+        labels: of the model; without them the head stays random.
+
+    Raises:
+        BundleError: if the source cannot be read, or is a model of another size or patch.
+    """
+    found, wanted, own = _read(source), _shape_of(model.spec), model.state_dict()
+    if found.shape != wanted:
+        raise BundleError(f"{source}: expected a model of {wanted}, got one of {found.shape}")
+    same_labels = labels is not None and found.labels == tuple(label.name for label in labels)
+    taken = {k: v for k, v in found.weights.items() if same_labels or k.startswith("v.")}
+    taken["v.pos_embed"] = adapt_pos_embed(
+        taken["v.pos_embed"], found.grid, model.spec.grid, pos_embed
+    )
+    for name, value in taken.items():
+        if value.shape != own[name].shape:
+            raise BundleError(
+                f"{source}: {name}: expected the shape {tuple(own[name].shape)}, "
+                f"got {tuple(value.shape)}"
+            )
+    model.load_state_dict(own | taken)
+
+
+def _read(source: Path) -> _Source:
+    if source.suffix == ".safetensors" and _is_checkpoint(source):
+        checkpoint = load_checkpoint(source)
+        checkpoint.build()
+        spec, names = checkpoint.model, tuple(label.name for label in checkpoint.labels)
+        return _Source(checkpoint.weights, _shape_of(spec), spec.grid, names)
+    foreign = read_foreign(source)
+    if "mlp_head.1.bias" in foreign.weights:
+        spec = foreign_spec(foreign)
+        return _Source(foreign.weights, _shape_of(spec), spec.grid)
+    return _read_deit(foreign)
+
+
+def _is_checkpoint(file: Path) -> bool:
+    try:
+        with safe_open(file, framework="pt") as tensors:
+            return "ast_edge" in (tensors.metadata() or {})
+    except (OSError, SafetensorError) as exc:
+        raise BundleError(f"{file}: is no readable safetensors file: {exc}") from exc
+
+
+def _read_deit(foreign: ForeignModel) -> _Source:
+    embedding = foreign.weights["v.pos_embed"]
+    kernel = foreign.weights["v.patch_embed.proj.weight"]
+    tokens = embedding.shape[1] if embedding.ndim == 3 else 0
+    side = math.isqrt(max(0, tokens - 2))
+    if tokens < 3 or tokens != 2 + side**2:
+        raise BundleError(
+            f"{foreign.file}: expected a DeiT with a square grid of patches and two special "
+            f"tokens, got the positional embedding {tuple(embedding.shape)}"
+        )
+    width, depth = kernel.shape[0], sum(k.endswith(".norm1.weight") for k in foreign.weights)
+    shape = _shape(width, depth, max(1, width // HEAD_WIDTH), tuple(kernel.shape[2:]))
+    return _Source(foreign.weights, shape, (side, side))
+
+
+def _shape(width: int, depth: int, heads: int, patch: tuple[int, ...]) -> str:
+    kernel = " by ".join(map(str, patch))
+    return f"width {width}, {depth} blocks, {heads} heads and patches of {kernel}"
+
+
+def _shape_of(spec: ModelSpec) -> str:
+    return _shape(spec.width, spec.depth, spec.heads, spec.patch)

@@ -1,9 +1,10 @@
+import numpy as np
 import pytest
 from rigs.clips import clip_recipe, tones
 from rigs.packs import make_recipe, two_sounds
 
 from ast_edge.errors import ConfigError
-from ast_training.data import open_data, open_evaluation
+from ast_training.data import example_statistics, open_data, open_evaluation
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +87,11 @@ def test_packs_hold_out_what_they_say(tmp_path):
 def test_packs_have_no_splits(tmp_path):
     with pytest.raises(ConfigError, match="packs have no splits"):
         open_evaluation(make_recipe(two_sounds(tmp_path / "sounds")), ["test"])
+
+
+def test_statistics_are_those_of_the_training_examples_as_they_are_trained_on(folder):
+    recipe = clip_recipe(folder, model={"frames": 64}, augment={"freq_mask": 32})
+    examples, _ = open_data(recipe)
+    seen = np.stack([examples.example(0, position)[0] for position in range(len(examples))])
+    assert (seen[:, -1] == 0).all()  # padding counts
+    assert example_statistics(recipe) == pytest.approx((seen.mean(), seen.std()), rel=1e-5)

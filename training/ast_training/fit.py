@@ -10,14 +10,6 @@ from typing import cast
 import torch
 import torch.nn.functional as F
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
@@ -27,6 +19,7 @@ from ast_training.examples import Examples, batches
 from ast_training.metrics import Metrics, measure
 from ast_training.optimization import set_lr
 from ast_training.processes import Processes, join_processes
+from ast_training.progress import progress_bar
 from ast_training.recipe import Recipe
 from ast_training.run_folder import RunFolder
 from ast_training.run_log import RunLog
@@ -64,7 +57,7 @@ def fit(recipe: Recipe, run: RunFolder, console: Console) -> None:
         log = RunLog(run, epoch=state.epoch, step=state.step, active=processes.main)
         with contextlib.closing(log), progress_bar(console) as bar:
             total = recipe.optimizer.epochs * steps
-            task = bar.add_task("", total=total, completed=state.step)
+            task = bar.add_task("steps", total=total, completed=state.step)
 
             def after_step() -> None:
                 bar.advance(task)
@@ -220,19 +213,6 @@ def check_finite(state: TrainingState, processes: Processes) -> float:
         )
     state.total.fill_(total)
     return total
-
-
-def progress_bar(console: Console) -> Progress:
-    """Make a bar with the steps done and the time left."""
-    return Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("steps"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=console,
-    )
 
 
 def _local_gradients(state: TrainingState) -> contextlib.AbstractContextManager[None]:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
-import soxr
 from numpy.typing import NDArray
 
 from ast_edge.errors import AudioError, ConfigError
+from ast_training.datasets.decoding import AudioBytes, decode, resample
 from ast_training.packs import PackConfig
 from ast_training.recipe import Recipe
 
@@ -96,18 +95,10 @@ def read_audio(path: Path, sample_rate: int) -> NDArray[np.float32]:
     """Read a file as mono at the wanted rate, full scale at 1.0 (samples,).
 
     Raises:
-        AudioError: if it cannot be read, is empty, or holds samples that are not finite.
+        AudioError: if it cannot be read, is empty or cut short, or holds samples that are not
+            finite.
     """
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, soundfile.SoundFileError) as exc:
-        raise AudioError(f"{path}: cannot be read: {exc}") from exc
-    mono = samples.mean(axis=1, dtype=np.float32)
-    if not len(mono) or not np.isfinite(mono).all():
-        raise AudioError(f"{path}: expected sound, got no sample or one that is not finite")
-    if rate != sample_rate:
-        mono = soxr.resample(mono, rate, sample_rate)
-    return np.asarray(mono, np.float32)
+    return resample(decode(AudioBytes(path)), sample_rate)
 
 
 class AudioCache:

@@ -10,8 +10,9 @@ from ast_edge.errors import BundleError
 from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
 from ast_training.checkpoint import Checkpoint
-from ast_training.model import AudioSpectrogramTransformer, adapt_pos_embed
+from ast_training.model import AudioSpectrogramTransformer
 from ast_training.weights.initialisation import initialise
+from ast_training.weights.pos_embed import adapt_pos_embed
 
 LABELS = tuple(Label(i, name, "") for i, name in enumerate(("Whistle", "Hum", "Hiss")))
 SPEC = replace(SMALL, labels=3)

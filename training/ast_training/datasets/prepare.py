@@ -16,14 +16,6 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from ast_edge.errors import AudioError, ConfigError
 from ast_edge.fbank import FbankSpec, RollingFbank, fbank
@@ -34,6 +26,7 @@ from ast_training.datasets.decoding import AudioBytes, decode, resample
 from ast_training.datasets.feature_cache import write_cache
 from ast_training.datasets.moments import Moments
 from ast_training.datasets.workers import map_in_processes, processors
+from ast_training.progress import progress_bar
 
 SILENCE = 1e-4
 """A recording whose samples all lie below this (-80 dB of full scale) is silent: digital silence,
@@ -107,7 +100,7 @@ def prepare(
     jobs, out = jobs or processors(), out.absolute()
     check = partial(check_clip, out=out, copy=copy, keep_silent=keep_silent)
     tally = Tally(skipped=list(clips.missing))
-    with _progress(console) as bar, atomic_file(out / "clips.jsonl") as path:
+    with progress_bar(console) as bar, atomic_file(out / "clips.jsonl") as path:
         results = zip(clips.clips, map_in_processes(check, clips.clips, jobs), strict=True)
         with path.open("w", encoding="utf-8") as file:
             for clip, result in bar.track(results, len(clips.clips), description="check"):
@@ -224,7 +217,7 @@ def _row(clip: RawClip, checked: Checked, out: Path) -> dict[str, Any]:
 
 
 def _cache(clips: ClipSet, spec: FbankSpec, jobs: int, console: Console | None) -> None:
-    with _progress(console) as bar:
+    with progress_bar(console) as bar:
         fbanks = map_in_processes(partial(_fbank_of, spec=spec), _each(clips), jobs)
         shown = bar.track(fbanks, len(clips), description="fbanks")
         write_cache(clips.folder, spec, clips.seconds, shown)
@@ -236,15 +229,3 @@ def _each(clips: ClipSet) -> Iterator[Clip]:
 
 def _fbank_of(clip: Clip, spec: FbankSpec) -> NDArray[np.float32]:
     return fbank(clip.samples(), spec)
-
-
-def _progress(console: Console | None) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=console is None,
-    )

@@ -11,9 +11,10 @@ from ast_edge.errors import BundleError
 from ast_edge.events import Label
 from ast_edge.spec import ModelSpec
 from ast_training.checkpoint import load_checkpoint
-from ast_training.model import AudioSpectrogramTransformer, PosEmbed, adapt_pos_embed
+from ast_training.model import AudioSpectrogramTransformer
 from ast_training.weights.foreign import ForeignModel, read_foreign
 from ast_training.weights.foreign_spec import HEAD_WIDTH, foreign_spec
+from ast_training.weights.pos_embed import PosEmbed, adapt_pos_embed
 
 
 @dataclass(frozen=True, eq=False)

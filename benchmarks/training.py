@@ -9,7 +9,6 @@ own feature extractor and PyTorch's defaults; at its default precision (float32)
 """
 
 import argparse
-import resource
 import statistics
 import subprocess
 import sys
@@ -65,12 +64,10 @@ def main() -> None:
             f"{args.workers} workers, {torch.get_num_threads()} threads, {device}"
         )
         speeds = _race(args, folder)
-        memory = {name: _memory_per_clip(args, folder, name) for name in args.variants}
         for name, values in speeds.items():
             print(
                 f"{name:10s} {statistics.median(values):7.2f} clips/s "
                 f"({min(values):.2f} to {max(values):.2f}, {len(values)} rounds)"
-                f"  {memory[name]:6.0f} MB a clip"
             )
         for a, b, what in (
             ("ours", "peer", "ours against the peer as it is"),
@@ -79,12 +76,12 @@ def main() -> None:
         ):
             if a in speeds and b in speeds:
                 ratios = [x / y for x, y in zip(speeds[a], speeds[b], strict=True)]
-                print(
-                    f"{statistics.median(ratios):5.2f} x ({min(ratios):.2f} to {max(ratios):.2f}) "
-                    f"{what}"
-                )
+                low, high = min(ratios), max(ratios)
+                print(f"{statistics.median(ratios):5.2f} x ({low:.2f} to {high:.2f}) {what}")
         _print_stages(args, folder)
         _print_utilization(args, statistics.median(speeds["ours"]))
+        for name in ("ours", "peer"):
+            print(f"{name:10s} {_memory_per_clip(args, folder, name):.0f} MB a clip", flush=True)
 
 
 def _arguments() -> argparse.Namespace:
@@ -255,12 +252,14 @@ def _memory_per_clip(args: argparse.Namespace, folder: Path, variant: str) -> fl
 
 def _measure_memory(args: argparse.Namespace, folder: Path) -> None:
     side = _side(args, folder, args.only)
-    for _ in range(2):
-        next(side)
+    next(side)
+    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak that the imports made
+    next(side)
     if torch.cuda.is_available():
         print(torch.cuda.max_memory_allocated() / 1e6)
     else:
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)
+        status = Path("/proc/self/status").read_text()
+        print(int(status.partition("VmHWM:")[2].split()[0]) / 1e3)
 
 
 def _print_stages(args: argparse.Namespace, folder: Path) -> None:

@@ -44,6 +44,12 @@ def test_points_of_work_that_was_lost_do_not_stay(tmp_path):
     assert read(tmp_path) == {20: 1.0, 40: 0.5}
 
 
+def test_the_points_of_the_step_it_goes_on_from_stay(tmp_path):
+    write(tmp_path, {20: 0.5, 40: 0.25})
+    write(tmp_path, {60: 0.125}, step=40)
+    assert read(tmp_path) == {20: 0.5, 40: 0.25, 60: 0.125}
+
+
 def test_a_full_disk_is_one_line(tmp_path):
     curves = Curves(tmp_path, 0)
     with files_end_at(1), pytest.raises(TrainingError) as caught:

@@ -9,7 +9,6 @@ import sys
 
 import pytest
 import torch
-import torch.nn.functional as F
 from rich.console import Console
 from rigs.clips import clip_recipe, tones
 from rigs.full_disk import files_end_at
@@ -21,7 +20,7 @@ from ast_edge.errors import ConfigError
 from ast_training.checkpoint import Checkpoint, load_checkpoint
 from ast_training.data import open_data
 from ast_training.errors import TrainingError
-from ast_training.fit import fit, losses
+from ast_training.fit import fit
 from ast_training.run_folder import RunFolder
 from ast_training.run_log import read_rows
 
@@ -124,27 +123,6 @@ def test_trains_on_packs(tmp_path):
 # Losses
 
 
-def test_bce_is_that_of_torch():
-    logits, targets = torch.randn(5, 3), torch.rand(5, 3)
-    golden = F.binary_cross_entropy(logits.sigmoid(), targets)
-    assert losses(logits, targets, "bce").shape == (5,)
-    torch.testing.assert_close(losses(logits, targets, "bce").mean(), golden)
-
-
-def test_cross_entropy_of_one_label_is_that_of_its_index():
-    logits, labels = torch.randn(5, 3), torch.tensor([0, 2, 1, 1, 0])
-    golden = F.cross_entropy(logits, labels, reduction="none")
-    torch.testing.assert_close(losses(logits, F.one_hot(labels, 3).float(), "ce"), golden)
-
-
-def test_cross_entropy_of_a_mixture_is_the_mixture_of_those_of_its_labels():
-    logits = torch.randn(1, 3)
-    first, second = (F.cross_entropy(logits, torch.tensor([label])) for label in (0, 2))
-    found = losses(logits, torch.tensor([[0.3, 0.0, 0.7]]), "ce")
-    torch.testing.assert_close(found, (0.3 * first + 0.7 * second)[None])
-
-
-@pytest.mark.parametrize("loss", ["bce", "ce"])
 def test_the_loss_of_an_epoch_is_the_mean_over_its_steps_of_the_mean_over_their_clips(
     folder, tmp_path, loss
 ):
@@ -231,6 +209,11 @@ def test_an_average_is_made_anew_when_its_run_goes_on(recipe, tmp_path):
     run = train(changed(recipe, average=[1, 2]), tmp_path)
     train(changed(recipe, average=[1, 3], optimizer={"epochs": 3}), tmp_path)
     assert "epoch-003" in load_checkpoint(run.average).provenance["averaged"]
+
+
+def test_a_run_is_not_made_shorter(recipe, whole):
+    with pytest.raises(ConfigError, match="at most 1 epochs"):
+        train(changed(recipe, optimizer={"epochs": 1}), whole.path)
 
 
 def test_an_average_that_is_missing_is_made_when_the_run_is_complete(recipe, tmp_path):

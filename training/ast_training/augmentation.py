@@ -37,8 +37,8 @@ def fit_length(features: Audio, frames: int, start: int = 0) -> Audio:
 def mask(features: Audio, freq_mask: int, time_mask: int, rng: np.random.Generator) -> Audio:
     """SpecAugment: overwrite one band of mel bins and one stretch of frames with 0.
 
-    The 0 is written before normalisation, as in AST's training code. A mask is at most one bin or
-    frame narrower than its parameter.
+    The 0 is written before normalisation, as in AST's training code. A mask is at least one bin
+    or frame narrower than its parameter.
     """
     features = features.copy()
     for axis, largest in ((1, freq_mask), (0, time_mask)):

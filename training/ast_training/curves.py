@@ -18,7 +18,7 @@ class Curves:
     """Figures over the steps of a run, in a new event file."""
 
     def __init__(self, folder: Path, step: int) -> None:
-        """Open a file; points of older files at this step and later are of work that was lost.
+        """Open a file; points of older files beyond this step are of work that was lost.
 
         Raises:
             TrainingError: if it cannot be written.
@@ -31,7 +31,7 @@ class Curves:
             raise TrainingError(f"{self._path}: cannot be written: {exc.strerror}") from exc
         self._records = RecordWriter(self._file)
         self._write(Event(file_version="brain.Event:2"))
-        self._write(Event(step=step, session_log=SessionLog(status=SessionLog.START)))
+        self._write(Event(step=step + 1, session_log=SessionLog(status=SessionLog.START)))
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
         """Add a point to each of the named curves.

@@ -55,7 +55,8 @@ class ClipEvaluation:
         """Run the model on every clip, in float32; each process takes its share of them."""
         mine = range(processes.rank, len(self), processes.world)
         # A batch for evaluation holds no activations to go back through.
-        size = max(1, 2 * self.recipe.optimizer.batch // processes.world)
+        parts = processes.world * self.recipe.loop.accumulate
+        size = max(1, 2 * self.recipe.optimizer.batch // parts)
         positions = [mine[start : start + size] for start in range(0, len(mine), size)]
         logits: list[NDArray[np.float32]] = []
         targets: list[NDArray[np.float32]] = []

@@ -133,7 +133,7 @@ def batches(
         num_workers=workers,
         worker_init_fn=_one_thread,
         pin_memory=torch.cuda.is_available(),
-        prefetch_factor=4 if workers else None,
+        prefetch_factor=2 if workers else None,
     )
     for batch in loader:
         if isinstance(batch, AstError):

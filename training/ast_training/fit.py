@@ -8,14 +8,15 @@ from dataclasses import replace
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from rich.console import Console
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from ast_edge.errors import ConfigError
 from ast_training.data import open_data
 from ast_training.errors import TrainingError
 from ast_training.examples import Examples, batches
+from ast_training.losses import losses
 from ast_training.metrics import Metrics, measure
 from ast_training.optimization import set_lr
 from ast_training.processes import Processes, join_processes
@@ -24,7 +25,7 @@ from ast_training.recipe import Recipe
 from ast_training.run_folder import RunFolder
 from ast_training.run_log import RunLog
 from ast_training.state import TrainingState
-from ast_training.weights.averaging import average_epochs
+from ast_training.weights.averaging import average_epochs, is_average_of
 
 LOG_EVERY = 20
 """Steps between two points of the curves, and between two looks at whether the loss is finite."""
@@ -54,6 +55,12 @@ def fit(recipe: Recipe, run: RunFolder, console: Console) -> None:
         steps = math.ceil(len(examples) / recipe.optimizer.batch)
         state = TrainingState.start(recipe, steps, run.last, processes)
         began = state.epoch
+        if began > recipe.optimizer.epochs or len({*processes.gather([state.step])}) > 1:
+            raise ConfigError(
+                f"{run.last}: expected a run of at most {recipe.optimizer.epochs} epochs that all "
+                f"processes can read, got one of {began}: train into another folder, and with "
+                "several machines into one that they share"
+            )
         log = RunLog(run, epoch=state.epoch, step=state.step, active=processes.main)
         with contextlib.closing(log), progress_bar(console) as bar:
             total = recipe.optimizer.epochs * steps
@@ -70,13 +77,15 @@ def fit(recipe: Recipe, run: RunFolder, console: Console) -> None:
             while state.epoch < recipe.optimizer.epochs:
                 started, first = time.monotonic(), state.step
                 loss = train_epoch(state, examples, recipe, processes, log, after_step)
-                speed = (state.step - first) * recipe.optimizer.batch / (time.monotonic() - started)
+                before = (first - (state.epoch - 1) * steps) * recipe.optimizer.batch
+                speed = (len(examples) - before) / (time.monotonic() - started)
                 metrics = measure(held_out.predict(state.evaluated(), processes))
                 finish_epoch(state, recipe, run, log, loss, metrics, speed)
                 console.print(log.line(recipe.select))
-        new = state.epoch > began or not run.average.exists()
-        if recipe.average and processes.main and new:
-            average_epochs(run, *recipe.average).save(run.average)
+        if recipe.average and processes.main:
+            first, last = recipe.average
+            if state.epoch > began or not is_average_of(run.average, first, last):
+                average_epochs(run, first, last).save(run.average)
 
 
 def finish_epoch(
@@ -92,7 +101,7 @@ def finish_epoch(
     state.metrics = metrics.as_dict()
     row = {
         "epoch": state.epoch,
-        "lr": state.optimizer.param_groups[-1]["lr"],
+        "lr": recipe.optimizer.lr_at(state.step - 1, state.epoch_steps),
         "loss": round(loss, 6),
         "map": round(metrics.mean_average_precision, 5),
         "auc": round(metrics.mean_auc, 5),
@@ -161,8 +170,7 @@ def train_step(
         share: weight of each example in the mean over the processes' losses.
         recipe: says the rest.
     """
-    # Of the step alone: so a restart, or another number of processes, drops the same patches.
-    torch.manual_seed((recipe.seed << 32) + state.step)
+    state.seed_step(recipe.seed)
     device, settings = state.total.device, recipe.optimizer
     count = recipe.loop.accumulate
     parts = list(zip(features.chunk(count), targets.chunk(count), strict=True))
@@ -183,17 +191,6 @@ def train_step(
     state.optimizer.zero_grad(set_to_none=True)
     state.advance(settings.ema)
     return total
-
-
-def losses(logits: Tensor, targets: Tensor, kind: str) -> Tensor:
-    """Compute the loss of each example (batch,).
-
-    Cross-entropy takes targets as they are, one or a mixture: the official code cuts a mixture's
-    shares to integers, which makes class 0 of every mixed clip.
-    """
-    if kind == "bce":
-        return F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(dim=1)
-    return F.cross_entropy(logits, targets, reduction="none")
 
 
 def check_finite(state: TrainingState, processes: Processes) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
@@ -112,15 +113,24 @@ class TrainingState:
         self.epoch, self.step = saved.epoch, int(saved.state["step"])
         self.metrics = saved.metrics
 
+    def seed_step(self, seed: int) -> None:
+        """Seed what the next step draws by the run's seed and the number of the step alone.
+
+        So a restart, or another number of processes, drops the same patches.
+        """
+        # One number of the two: a CPU's generator takes no more than 32 bits of a seed.
+        torch.manual_seed(int(np.random.SeedSequence((seed, self.step)).generate_state(1)[0]))
+
     def advance(self, decay: float) -> None:
         """Count a step and move the weight average towards the new weights."""
         self.step += 1
         # Early on the average follows quickly, so that it forgets the random start.
         decay = min(decay, self.step / (self.step + 10))
-        with torch.no_grad():
-            weights = self.model.state_dict()
-            for name, average in self.average.items():
-                average.lerp_(weights[name], 1 - decay)
+        if self.average:
+            with torch.no_grad():
+                weights = self.model.state_dict()
+                for name, average in self.average.items():
+                    average.lerp_(weights[name], 1 - decay)
 
     def weights(self) -> dict[str, Tensor]:
         """Return what is evaluated and kept: the moving average where there is one."""
@@ -181,7 +191,7 @@ def check_made_by(recipe: Recipe, checkpoint: Checkpoint, path: Path) -> None:
 def has_bf16(device: torch.device) -> bool:
     """Tell whether the device multiplies bfloat16 matrices faster than float32 ones."""
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 

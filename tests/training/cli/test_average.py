@@ -28,9 +28,9 @@ def run(tmp_path):
 
 def test_writes_the_average_into_the_run(run, capsys):
     assert call(run.path, "--epochs", "1-2") == 0
-    assert capsys.readouterr().out == f"wrote {run.average}\n"
+    assert capsys.readouterr().out == f"wrote {run.path}/average-001-002.safetensors\n"
     expected = average_epochs(run, 1, 2).weights
-    saved = load_checkpoint(run.average).weights
+    saved = load_checkpoint(run.path / "average-001-002.safetensors").weights
     assert all(torch.equal(saved[name], expected[name]) for name in expected)
 
 

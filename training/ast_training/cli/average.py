@@ -16,7 +16,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("run", type=Path, help="folder of the run")
     parser.add_argument("--epochs", type=_span, required=True, metavar="FIRST-LAST")
     parser.add_argument(
-        "--out", type=Path, help="the checkpoint to write (RUN/average.safetensors)"
+        "--out", type=Path, help="the checkpoint to write (RUN/average-FIRST-LAST.safetensors)"
     )
     parser.set_defaults(command=run)
 
@@ -27,8 +27,9 @@ def run(args: argparse.Namespace) -> int:
     from ast_training.weights.averaging import average_epochs
 
     folder = RunFolder(args.run)
-    out = args.out or folder.average
-    average_epochs(folder, *args.epochs).save(out)
+    first, last = args.epochs
+    out = args.out or folder.path / f"average-{first:03d}-{last:03d}.safetensors"
+    average_epochs(folder, first, last).save(out)
     print(f"wrote {out}")
     return 0
 

@@ -45,6 +45,8 @@ def run(args: argparse.Namespace) -> int:
         torch.set_num_threads(args.threads)
     if bool(args.checkpoints) == (args.config is not None):
         raise ConfigError("expected either checkpoints or --config, not both and not neither")
+    if args.config and (args.recipe or args.split):
+        raise ConfigError("a study says itself what it is measured on: leave --recipe and --split")
     if args.config:
         return run_config(args.config, args.runs)
     if len(args.checkpoints) < 2:

@@ -43,7 +43,7 @@ class Moments:
 def statistics(fbanks: Iterable[NDArray[np.float32]]) -> tuple[float, float]:
     """Compute mean and standard deviation over every value of all fbanks (frames, mel_bins).
 
-    Plain statistics: each frame counts once, without padding, masks or mixing.
+    Each frame that is given counts once.
     """
     moments = sum((Moments.of(fbank) for fbank in fbanks), Moments())
     return moments.mean, moments.std

@@ -13,7 +13,8 @@ EXAMPLES = 20_000
 """What a small set is repeated to: a Transformer from random weights learns slowly."""
 
 TEXT = """\
-# Made by `ast-train prepare`; yours to change. Every key: docs/training.md
+# Made by `ast-train prepare`; yours to change. Every key is explained in
+# training/ast_training/recipe.py; what it does to the result, in docs/training.md.
 #
 #   ast-train fit --config {path}
 
@@ -77,8 +78,10 @@ def _text(clips: ClipSet, path: Path) -> str:
     # Nine tenths of the clips fit; of the others the head is heard.
     wanted = spec.frames_in(int(np.quantile(clips.seconds, 0.9) * spec.sample_rate))
     frames = int(np.clip(-(-wanted // 16) * 16, 32, 1024))
-    single = all(len(clips[index].labels) == 1 for index in train.tolist())
+    numbers = [len(clips[index].labels) for index in train.tolist()]
+    single, labelled = set(numbers) == {1}, min(numbers) > 0  # `balanced` never draws the others
     counts = clips.counts(train)
+    unequal = counts.max() > 2 * max(1, counts.min())
     epochs = int(np.clip(-(-EXAMPLES // len(train)), 10, 100))
     return TEXT.format(
         path=path,
@@ -93,7 +96,7 @@ def _text(clips: ClipSet, path: Path) -> str:
         which=_which(clips),
         time_mask=frames // 5,
         roll=frames // 4,
-        sampler="balanced" if counts.max() > 2 * max(1, counts.min()) else "shuffle",
+        sampler="balanced" if unequal and labelled else "shuffle",
         loss="ce" if single else "bce",
         select="accuracy" if single else "map",
         average=epochs // 2 + 1,

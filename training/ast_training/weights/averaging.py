@@ -51,5 +51,20 @@ def average_checkpoints(paths: Sequence[Path]) -> Checkpoint:
     mean = {
         name: (sums[name] / len(paths)).to(tensor.dtype) for name, tensor in last.weights.items()
     }
-    said = {"averaged": f"{len(paths)} checkpoints, {paths[0].name} to {paths[-1].name}"}
+    said = {"averaged": _said(paths)}
     return replace(last, weights=mean, metrics={}, state={}, provenance=last.provenance | said)
+
+
+def is_average_of(path: Path, first: int, last: int) -> bool:
+    """Tell whether a checkpoint is there and is the average of these epochs of its run.
+
+    Raises:
+        BundleError: if it is damaged.
+    """
+    run = RunFolder(path.parent)
+    wanted = _said([run.epoch(number) for number in range(first, last + 1)])
+    return path.exists() and load_checkpoint(path).provenance.get("averaged") == wanted
+
+
+def _said(paths: Sequence[Path]) -> str:
+    return f"{len(paths)} checkpoints, {paths[0].name} to {paths[-1].name}"

@@ -1,0 +1,27 @@
+import torch
+import torch.nn.functional as F
+
+from ast_training.losses import losses
+
+
+def test_bce_is_that_of_torch():
+    logits, targets = torch.randn(5, 3), torch.rand(5, 3)
+    golden = F.binary_cross_entropy(logits.sigmoid(), targets)
+    assert losses(logits, targets, "bce").shape == (5,)
+    torch.testing.assert_close(losses(logits, targets, "bce").mean(), golden)
+
+
+def test_cross_entropy_of_one_label_is_that_of_its_index():
+    logits, labels = torch.randn(5, 3), torch.tensor([0, 2, 1, 1, 0])
+    golden = F.cross_entropy(logits, labels, reduction="none")
+    torch.testing.assert_close(losses(logits, F.one_hot(labels, 3).float(), "ce"), golden)
+
+
+def test_cross_entropy_of_a_mixture_is_the_mixture_of_those_of_its_labels():
+    logits = torch.randn(1, 3)
+    first, second = (F.cross_entropy(logits, torch.tensor([label])) for label in (0, 2))
+    found = losses(logits, torch.tensor([[0.3, 0.0, 0.7]]), "ce")
+    torch.testing.assert_close(found, (0.3 * first + 0.7 * second)[None])
+
+
+@pytest.mark.parametrize("loss", ["bce", "ce"])

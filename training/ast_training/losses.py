@@ -1,0 +1,15 @@
+"""The loss of each example, by the recipe's kind."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def losses(logits: Tensor, targets: Tensor, kind: str) -> Tensor:
+    """Compute the loss of each example (batch,).
+
+    Cross-entropy takes targets as they are, one or a mixture: the official code cuts a mixture's
+    shares to integers, which makes class 0 of every mixed clip.
+    """
+    if kind == "bce":
+        return F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(dim=1)
+    return F.cross_entropy(logits, targets, reduction="none")

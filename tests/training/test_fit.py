@@ -120,9 +120,7 @@ def test_trains_on_packs(tmp_path):
     assert len(read_rows(run.metrics)) == 2
 
 
-# Losses
-
-
+@pytest.mark.parametrize("loss", ["bce", "ce"])
 def test_the_loss_of_an_epoch_is_the_mean_over_its_steps_of_the_mean_over_their_clips(
     folder, tmp_path, loss
 ):

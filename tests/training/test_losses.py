@@ -22,6 +22,3 @@ def test_cross_entropy_of_a_mixture_is_the_mixture_of_those_of_its_labels():
     first, second = (F.cross_entropy(logits, torch.tensor([label])) for label in (0, 2))
     found = losses(logits, torch.tensor([[0.3, 0.0, 0.7]]), "ce")
     torch.testing.assert_close(found, (0.3 * first + 0.7 * second)[None])
-
-
-@pytest.mark.parametrize("loss", ["bce", "ce"])

@@ -35,14 +35,15 @@ def load_yaml(path: Path, model: type[Tree]) -> Tree:
     return parse_tree(tree, model, path)
 
 
-def read_tree(path: Path) -> Any:
+def read_tree(path: Path) -> object:
     """Read a file without validating what it holds.
 
     Raises:
         ConfigError: if it cannot be read or is not YAML.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)
+        tree: object = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (safe)
+        return tree
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:

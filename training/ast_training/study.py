@@ -7,7 +7,7 @@ folds perhaps, ensembles of them perhaps, and a table at the end.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import Field, model_validator
 
@@ -84,7 +84,7 @@ class Study:
         """
         self.config = config
         load_recipe(config.recipe)  # says first what is wrong with the recipe itself
-        base = read_tree(config.recipe)
+        base = cast(dict[str, Any], read_tree(config.recipe))
         folds: list[int | None] = [*config.folds] or [None]
         self.trials = [
             Trial(member, seed, fold, _vary(base, config, member, seed, fold))

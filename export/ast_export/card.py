@@ -45,7 +45,7 @@ def _summary(checkpoint: Checkpoint, tree: dict[str, Any]) -> list[str]:
         f"| Window | {seconds:.2f} s ({model.frames} frames), patches of {model.patch[0]} mel bins "
         f"by {model.patch[1]} frames, stride {model.stride[0]} by {model.stride[1]} |",
         f"| Trained | {_training(checkpoint)} |",
-        *([f"| Recipe | `configs/train/{recipe['name']}.yaml` |"] if recipe else []),
+        *([f"| Recipe | `{recipe['name']}` |"] if recipe else []),
         f"| Licence of the weights | {tree['licence']} |",
         f"| Macro AP | {quality} |",
     ]

@@ -1,5 +1,6 @@
 """Proof that a graph says what the trained model says."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ast_edge.config import EngineConfig
 from ast_edge.engine import open_engine
 from ast_edge.errors import AudioError
 from ast_edge.fbank import FbankSpec, fbank
+from ast_training.datasets.decoding import AUDIO_SUFFIXES
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.recordings import read_audio
 from ast_training.validation import windows_of
@@ -24,7 +26,7 @@ BATCH = 16
 """Windows at a time, as many as a large model has memory for."""
 RUNS = (("onnxruntime", "f32"), ("openvino", "f32"), ("openvino", "bf16"))
 
-SUFFIXES = (".wav", ".flac", ".ogg")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,17 +81,24 @@ def audio_windows(
 ) -> NDArray[np.float32]:
     """Cut the recordings of a folder into windows (n, frames, mels).
 
+    Recordings that cannot be used are named in the log and left out.
+
     Raises:
-        AudioError: if there is no recording, or one cannot be used.
+        AudioError: if there is none that can be used.
     """
     windows: list[NDArray[np.float32]] = []
-    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
-        features = fbank(read_audio(path, spec.sample_rate), spec)
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES):
+        try:
+            features = fbank(read_audio(path, spec.sample_rate), spec)
+        except AudioError as exc:
+            log.warning("left out: %s", exc)
+            continue
         windows += windows_of(features, frames, frames)
         if len(windows) >= most:
             break
     if not windows:
         raise AudioError(
-            f"{folder}: expected recordings to compare on ({', '.join(SUFFIXES)}), found none"
+            f"{folder}: expected recordings to compare on "
+            f"({', '.join(sorted(AUDIO_SUFFIXES))}), found none that can be used"
         )
     return np.stack(windows[:most])

@@ -81,7 +81,7 @@ def test_card_of_an_imported_model_states_no_figure_that_was_not_measured(import
 
 def test_card_of_a_model_without_metrics_states_its_training_all_the_same(checkpoint, tree):
     card = model_card(replace(checkpoint, metrics={}), tree | {"metrics": {}})
-    assert "| Trained | 3 epochs, from random weights |" in card
+    assert "| Trained | 3 epochs of 640 composed examples, from random weights |" in card
     assert "| Macro AP | not measured here |" in card
 
 

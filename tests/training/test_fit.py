@@ -214,6 +214,13 @@ def test_a_run_is_not_made_shorter(recipe, whole):
         train(changed(recipe, optimizer={"epochs": 1}), whole.path)
 
 
+def test_an_average_of_epochs_that_were_not_kept_is_refused_before_training(recipe, tmp_path):
+    train(changed(recipe, average=[2, 2]), tmp_path)
+    with pytest.raises(ConfigError, match="epochs 1 to 3, but the weights of epoch 1 were not"):
+        train(changed(recipe, average=[1, 3], optimizer={"epochs": 3}), tmp_path)
+    assert load_checkpoint(tmp_path / "last.safetensors").epoch == 2
+
+
 def test_an_average_that_is_missing_is_made_when_the_run_is_complete(recipe, tmp_path):
     recipe = changed(recipe, average=[1, 2])
     run = train(recipe, tmp_path)

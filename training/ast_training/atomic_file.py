@@ -22,4 +22,5 @@ def atomic_file(path: Path) -> Iterator[Path]:
     except OSError as exc:
         raise TrainingError(f"{path}: cannot be written: {exc.strerror or exc}") from exc
     finally:
-        partial.unlink(missing_ok=True)
+        if partial.exists():
+            partial.unlink()

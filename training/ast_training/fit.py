@@ -61,6 +61,7 @@ def fit(recipe: Recipe, run: RunFolder, console: Console) -> None:
                 f"processes can read, got one of {began}: train into another folder, and with "
                 "several machines into one that they share"
             )
+        check_kept(recipe, run, began)
         log = RunLog(run, epoch=state.epoch, step=state.step, active=processes.main)
         with contextlib.closing(log), progress_bar(console) as bar:
             total = recipe.optimizer.epochs * steps
@@ -78,7 +79,8 @@ def fit(recipe: Recipe, run: RunFolder, console: Console) -> None:
                 started, first = time.monotonic(), state.step
                 loss = train_epoch(state, examples, recipe, processes, log, after_step)
                 before = (first - (state.epoch - 1) * steps) * recipe.optimizer.batch
-                speed = (len(examples) - before) / (time.monotonic() - started)
+                # (A checkpoint of an epoch's very last step leaves nothing of it to do.)
+                speed = max(0, len(examples) - before) / (time.monotonic() - started)
                 metrics = measure(held_out.predict(state.evaluated(), processes))
                 finish_epoch(state, recipe, run, log, loss, metrics, speed)
                 console.print(log.line(recipe.select))
@@ -86,6 +88,22 @@ def fit(recipe: Recipe, run: RunFolder, console: Console) -> None:
             first, last = recipe.average
             if state.epoch > began or not is_average_of(run.average, first, last):
                 average_epochs(run, first, last).save(run.average)
+
+
+def check_kept(recipe: Recipe, run: RunFolder, done: int) -> None:
+    """See before the training that what it will average at its end was kept so far.
+
+    Raises:
+        ConfigError: if weights of epochs that are done are missing.
+    """
+    first, last = recipe.average or (1, 0)
+    kept = run.epochs()
+    missing = [epoch for epoch in range(first, min(last, done) + 1) if epoch not in kept]
+    if missing and not is_average_of(run.average, first, last):
+        raise ConfigError(
+            f"{run.path}: average says epochs {first} to {last}, but the weights of epoch "
+            f"{missing[0]} were not kept: average later ones, or train into another folder"
+        )
 
 
 def finish_epoch(

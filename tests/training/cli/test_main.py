@@ -62,3 +62,9 @@ def test_a_bad_checkpoint_is_one_line_and_exit_65(config, tmp_path, capsys):
     status = main(["calibrate", str(tmp_path / "bad.safetensors"), "--config", str(config)])
     assert status == 65
     assert "not a readable checkpoint" in capsys.readouterr().err
+
+
+def test_a_file_in_place_of_the_folder_is_one_line_and_exit_74(config, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main(["fit", "--config", str(config), "--out", str(tmp_path / "file")]) == 74
+    assert capsys.readouterr().err.splitlines() == [f"ast-train: {tmp_path}/file: File exists"]

@@ -36,6 +36,9 @@ def main(argv: list[str] | None = None) -> int:
     except AstError as exc:
         print(f"ast-train: {exc}", file=sys.stderr)
         return exc.exit_code
+    except OSError as exc:  # a folder that cannot be made, a file in its place
+        print(f"ast-train: {exc.filename or ''}: {exc.strerror or exc}", file=sys.stderr)
+        return os.EX_IOERR
     except ModuleNotFoundError as exc:
         print(
             f"ast-train: {exc.name} is missing; pip install 'ast-edge[training]'", file=sys.stderr

@@ -102,7 +102,9 @@ def run(args: argparse.Namespace) -> int:
     )
     print(summary(clips))
     if args.kind in ("folder", "csv", "shards"):
-        print(f"recipe   {write_starter_recipe(clips)}, to start from")
+        kept = (args.out / "recipe.yaml").exists()
+        said = "is kept as it was" if kept else "to start from"
+        print(f"recipe   {write_starter_recipe(clips)}, {said}")
     if args.recipe:
         mean, std = example_statistics(load_recipe(args.recipe))
         print(f"recipe   {args.recipe}: mean {mean:.4f}, std {std:.4f} of its training examples")

@@ -45,7 +45,7 @@ augment:
   roll: {roll}
 
 sampler: {sampler}
-loss: {loss}
+loss: bce # each label for itself, so that nothing may sound; ce lets exactly one win
 select: {select}
 average: [{average}, {epochs}]
 
@@ -55,7 +55,7 @@ optimizer:
   weight_decay: 0.05
   clip_norm: 1.0
   batch: 16
-  epochs: {epochs}
+  epochs: {epochs} # `average`, above, ends here
   schedule: {{kind: cosine, warmup_steps: {warmup}}}
 """
 
@@ -97,7 +97,6 @@ def _text(clips: ClipSet, path: Path) -> str:
         time_mask=frames // 5,
         roll=frames // 4,
         sampler="balanced" if unequal and labelled else "shuffle",
-        loss="ce" if single else "bce",
         select="accuracy" if single else "map",
         average=epochs // 2 + 1,
         epochs=epochs,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from ast_edge.errors import BundleError
@@ -42,8 +43,9 @@ def write_hf_folder(checkpoint: Checkpoint, out: Path) -> None:
             _write_json(folder / "config.json", _config(checkpoint))
             _write_json(folder / "preprocessor_config.json", _preprocessor(checkpoint))
             folder.replace(out)
-    except OSError as exc:
-        raise TrainingError(f"{out}: cannot be written: {exc.strerror or exc}") from exc
+    except (OSError, SafetensorError) as exc:
+        reason = getattr(exc, "strerror", None) or exc
+        raise TrainingError(f"{out}: cannot be written: {reason}") from exc
 
 
 def _check_expressible(checkpoint: Checkpoint) -> None:

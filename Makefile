@@ -18,7 +18,7 @@ demo: demo-packages .venv/.demo ## play a recording through detector and broker,
 	@.venv/bin/ast-edge run --config configs/demo.yaml $(ARGS)
 
 test: test-packages .venv/.dev ## run all tests
-	@.venv/bin/pytest $(ARGS)
+	@OMP_NUM_THREADS=1 .venv/bin/pytest $(ARGS) # else a sum is rounded by the number of cores
 
 check: python-packages .venv/.dev ## check style, types and imports
 	.venv/bin/ruff check

@@ -28,7 +28,7 @@ every_engine = pytest.mark.parametrize(
 
 
 def exact(name):
-    return EngineConfig(name=name, precision="f32", threads=1)
+    return EngineConfig(name=name, precision="fp32", threads=1)
 
 
 def windows(batch):
@@ -132,7 +132,7 @@ def test_a_file_that_is_no_graph_is_refused(model_folder, name, content):
 
 @pytest.mark.skipif("onnxruntime" not in INSTALLED, reason="no onnxruntime installed")
 def test_onnxruntime_refuses_a_precision_that_it_lacks(bundle):
-    with pytest.raises(EngineError, match="onnxruntime computes in f32"):
+    with pytest.raises(EngineError, match="onnxruntime computes in fp32"):
         open_engine(bundle, EngineConfig(name="onnxruntime", precision="bf16"))
 
 
@@ -191,3 +191,24 @@ def test_an_engine_leaves_nothing_in_the_home_directory(tiny_model, tmp_path, na
         timeout=60,
     )
     assert list(home.rglob("*")) == []
+
+
+@every_engine
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_signals_reach_python_after_engines_are_closed_in_any_order(tiny_model, name, order):
+    # OpenVINO replaces the stack on which the main thread handles signals.
+    program = f"""
+import os, signal
+from pathlib import Path
+from ast_edge.bundle import load_bundle
+from ast_edge.config import EngineConfig
+from ast_edge.engine import open_engine
+signal.signal(signal.SIGUSR1, lambda number, frame: print("handled"))
+bundle = load_bundle(Path({str(tiny_model)!r}))
+engines = {{name: open_engine(bundle, EngineConfig(name={name!r})) for name in "ab"}}
+for name in {order!r}:
+    del engines[name]
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr

@@ -45,7 +45,7 @@ from ast_training.state import TrainingState
 
 LABELS, FREQ_MASK, TIME_MASK = 527, 48, 48
 RATE = FbankSpec().sample_rate
-VARIANTS = ("ours", "peer", "ours f32", "peer bf16")
+VARIANTS = ("ours", "peer", "ours fp32", "peer bf16")
 
 
 def main() -> None:
@@ -72,7 +72,7 @@ def main() -> None:
         for a, b, what in (
             ("ours", "peer", "ours against the peer as it is"),
             ("ours", "peer bf16", "the same precision, bf16"),
-            ("ours f32", "peer", "the same precision, f32"),
+            ("ours fp32", "peer", "the same precision, fp32"),
         ):
             if a in speeds and b in speeds:
                 ratios = [x / y for x, y in zip(speeds[a], speeds[b], strict=True)]
@@ -185,7 +185,7 @@ def _peer(args: argparse.Namespace, folder: Path, precision: str) -> Iterator[No
 
 def _side(args: argparse.Namespace, folder: Path, variant: str) -> Iterator[None]:
     make = _ours if variant.startswith("ours") else _peer
-    default = "bf16" if make is _ours else "f32"
+    default = "bf16" if make is _ours else "fp32"
     return make(args, folder, variant.partition(" ")[2] or default)
 
 
@@ -292,7 +292,7 @@ def _self_time(event: FunctionEventAvg) -> float:
 
 
 def _print_utilization(args: argparse.Namespace, speed: float) -> None:
-    recipe = _recipe(args, Path(), "f32")
+    recipe = _recipe(args, Path(), "fp32")
     model = AudioSpectrogramTransformer(recipe.model_spec)
     with FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, args.frames, 128)).sum().backward()

@@ -28,7 +28,8 @@ class Bundle:
     folder: Path
     name: str
     fbank: FbankSpec
-    model: ModelSpec
+    members: tuple[ModelSpec, ...]
+    """The networks in the graph: one, or those of an ensemble, whose probabilities it averages."""
     labels: tuple[Label, ...]
     settings: dict[Label, TrackerSettings]
     """How each label becomes events unless the configuration says otherwise."""
@@ -43,9 +44,14 @@ class Bundle:
         return self.folder / "model.onnx"
 
     @property
+    def frames(self) -> int:
+        """Length of the window in fbank frames: that of the member with the longest."""
+        return max(member.frames for member in self.members)
+
+    @property
     def window_seconds(self) -> float:
         """Length of sound the model looks at."""
-        return self.fbank.samples_in(self.model.frames) / self.fbank.sample_rate
+        return self.fbank.samples_in(self.frames) / self.fbank.sample_rate
 
     def label(self, name: str) -> Label:
         """Find a label by its display name or slug.
@@ -124,7 +130,10 @@ def _from_tree(folder: Path, tree: dict[str, Any], front_end: dict[str, Any]) ->
         folder=folder,
         name=str(tree["name"]),
         fbank=_make(FbankSpec, front_end, "fbank"),
-        model=_make(ModelSpec, tree["model"], "model"),
+        members=tuple(
+            _make(ModelSpec, member, f"members.{number}")
+            for number, member in enumerate(tree["members"])
+        ),
         labels=labels,
         settings=settings,
         sha256=str(tree["files"]["model.onnx"]),
@@ -167,15 +176,18 @@ def _verify(folder: Path, sums: dict[str, str]) -> None:
 
 
 def _check_fit(path: Path, bundle: Bundle) -> None:
-    if bundle.model.mel_bins != bundle.fbank.mel_bins:
-        raise BundleError(
-            f"{path}: the model reads {bundle.model.mel_bins} mel bins, but its front end makes "
-            f"{bundle.fbank.mel_bins}: the two do not belong together"
-        )
-    if bundle.model.labels != len(bundle.labels):
-        raise BundleError(
-            f"{path}: the model has {bundle.model.labels} outputs for {len(bundle.labels)} labels"
-        )
+    if not bundle.members:
+        raise BundleError(f"{path}: has no members: expected one network or more")
+    for member in bundle.members:
+        if member.mel_bins != bundle.fbank.mel_bins:
+            raise BundleError(
+                f"{path}: the model reads {member.mel_bins} mel bins, but its front end makes "
+                f"{bundle.fbank.mel_bins}: the two do not belong together"
+            )
+        if member.labels != len(bundle.labels):
+            raise BundleError(
+                f"{path}: the model has {member.labels} outputs for {len(bundle.labels)} labels"
+            )
     slugs = [label.slug for label in bundle.labels]
     if "" in slugs:
         name = bundle.labels[slugs.index("")].name

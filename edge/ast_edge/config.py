@@ -103,7 +103,7 @@ class EngineConfig(Section):
     name: Literal["auto", "openvino", "onnxruntime"] = "auto"
     threads: int = Field(default=0, ge=0)
     """CPU threads; 0 leaves the choice to the engine."""
-    precision: Literal["auto", "f32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Arithmetic of the engine; auto is bf16 where the processor has instructions for it."""
 
 

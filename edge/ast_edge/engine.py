@@ -61,7 +61,7 @@ def open_engine(bundle: Bundle, config: EngineConfig) -> Engine:
 
 def check_fit(engine: Engine, bundle: Bundle) -> None:
     """Run two silent windows: the graph must take and give what the bundle says."""
-    batch = np.full((2, bundle.model.frames, bundle.model.mel_bins), LOG_FLOOR, np.float32)
+    batch = np.full((2, bundle.frames, bundle.fbank.mel_bins), LOG_FLOOR, np.float32)
     clip = engine.run(batch).clip
     # Written so that NaN does not pass.
     if clip.shape != (2, len(bundle.labels)) or not ((clip >= 0) & (clip <= 1)).all():

@@ -37,7 +37,7 @@ class OnnxRuntimeEngine:
             EngineError: if ONNX Runtime cannot load it, or bf16 is asked for.
         """
         if config.precision == "bf16":
-            raise EngineError("onnxruntime computes in f32; set engine.precision to auto or f32")
+            raise EngineError("onnxruntime computes in fp32; set engine.precision to auto or fp32")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = config.threads
         options.log_severity_level = 3  # errors; its warnings mean nothing to a user
@@ -48,7 +48,7 @@ class OnnxRuntimeEngine:
         except FAULTS as exc:
             raise EngineError(f"{bundle.onnx}: {str(exc).splitlines()[0]}") from exc
         threads = f"{config.threads} threads" if config.threads else "all cores"
-        self.description = f"ONNX Runtime {onnxruntime.__version__}, f32, {threads}"
+        self.description = f"ONNX Runtime {onnxruntime.__version__}, fp32, {threads}"
 
     def run(self, fbank: NDArray[np.float32]) -> Scores:
         """Score windows (batch, frames, mel_bins).

@@ -33,7 +33,7 @@ class Pipeline:
     ) -> None:
         """Follow the labels in `settings` with the bundle's front end and window."""
         self.source = source
-        self.listener = Listener(bundle.fbank, bundle.model.frames, hop_seconds)
+        self.listener = Listener(bundle.fbank, bundle.frames, hop_seconds)
         self._tracker = EventTracker(source, settings, new_id)
         self._stream: Stream | None = None
 

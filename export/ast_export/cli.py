@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     onnx.add_argument("--name", help="name of the bundle (that of the folder)")
     onnx.add_argument("--audio", type=Path, required=True, help="recordings to compare on")
     onnx.add_argument(
-        "--weights", choices=["f16", "f32"], default="f32", help="how the file stores the weights"
+        "--weights", choices=["fp16", "fp32"], default="fp32", help="how the file stores the weights"
     )
     onnx.set_defaults(command=_onnx)
     args = parser.parse_args(argv)
@@ -55,7 +55,7 @@ def _onnx(args: argparse.Namespace) -> int:
             args.out,
             name=args.name or args.out.resolve().name,
             audio=args.audio,
-            halve=args.weights == "f16",
+            halve=args.weights == "fp16",
         )
     except ParityError as exc:
         _print_reports(exc.reports)

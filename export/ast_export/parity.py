@@ -18,13 +18,13 @@ from ast_training.model import AudioSpectrogramTransformer
 from ast_training.recordings import read_audio
 from ast_training.validation import windows_of
 
-LIMITS = {"f32": 1e-4, "bf16": 3e-2}
+LIMITS = {"fp32": 1e-4, "bf16": 3e-2}
 """Largest difference in probability that a graph with float32 weights may show, per precision."""
 HALF_WEIGHTS_LIMIT = 1e-2
 """The same for float16 weights."""
 BATCH = 16
 """Windows at a time, as many as a large model has memory for."""
-RUNS = (("onnxruntime", "f32"), ("openvino", "f32"), ("openvino", "bf16"))
+RUNS = (("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"))
 
 log = logging.getLogger(__name__)
 

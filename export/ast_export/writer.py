@@ -90,7 +90,7 @@ def _tree(checkpoint: Checkpoint, name: str, folder: Path) -> dict[str, Any]:
         "format": FORMAT,
         "name": name,
         "fbank": {"kind": FRONT_END} | asdict(checkpoint.fbank),
-        "model": asdict(checkpoint.model),
+        "members": [asdict(checkpoint.model)],
         "labels": labels,
         "calibration": metrics.get("calibration", "none: one threshold for all labels"),
         # An imported or averaged model has none.

@@ -42,7 +42,7 @@ def test_a_bundle_says_everything_about_itself(tiny_model):
     bundle = load_bundle(tiny_model)
     assert bundle.name == "bands"
     assert bundle.fbank == FbankSpec()
-    assert bundle.model.patch == (16, 16)
+    assert bundle.members[0].patch == (16, 16)
     assert bundle.labels == (Label(0, "Hum", ""), Label(1, "Hiss", ""))
     assert bundle.settings[bundle.labels[1]] == TrackerSettings(hold=0.5)
     assert bundle.sha256 == file_sha256(bundle.onnx)
@@ -119,7 +119,7 @@ def test_a_newer_format_is_refused(model_folder):
 
 
 @pytest.mark.parametrize(
-    "key", ["format", "name", "fbank", "model", "labels", "metrics", "licence", "files"]
+    "key", ["format", "name", "fbank", "members", "labels", "metrics", "licence", "files"]
 )
 def test_a_missing_key_is_named(model_folder, key):
     tree = read_tree(model_folder)
@@ -133,10 +133,11 @@ def test_another_front_end_is_refused(model_folder):
     assert "was made for the front end 'librosa-mel', this ast-edge has 'kaldi-fbank'" in message
 
 
-@pytest.mark.parametrize("section", ["fbank", "model"])
+@pytest.mark.parametrize("section", [("fbank",), ("members", 0)])
 def test_an_unknown_setting_is_refused(model_folder, section):
-    tree = altered(model_folder, section, "dither", value=1.0)
-    assert f"{section} has the unknown setting 'dither'" in refusal(model_folder, tree)
+    tree = altered(model_folder, *section, "dither", value=1.0)
+    where = ".".join(map(str, section))
+    assert f"{where} has the unknown setting 'dither'" in refusal(model_folder, tree)
 
 
 @pytest.mark.parametrize(
@@ -146,11 +147,11 @@ def test_an_unknown_setting_is_refused(model_folder, section):
         (("fbank", "sample_rate"), 16000.5, "fbank.sample_rate: "),
         (("fbank", "frame_length_ms"), float("inf"), "at most a second"),
         (("fbank", "window"), "kaiser", "fbank.window: "),
-        (("model", "patch"), [16], "model.patch"),
-        (("model", "patch"), "ab", "model.patch"),
-        (("model", "stride"), [0, 0], "all sizes must be positive"),
-        (("model", "heads"), 0, "all sizes must be positive"),
-        (("model", "labels"), None, "model.labels: .*got None"),
+        (("members", 0, "patch"), [16], "members.0.patch"),
+        (("members", 0, "patch"), "ab", "members.0.patch"),
+        (("members", 0, "stride"), [0, 0], "all sizes must be positive"),
+        (("members", 0, "heads"), 0, "all sizes must be positive"),
+        (("members", 0, "labels"), None, "members.0.labels: .*got None"),
         (("labels", 0, "settings", "on"), 0.1, "expected 0 <= off <= on"),
         (("labels", 0, "settings", "hold"), float("nan"), "must not be negative"),
         (("labels", 0), "Hum", "is malformed"),
@@ -171,8 +172,20 @@ def test_mel_bins_that_do_not_fit_are_refused(model_folder):
 
 
 def test_a_wrong_count_of_labels_is_refused(model_folder):
-    tree = altered(model_folder, "model", "labels", value=3)
+    tree = altered(model_folder, "members", 0, "labels", value=3)
     assert "the model has 3 outputs for 2 labels" in refusal(model_folder, tree)
+
+
+def test_a_bundle_without_members_is_refused(model_folder):
+    assert "has no members" in refusal(model_folder, altered(model_folder, "members", value=[]))
+
+
+def test_the_window_is_that_of_the_longest_member(model_folder):
+    tree = read_tree(model_folder)
+    longer = tree["members"][0] | {"frames": 2 * tree["members"][0]["frames"]}
+    tree = altered(model_folder, "members", value=[*tree["members"], longer])
+    (model_folder / "bundle.json").write_text(json.dumps(tree))
+    assert load_bundle(model_folder).frames == longer["frames"]
 
 
 def test_labels_with_one_topic_name_are_refused(model_folder):
@@ -250,5 +263,5 @@ def _load_or_refuse(folder: Path) -> None:
         bundle = load_bundle(folder)
     except BundleError:
         return
-    assert len(bundle.labels) == bundle.model.labels
+    assert len(bundle.labels) == bundle.members[0].labels
     assert replace(bundle.fbank) == bundle.fbank

@@ -234,7 +234,7 @@ def test_a_slow_engine_drops_the_oldest_windows_of_live_sound(make, bundle, capl
     assert daemon.dropped_windows > 0
     assert daemon.dropped_windows + len(engine.seen) == windows_in(4)
     assert "the engine cannot keep up: 1 windows dropped so far" in caplog.text
-    listener = Listener(bundle.fbank, bundle.model.frames, HOP)
+    listener = Listener(bundle.fbank, bundle.frames, HOP)
     blocks = ListSource("a", sound, live=True).blocks()
     newest = [window for block in blocks for window in listener.feed(block)]
     newest += listener.slide_out()

@@ -88,7 +88,7 @@ def test_any_cutting_gives_the_same_events(detect, block):
 
 
 def test_the_windows_of_a_recording_are_scored_in_batches_and_in_order(bundle):
-    engine, listener = NumpyEngine(), Listener(bundle.fbank, bundle.model.frames, 0.1)
+    engine, listener = NumpyEngine(), Listener(bundle.fbank, bundle.frames, 0.1)
     found = list(score_recording(ArraySource(SOUND), listener, engine, batch=16))
     ends = [window.end for window, _ in found]
     assert ends == sorted(ends)
@@ -96,7 +96,7 @@ def test_the_windows_of_a_recording_are_scored_in_batches_and_in_order(bundle):
 
 
 def test_a_recording_without_a_window_needs_no_engine(bundle):
-    engine, listener = NumpyEngine(), Listener(bundle.fbank, bundle.model.frames, 0.1)
+    engine, listener = NumpyEngine(), Listener(bundle.fbank, bundle.frames, 0.1)
     assert list(score_recording(ArraySource(silence(0.01)), listener, engine)) == []
     assert engine.batches == []
 

@@ -31,7 +31,7 @@ def test_writes_a_bundle_named_as_its_folder_and_prints_the_parity(saved, audio,
 def test_a_failed_comparison_prints_the_parity_and_exits_65(
     saved, audio, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr(parity, "LIMITS", {"f32": -1.0, "bf16": -1.0})
+    monkeypatch.setattr(parity, "LIMITS", {"fp32": -1.0, "bf16": -1.0})
     out = tmp_path / "kitchen"
     assert main(["onnx", saved, "--audio", str(audio), "--out", str(out)]) == 65
     streams = capsys.readouterr()

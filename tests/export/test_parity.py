@@ -42,7 +42,7 @@ def test_every_engine_is_compared_and_holds(written):
     _, reports = written
     assert [(report.engine, report.precision) for report in reports] == list(RUNS)
     assert all(report.holds for report in reports)
-    assert all(report.largest <= 1e-5 for report in reports if report.precision == "f32")
+    assert all(report.largest <= 1e-5 for report in reports if report.precision == "fp32")
 
 
 def test_another_model_than_the_exported_does_not_hold(written, audio):
@@ -64,4 +64,4 @@ def test_more_windows_than_a_batch_are_all_compared(written, checkpoint, tmp_pat
     ("largest", "holds"), [(0.0, True), (1e-4, True), (2e-4, False), (float("nan"), False)]
 )
 def test_parity_holds_within_the_limit_and_not_without_a_number(largest, holds):
-    assert Parity("onnxruntime", "f32", largest, 0.0, 1.0, limit=1e-4).holds is holds
+    assert Parity("onnxruntime", "fp32", largest, 0.0, 1.0, limit=1e-4).holds is holds

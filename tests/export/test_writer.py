@@ -44,7 +44,7 @@ def test_the_edge_accepts_the_bundle(written, checkpoint):
     bundle = load_bundle(written[0])
     assert (bundle.name, bundle.licence) == ("small", "CC0-1.0")
     assert bundle.labels == LABELS
-    assert bundle.model == checkpoint.model
+    assert bundle.members == (checkpoint.model,)
     assert bundle.fbank == checkpoint.fbank
 
 
@@ -123,7 +123,7 @@ def test_an_older_bundle_is_replaced_and_nothing_else_is_left(export, bundle):
 @pytest.fixture
 def strict(monkeypatch):
     """Limits that no engine can keep."""
-    monkeypatch.setattr(parity, "LIMITS", {"f32": -1.0, "bf16": -1.0})
+    monkeypatch.setattr(parity, "LIMITS", {"fp32": -1.0, "bf16": -1.0})
 
 
 def test_a_graph_beyond_the_limits_is_not_written(export, strict, tmp_path):

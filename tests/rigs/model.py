@@ -63,7 +63,7 @@ def make_tree(folder: Path) -> dict[str, Any]:
         "format": FORMAT,
         "name": "bands",
         "fbank": {"kind": FRONT_END} | asdict(FbankSpec()),
-        "model": asdict(model),
+        "members": [asdict(model)],
         "labels": [{"name": name, "mid": "", "settings": settings} for name in LABELS],
         "metrics": {"macro_ap": 1.0},
         "licence": "CC0",

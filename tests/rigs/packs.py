@@ -76,7 +76,7 @@ def recipe_tree(packs: dict[str, dict[str, Any]], **sections: Any) -> dict[str, 
         },
         "mix": {"freq_mask": 0, "time_mask": 0, "examples_per_epoch": 8},
         "optimizer": {"batch": 4, "epochs": 2},
-        "loop": {"precision": "f32"},
+        "loop": {"precision": "fp32"},
         "packs": packs,
     }
     for name, value in sections.items():

@@ -88,7 +88,7 @@ def test_an_average_may_begin_and_end_with_a_resume(tmp_path):
 
 
 def test_the_scale_of_the_loss_survives_a_resume(tmp_path):
-    recipe = recipe_of(loop={"precision": "f16"})
+    recipe = recipe_of(loop={"precision": "fp16"})
     state = start(recipe)
     state.scaler.load_state_dict(state.scaler.state_dict() | {"scale": 128.0})
     state.checkpoint(recipe).save(tmp_path / "last.safetensors")
@@ -223,9 +223,9 @@ def test_a_machine_without_git_can_train(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("precision", "dtype", "scales"),
     [
-        ("f32", torch.float32, False),
+        ("fp32", torch.float32, False),
         ("bf16", torch.bfloat16, False),
-        ("f16", torch.float16, True),
+        ("fp16", torch.float16, True),
     ],
 )
 def test_only_f16_scales_the_loss(precision, dtype, scales):

@@ -223,7 +223,7 @@ def check_finite(state: TrainingState, processes: Processes) -> float:
     if not math.isfinite(total):
         raise TrainingError(
             f"the loss is {total} before step {state.step}: lower optimizer.lr, clip the gradient "
-            "(optimizer.clip_norm) or compute in bf16 or f32 (loop.precision); the last checkpoint "
+            "(optimizer.clip_norm) or compute in bf16 or fp32 (loop.precision); the last checkpoint "
             "is intact"
         )
     state.total.fill_(total)

@@ -86,8 +86,8 @@ class LoopConfig(Section):
     (Patchout and stochastic depth draw anew in every accumulated part.)
     """
 
-    precision: Literal["auto", "f32", "bf16", "f16"] = "auto"
-    """Of the matrix products; auto: bf16 where the processor multiplies it faster. f16 scales the
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Of the matrix products; auto: bf16 where the processor multiplies it faster. fp16 scales the
     loss and skips steps whose gradient overflows."""
     accumulate: int = Field(default=1, gt=0)
     """Parts that a process computes its share of a batch in, one after another."""

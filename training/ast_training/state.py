@@ -31,7 +31,7 @@ class TrainingState:
     """The model as it is called: distributed and compiled where wanted."""
     optimizer: torch.optim.Optimizer
     scaler: GradScaler
-    """Of the loss; active for f16 only."""
+    """Of the loss; active for fp16 only."""
     average: dict[str, Tensor]
     """Exponential moving average of the weights; empty when the recipe wants none."""
     total: Tensor
@@ -209,7 +209,7 @@ def provenance() -> dict[str, str]:
 def _dtype(precision: str, device: torch.device) -> torch.dtype:
     if precision == "auto":
         return torch.bfloat16 if has_bf16(device) else torch.float32
-    return {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}[precision]
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         if args.file
         else MicrophoneSource("listen", args.microphone)
     )
-    listener = Listener(bundle.fbank, bundle.model.frames, args.hop)
+    listener = Listener(bundle.fbank, bundle.frames, args.hop)
     console = Console(highlight=False)
     names, view = [label.name for label in bundle.labels], _View(console, args.top)
     with contextlib.suppress(KeyboardInterrupt), view:

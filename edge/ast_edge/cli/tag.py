@@ -74,7 +74,7 @@ def tag(
     from ast_edge.recording import RecordingSource
 
     source = RecordingSource(path.stem, path, pace="fast")
-    listener = Listener(bundle.fbank, bundle.model.frames, hop)
+    listener = Listener(bundle.fbank, bundle.frames, hop)
     best = np.zeros(len(bundle.labels), np.float32)
     for _, probabilities in score_recording(source, listener, engine):
         best = np.maximum(best, probabilities)

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -15,6 +15,8 @@ from ast_edge.fbank import FbankSpec
 from ast_edge.spec import ModelSpec
 from ast_edge.tracker import TrackerSettings
 from ast_edge.yaml_file import did_you_mean
+
+Precision = Literal["fp32", "fp16"]
 
 FORMAT = 1
 FRONT_END = "kaldi-fbank"
@@ -35,6 +37,8 @@ class Bundle:
     """How each label becomes events unless the configuration says otherwise."""
     sha256: str
     """Of model.onnx."""
+    precision: Precision
+    """Of the graph's arithmetic; TensorRT keeps to it, an engine for CPUs need not."""
     metrics: dict[str, Any]
     licence: str
 
@@ -137,9 +141,17 @@ def _from_tree(folder: Path, tree: dict[str, Any], front_end: dict[str, Any]) ->
         labels=labels,
         settings=settings,
         sha256=str(tree["files"]["model.onnx"]),
+        precision=_precision(tree["precision"]),
         metrics=dict(tree["metrics"]),
         licence=str(tree["licence"]),
     )
+
+
+def _precision(value: str) -> Precision:
+    try:
+        return TypeAdapter[Precision](Precision).validate_python(value)
+    except ValidationError as exc:
+        raise ValueError(f"precision: expected fp32 or fp16, got {value!r:.60}") from exc
 
 
 Made = TypeVar("Made")

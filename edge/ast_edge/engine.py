@@ -15,6 +15,8 @@ from ast_edge.fbank import LOG_FLOOR
 
 log = logging.getLogger(__name__)
 
+CLOSED = "the engine is closed; open it again"
+
 
 @dataclass(frozen=True, eq=False)
 class Scores:
@@ -25,13 +27,25 @@ class Scores:
 
 
 class Engine(Protocol):
-    """A loaded model; `run` is called from one thread at a time."""
+    """A loaded model; any thread may call `run`."""
 
+    name: str
+    """As in the configuration."""
     description: str
     """One line for people: library, version, precision, threads."""
+    precision: str
+    """Of its arithmetic: fp32, fp16 or bf16."""
 
     def run(self, fbank: NDArray[np.float32]) -> Scores:
-        """Score windows (batch, frames, mel_bins), any batch size from 1."""
+        """Score windows (batch, frames, mel_bins), any batch size from 1.
+
+        Raises:
+            EngineError: for windows of another shape, or when it is closed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free memory and device; twice is the same as once."""
         ...
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ast_edge.bundle import Bundle
 from ast_edge.config import EngineConfig
-from ast_edge.engine import Scores
+from ast_edge.engine import CLOSED, Scores
 from ast_edge.errors import EngineError
 
 # On import, ONNX Runtime would write an id to the home directory and report itself to its maker.
@@ -30,6 +30,8 @@ FAULTS = (
 class OnnxRuntimeEngine:
     """A graph in an ONNX Runtime session; the batch size is free."""
 
+    name = "onnxruntime"
+
     def __init__(self, bundle: Bundle, config: EngineConfig) -> None:
         """Load the bundle's graph.
 
@@ -42,24 +44,32 @@ class OnnxRuntimeEngine:
         options.intra_op_num_threads = config.threads
         options.log_severity_level = 3  # errors; its warnings mean nothing to a user
         try:
-            self._session = onnxruntime.InferenceSession(
+            self._session: onnxruntime.InferenceSession | None = onnxruntime.InferenceSession(
                 bundle.onnx, options, providers=["CPUExecutionProvider"]
             )
         except FAULTS as exc:
             raise EngineError(f"{bundle.onnx}: {str(exc).splitlines()[0]}") from exc
+        self.precision: str = bundle.precision
         threads = f"{config.threads} threads" if config.threads else "all cores"
-        self.description = f"ONNX Runtime {onnxruntime.__version__}, fp32, {threads}"
+        self.description = f"ONNX Runtime {onnxruntime.__version__}, {bundle.precision}, {threads}"
 
     def run(self, fbank: NDArray[np.float32]) -> Scores:
         """Score windows (batch, frames, mel_bins).
 
         Raises:
-            EngineError: if the graph does not take windows of this shape.
+            EngineError: if the graph does not take windows of this shape, or it is closed.
         """
+        session = self._session
+        if session is None:
+            raise EngineError(CLOSED)
         try:
-            (clip,) = self._session.run(["clip"], {"fbank": fbank})
+            (clip,) = session.run(["clip"], {"fbank": fbank})
         except (*FAULTS, ValueError) as exc:
             raise EngineError(
                 f"the graph refused windows of shape {fbank.shape}: {str(exc).splitlines()[0]}"
             ) from exc
         return Scores(clip=clip)
+
+    def close(self) -> None:
+        """Free the session."""
+        self._session = None

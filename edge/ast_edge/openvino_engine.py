@@ -1,6 +1,7 @@
 """The engine for CPUs: OpenVINO, in bfloat16 where the processor multiplies it natively."""
 
 import sys
+import threading
 from functools import cache
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from ast_edge.bundle import Bundle
 from ast_edge.config import EngineConfig
-from ast_edge.engine import Scores
+from ast_edge.engine import CLOSED, Scores
 from ast_edge.errors import EngineError
 
 # `import openvino` would report itself to its maker and write an id to the home directory, unless
@@ -30,6 +31,8 @@ def _core() -> openvino.Core:
 class OpenVinoEngine:
     """A graph compiled for the CPU; the batch size is free."""
 
+    name = "openvino"
+
     def __init__(self, bundle: Bundle, config: EngineConfig) -> None:
         """Compile the bundle's graph.
 
@@ -49,13 +52,15 @@ class OpenVinoEngine:
         if config.threads:
             settings["INFERENCE_NUM_THREADS"] = config.threads
         try:
-            self._model = core.compile_model(core.read_model(bundle.onnx), "CPU", settings)
-            self._takes = self._model.input("fbank").get_partial_shape()
-            self._clip = self._model.output("clip")
+            model = core.compile_model(core.read_model(bundle.onnx), "CPU", settings)
+            self._takes = model.input("fbank").get_partial_shape()
+            model.output("clip")  # raises if there is none
         except RuntimeError as exc:
             raise EngineError(f"{bundle.onnx}: {str(exc).strip().splitlines()[-1]}") from exc
-        self._request = self._model.create_infer_request()
-        threads = self._model.get_property("INFERENCE_NUM_THREADS")
+        self._request: openvino.InferRequest | None = model.create_infer_request()
+        self._one_at_a_time = threading.Lock()
+        self.precision: str = precision
+        threads = model.get_property("INFERENCE_NUM_THREADS")
         version = openvino.__version__.split("-")[0]
         self.description = f"OpenVINO {version}, {precision}, {threads} threads"
 
@@ -63,18 +68,26 @@ class OpenVinoEngine:
         """Score windows (batch, frames, mel_bins).
 
         Raises:
-            EngineError: if the graph does not take windows of this shape.
+            EngineError: if the graph does not take windows of this shape, or it is closed.
         """
         # OpenVINO itself would compute something from windows of any shape.
         if not self._takes.compatible(openvino.PartialShape(list(fbank.shape))):
             raise EngineError(
                 f"the graph refused windows of shape {fbank.shape}: expected {self._takes}"
             )
-        try:
-            results = self._request.infer({"fbank": fbank})
-        except RuntimeError as exc:
-            raise EngineError(
-                f"the graph refused windows of shape {fbank.shape}: "
-                f"{str(exc).strip().splitlines()[-1]}"
-            ) from exc
-        return Scores(clip=np.array(results[self._clip], np.float32))
+        with self._one_at_a_time:
+            if self._request is None:
+                raise EngineError(CLOSED)
+            try:
+                results = self._request.infer({"fbank": fbank})
+            except RuntimeError as exc:
+                raise EngineError(
+                    f"the graph refused windows of shape {fbank.shape}: "
+                    f"{str(exc).strip().splitlines()[-1]}"
+                ) from exc
+            return Scores(clip=np.array(results["clip"], np.float32))
+
+    def close(self) -> None:
+        """Free the compiled graph."""
+        with self._one_at_a_time:
+            self._request = None

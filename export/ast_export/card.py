@@ -4,51 +4,75 @@ A card states what was measured and what is known. An imported model was trained
 says where it came from, and claims nothing else.
 """
 
+from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import Any
 
 from ast_training.checkpoint import Checkpoint
 
 
-def model_card(checkpoint: Checkpoint, tree: dict[str, Any]) -> str:
-    """Write the card of a bundle as Markdown, from the checkpoint and `bundle.json`."""
+def model_card(members: Sequence[Checkpoint], tree: dict[str, Any]) -> str:
+    """Write the card of a bundle as Markdown, from its checkpoints and `bundle.json`."""
+    recipes = {member.recipe.get("name", ""): member.recipe for member in members}
     sections = {
-        "Data": _data(checkpoint.recipe),
+        "Data": _unique(_data(recipe) for recipe in recipes.values()),
         "Quality": _quality(tree),
-        "Limits": _limits(checkpoint.recipe),
+        "Limits": _unique(_limits(recipe) for recipe in recipes.values()),
         "Parity with the trained model": _parity(tree),
         "Provenance": [f"- {key}: {value}" for key, value in tree["provenance"].items()],
     }
-    lines = _summary(checkpoint, tree)
+    lines = _summary(members, tree)
     for title, section in sections.items():
         lines += ["", f"## {title}", "", *section]
     return "\n".join(lines) + "\n"
 
 
-def _summary(checkpoint: Checkpoint, tree: dict[str, Any]) -> list[str]:
-    recipe, model, metrics = checkpoint.recipe, checkpoint.model, tree["metrics"]
-    parameters = sum(weights.numel() for weights in checkpoint.weights.values())
-    seconds = checkpoint.fbank.samples_in(model.frames) / checkpoint.fbank.sample_rate
+def _unique(sections: Iterable[list[str]]) -> list[str]:
+    """Join what the recipes have to say, each line once."""
+    return list(dict.fromkeys(line for section in sections for line in section))
+
+
+def _summary(members: Sequence[Checkpoint], tree: dict[str, Any]) -> list[str]:
+    metrics, several = tree["metrics"], len(members) > 1
     quality = "not measured here"
     if metrics:
         quality = f"**{metrics['macro_ap']:.3f}** on {metrics['recordings']} held-out recordings"
+    opening = "An Audio Spectrogram Transformer (Gong et al. 2021)"
+    rows = _rows(members[0])
+    if several:
+        opening = f"An ensemble of {len(members)} Audio Spectrogram Transformers (Gong et al. 2021)"
+        rows = {
+            f"Member {number}": "; ".join(_rows(member).values())
+            for number, member in enumerate(members, 1)
+        }
+    rows |= {
+        "Computes in": f"{tree['precision']}, weights stored in {tree['weights']}",
+        "Licence of the weights": tree["licence"],
+        "Macro AP": quality,
+    }
     return [
         f"# Model card: `{tree['name']}`",
         "",
-        "An Audio Spectrogram Transformer (Gong et al. 2021) that hears "
-        f"{len(checkpoint.labels)} sounds. Written by `ast-export onnx`.",
+        f"{opening} that hears {len(members[0].labels)} sounds. Written by `ast-export onnx`.",
+        *(["Its answer is the mean of its members' probabilities."] if several else []),
         "",
         "| | |",
         "|---|---|",
-        f"| Size | {parameters / 1e6:.1f} M parameters, width {model.width}, "
-        f"{model.depth} blocks |",
-        f"| Window | {seconds:.2f} s ({model.frames} frames), patches of {model.patch[0]} mel bins "
-        f"by {model.patch[1]} frames, stride {model.stride[0]} by {model.stride[1]} |",
-        f"| Trained | {_training(checkpoint)} |",
-        *([f"| Recipe | `{recipe['name']}` |"] if recipe else []),
-        f"| Licence of the weights | {tree['licence']} |",
-        f"| Macro AP | {quality} |",
+        *(f"| {name} | {value} |" for name, value in rows.items()),
     ]
+
+
+def _rows(checkpoint: Checkpoint) -> dict[str, str]:
+    model, recipe = checkpoint.model, checkpoint.recipe
+    parameters = sum(weights.numel() for weights in checkpoint.weights.values())
+    seconds = checkpoint.fbank.samples_in(model.frames) / checkpoint.fbank.sample_rate
+    rows = {
+        "Size": f"{parameters / 1e6:.1f} M parameters, width {model.width}, {model.depth} blocks",
+        "Window": f"{seconds:.2f} s ({model.frames} frames), patches of {model.patch[0]} mel bins "
+        f"by {model.patch[1]} frames, stride {model.stride[0]} by {model.stride[1]}",
+        "Trained": _training(checkpoint),
+    }
+    return rows | ({"Recipe": f"`{recipe['name']}`"} if recipe else {})
 
 
 def _training(checkpoint: Checkpoint) -> str:
@@ -132,11 +156,18 @@ def _limits(recipe: dict[str, Any]) -> list[str]:
 
 def _parity(tree: dict[str, Any]) -> list[str]:
     return [
-        "| engine | precision | largest difference | mean | same first label |",
-        "|---|---|---|---|---|",
+        "| engine | precision | largest difference | mean | same first label | same first five "
+        "| mAP |",
+        "|---|---|---|---|---|---|---|",
         *(
             f"| {r['engine']} | {r['precision']} | {r['largest']:.1e} | {r['mean']:.1e} | "
-            f"{r['top1']:.1%} |"
+            f"{r['top1']:.1%} | {r['top5']:.1%} | {_map(r)} |"
             for r in tree["parity"]
         ),
     ]
+
+
+def _map(report: dict[str, Any]) -> str:
+    if report["map"] is None:
+        return "not measured"
+    return f"{report['map']:.4f} ({report['map_change']:+.4f})"

@@ -1,32 +1,35 @@
 """Proof that a graph says what the trained model says."""
 
-import logging
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from ast_edge.bundle import load_bundle
+from ast_edge.bundle import Bundle
 from ast_edge.config import EngineConfig
-from ast_edge.engine import open_engine
-from ast_edge.errors import AudioError
-from ast_edge.fbank import FbankSpec, fbank
-from ast_training.datasets.decoding import AUDIO_SUFFIXES
-from ast_training.model import AudioSpectrogramTransformer
-from ast_training.recordings import read_audio
-from ast_training.validation import windows_of
+from ast_edge.engine import Engine, open_engine
+from ast_export.recordings import Labelled
 
-LIMITS = {"fp32": 1e-4, "bf16": 3e-2}
-"""Largest difference in probability that a graph with float32 weights may show, per precision."""
-HALF_WEIGHTS_LIMIT = 1e-2
-"""The same for float16 weights."""
+if TYPE_CHECKING:
+    from ast_export.compression import Storage
+
+Probabilities = NDArray[np.float32]
+
+LIMITS = {"fp32": 1e-4, "fp16": 1e-2, "bf16": 3e-2}
+"""Largest difference in probability that a graph may show, per precision of its arithmetic."""
+STORAGE_LIMITS = {"fp32": 0.0, "fp16": 1e-2, "int8": 5e-2}
+"""The same for weights that are stored with fewer bits; the wider of both counts."""
+MAP_LIMIT = 0.002
+"""Largest change of the mean average precision on labelled recordings."""
 BATCH = 16
 """Windows at a time, as many as a large model has memory for."""
-RUNS = (("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"))
-
-log = logging.getLogger(__name__)
+RUNS = {
+    "fp32": (("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16")),
+    "fp16": (("onnxruntime", "auto"), ("openvino", "fp32"), ("openvino", "bf16")),
+}
+"""Engines and their settings by the precision of the graph."""
 
 
 @dataclass(frozen=True)
@@ -40,65 +43,84 @@ class Parity:
     mean: float
     top1: float
     """Share of windows with the same first label."""
+    top5: float
+    """Mean share of the five first labels that are the same; of fewer labels, all but one."""
+    not_finite: int
+    """Answers that are no number."""
     limit: float
+    map: float | None = None
+    """Mean average precision of this engine on the labelled recordings, if there were any."""
+    map_change: float | None = None
+    """Its difference to that of PyTorch."""
 
     @property
     def holds(self) -> bool:
-        """Whether the difference is within the limit; NaN is not."""
-        return self.largest <= self.limit
+        """Whether all differences are within the limits; NaN is not."""
+        near = self.largest <= self.limit and not self.not_finite
+        return near and (self.map_change is None or abs(self.map_change) <= MAP_LIMIT)
+
+
+def split(windows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Cut windows into batches."""
+    return np.split(windows, range(BATCH, len(windows), BATCH))
+
+
+def engine_probabilities(engine: Engine, windows: NDArray[np.float32]) -> Probabilities:
+    """Return what an engine says (n, labels) of windows (n, frames, mels)."""
+    return np.concatenate([engine.run(batch).clip for batch in split(windows)])
 
 
 def compare(
-    model: AudioSpectrogramTransformer, folder: Path, windows: NDArray[np.float32], halved: bool
+    bundle: Bundle,
+    expected: Probabilities,
+    windows: NDArray[np.float32],
+    storage: "Storage",
+    labelled: Labelled | None = None,
 ) -> list[Parity]:
-    """Run the bundle in `folder` on windows (n, frames, mels) through every engine."""
-    bundle = load_bundle(folder)
-    batches = np.split(windows, range(BATCH, len(windows), BATCH))
-    with torch.inference_mode():
-        outputs = [model.probabilities(torch.from_numpy(batch)).numpy() for batch in batches]
-    expected = np.concatenate(outputs)
+    """Run a bundle through every engine and hold its answers against the `expected` ones.
+
+    With `labelled`, the windows are those of its recordings.
+    """
     reports = []
-    for name, precision in RUNS:
+    for name, precision in RUNS[bundle.precision]:
         config = EngineConfig.model_validate({"name": name, "precision": precision})
-        engine = open_engine(bundle, config)
-        found = np.concatenate([engine.run(batch).clip for batch in batches])
-        difference = np.abs(found - expected)
-        reports.append(
-            Parity(
-                engine=name,
-                precision=precision,
-                largest=float(difference.max()),
-                mean=float(difference.mean()),
-                top1=float((found.argmax(axis=1) == expected.argmax(axis=1)).mean()),
-                limit=max(LIMITS[precision], HALF_WEIGHTS_LIMIT if halved else 0.0),
-            )
-        )
+        with closing(open_engine(bundle, config)) as engine:
+            found = engine_probabilities(engine, windows)
+        limit = max(LIMITS[bundle.precision], LIMITS[engine.precision], STORAGE_LIMITS[storage])
+        reports.append(difference(engine, expected, found, limit, labelled))
     return reports
 
 
-def audio_windows(
-    folder: Path, spec: FbankSpec, frames: int, most: int = 256
-) -> NDArray[np.float32]:
-    """Cut the recordings of a folder into windows (n, frames, mels).
+def difference(
+    engine: Engine,
+    expected: Probabilities,
+    found: Probabilities,
+    limit: float,
+    labelled: Labelled | None = None,
+) -> Parity:
+    """Measure how far the answers (n, labels) of an engine are from the expected ones."""
+    away = np.abs(found - expected)
+    quality = change = None
+    if labelled and np.isfinite(found).all():
+        quality = labelled.mean_average_precision(found)
+        change = quality - labelled.mean_average_precision(expected)
+    return Parity(
+        engine=engine.name,
+        precision=engine.precision,
+        largest=float(away.max()),
+        mean=float(away.mean()),
+        top1=agreement(expected, found, 1),
+        top5=agreement(expected, found, 5),
+        not_finite=int((~np.isfinite(found)).sum()),
+        limit=limit,
+        map=quality,
+        map_change=change,
+    )
 
-    Recordings that cannot be used are named in the log and left out.
 
-    Raises:
-        AudioError: if there is none that can be used.
-    """
-    windows: list[NDArray[np.float32]] = []
-    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES):
-        try:
-            features = fbank(read_audio(path, spec.sample_rate), spec)
-        except AudioError as exc:
-            log.warning("left out: %s", exc)
-            continue
-        windows += windows_of(features, frames, frames)
-        if len(windows) >= most:
-            break
-    if not windows:
-        raise AudioError(
-            f"{folder}: expected recordings to compare on "
-            f"({', '.join(sorted(AUDIO_SUFFIXES))}), found none that can be used"
-        )
-    return np.stack(windows[:most])
+def agreement(expected: Probabilities, found: Probabilities, first: int) -> float:
+    """Return the mean share of the `first` labels that both name, in any order."""
+    first = min(first, max(1, expected.shape[1] - 1))  # all labels are always the same ones
+    ranks = [np.argsort(-scores, axis=1, kind="stable")[:, :first] for scores in (expected, found)]
+    same = [len(set(a) & set(b)) for a, b in zip(*ranks, strict=True)]
+    return float(np.mean(same) / first)

@@ -3,24 +3,21 @@
 import json
 import shutil
 import tempfile
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ast_edge.bundle import FORMAT, FRONT_END, file_sha256
-from ast_edge.errors import BundleError
-from ast_edge.tracker import TrackerSettings
+from ast_edge.bundle import Precision, load_bundle
+from ast_edge.errors import BundleError, ConfigError
 from ast_export.card import model_card
-from ast_export.graph import export_graph, halve_weights
-from ast_export.parity import Parity, audio_windows, compare
+from ast_export.compression import Storage, compress_weights
+from ast_export.description import describe
+from ast_export.graph import OPSET, export_graph
+from ast_export.merged import MergedModel, pytorch_probabilities
+from ast_export.parity import Parity, compare
+from ast_export.recordings import audio_windows, labelled_windows
 from ast_training.checkpoint import Checkpoint
-
-OFF_SHARE = 0.2
-"""Of a label's on threshold. Low, because it tells how far back and forth a sound reaches that is
-certain somewhere."""
 
 
 class ParityError(Exception):
@@ -32,74 +29,83 @@ class ParityError(Exception):
         self.reports = reports
 
 
-def write_bundle(
-    checkpoint: Checkpoint, out: Path, *, name: str, audio: Path, halve: bool
-) -> list[Parity]:
-    """Export a checkpoint to the folder `out` and return the parity reports.
+@dataclass(frozen=True)
+class ExportOptions:
+    """How a bundle is made."""
+
+    name: str
+    audio: Path | None = None
+    """Folder of recordings to compare on."""
+    labelled: Path | None = None
+    """The same in sub-folders named as labels: the mean average precision is compared as well."""
+    precision: Precision = "fp32"
+    """Arithmetic of the graph."""
+    weights: Storage = "fp32"
+    """How the file stores the weights of an fp32 graph."""
+    opset: int = OPSET
+
+    def __post_init__(self) -> None:
+        if self.precision == "fp16" and self.weights != "fp32":
+            raise ConfigError(
+                f"--weights {self.weights} is for graphs that compute in fp32; one of --precision "
+                "fp16 stores float16 as it is"
+            )
+        if bool(self.audio) == bool(self.labelled):
+            raise ConfigError("expected recordings to compare on: give --audio or --labelled")
+
+
+def write_bundle(members: Sequence[Checkpoint], out: Path, options: ExportOptions) -> list[Parity]:
+    """Export a model, or the members of an ensemble, to the folder `out`; return the parity.
 
     The folder appears, or replaces the one that was there, only when the graph has been compared
-    with the model on the recordings in `audio` and is within the limits.
+    with the model on recordings and is within the limits.
 
     Raises:
         ParityError: if it is not; nothing is written then.
-        AudioError: if there are no recordings to compare on, or one cannot be used.
+        AudioError: if there are no recordings to compare on, or none can be used.
         BundleError: if `out` is a folder of something else, or cannot be written.
+        ConfigError: if the opset is too old.
     """
     out = out.resolve()
     if out.exists() and not (out / "bundle.json").is_file():
         raise BundleError(f"{out}: exists and is no bundle to replace; choose a new folder")
-    windows = audio_windows(audio, checkpoint.fbank, checkpoint.model.frames)
     try:
-        return _write_bundle(checkpoint, out, name, windows, halve)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
+            folder = Path(scratch) / out.name
+            reports = _fill(folder, members, options)
+            _replace(folder, out)
     except OSError as exc:
         raise BundleError(f"{out}: cannot be written: {exc}") from exc
-
-
-def _write_bundle(
-    checkpoint: Checkpoint, out: Path, name: str, windows: NDArray[np.float32], halve: bool
-) -> list[Parity]:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
-        folder = Path(scratch) / out.name
-        folder.mkdir()
-        export_graph(checkpoint.build(), folder / "model.onnx")
-        if halve:
-            halve_weights(folder / "model.onnx")
-        tree = _tree(checkpoint, name, folder)
-        _write_json(folder / "bundle.json", tree)
-        reports = compare(checkpoint.build(), folder, windows, halve)
-        if not all(report.holds for report in reports):
-            raise ParityError(reports)
-        tree["parity"] = [asdict(report) for report in reports]
-        _write_json(folder / "bundle.json", tree)
-        (folder / "MODEL_CARD.md").write_text(model_card(checkpoint, tree), encoding="utf-8")
-        _replace(folder, out)
     return reports
 
 
-def _tree(checkpoint: Checkpoint, name: str, folder: Path) -> dict[str, Any]:
-    metrics, provenance = checkpoint.metrics, checkpoint.provenance
-    thresholds = metrics.get("thresholds", {})
-    defaults = TrackerSettings()
-    labels = []
-    for label in checkpoint.labels:
-        on = thresholds.get(label.name, defaults.on)
-        settings = TrackerSettings(on=on, off=round(OFF_SHARE * on, 3))
-        labels.append({"name": label.name, "mid": label.mid, "settings": asdict(settings)})
-    return {
-        "format": FORMAT,
-        "name": name,
-        "fbank": {"kind": FRONT_END} | asdict(checkpoint.fbank),
-        "members": [asdict(checkpoint.model)],
-        "labels": labels,
-        "calibration": metrics.get("calibration", "none: one threshold for all labels"),
-        # An imported or averaged model has none.
-        "metrics": {k: metrics[k] for k in ("macro_ap", "recordings", "labels") if k in metrics},
-        "provenance": provenance | ({"epochs": str(checkpoint.epoch)} if checkpoint.recipe else {}),
-        # An imported model has no recipe that could state it.
-        "licence": checkpoint.recipe.get("licence", provenance.get("licence", "")),
-        "files": {"model.onnx": file_sha256(folder / "model.onnx")},
-    }
+def _fill(folder: Path, members: Sequence[Checkpoint], options: ExportOptions) -> list[Parity]:
+    """Write all files of a bundle to a new folder."""
+    frames = max(member.model.frames for member in members)
+    labels, spec = members[0].labels, members[0].fbank
+    labelled = None
+    if options.labelled:
+        labelled = labelled_windows(options.labelled, labels, spec, frames)
+        windows = labelled.windows
+    elif options.audio:
+        windows = audio_windows(options.audio, spec, frames)
+    folder.mkdir()
+    graph = folder / "model.onnx"
+    models = [member.build(share=True) for member in members]
+    export_graph(MergedModel(models, half=options.precision == "fp16"), graph, options.opset)
+    del models  # hundreds of megabytes each
+    compress_weights(graph, options.weights)
+    tree = describe(members, folder, options.name, options.precision, options.weights)
+    _write_json(folder / "bundle.json", tree)
+    expected = pytorch_probabilities(members, windows)
+    reports = compare(load_bundle(folder), expected, windows, options.weights, labelled)
+    if not all(report.holds for report in reports):
+        raise ParityError(reports)
+    tree["parity"] = [asdict(report) for report in reports]
+    _write_json(folder / "bundle.json", tree)
+    (folder / "MODEL_CARD.md").write_text(model_card(members, tree), encoding="utf-8")
+    return reports
 
 
 def _write_json(path: Path, tree: dict[str, Any]) -> None:

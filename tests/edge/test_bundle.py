@@ -119,7 +119,8 @@ def test_a_newer_format_is_refused(model_folder):
 
 
 @pytest.mark.parametrize(
-    "key", ["format", "name", "fbank", "members", "labels", "metrics", "licence", "files"]
+    "key",
+    ["format", "name", "fbank", "members", "precision", "labels", "metrics", "licence", "files"],
 )
 def test_a_missing_key_is_named(model_folder, key):
     tree = read_tree(model_folder)
@@ -158,6 +159,7 @@ def test_an_unknown_setting_is_refused(model_folder, section):
         (("files",), ["model.onnx"], "is malformed"),
         (("files", "model.onnx"), 7, "is malformed"),
         (("metrics",), None, "is malformed"),
+        (("precision",), "f16", "precision: expected fp32 or fp16, got 'f16'"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused(model_folder, path, value, message):

@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
 import numpy as np
@@ -191,6 +192,44 @@ def test_an_engine_leaves_nothing_in_the_home_directory(tiny_model, tmp_path, na
         timeout=60,
     )
     assert list(home.rglob("*")) == []
+
+
+@every_engine
+def test_the_same_windows_always_have_the_same_scores(engines, name):
+    first = engines[name].run(windows(3)).clip
+    assert all(np.array_equal(engines[name].run(windows(3)).clip, first) for _ in range(5))
+
+
+@every_engine
+def test_threads_may_share_an_engine(engines, name):
+    batches = [windows(size) for size in range(1, 9)] * 4
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda fbank: engines[name].run(fbank).clip, batches))
+    for fbank, clip in zip(batches, found, strict=True):
+        assert clip == pytest.approx(scores(fbank), abs=1e-5)
+
+
+@every_engine
+def test_an_engine_can_be_closed_and_opened_again(bundle, name):
+    fbank = windows(2)
+    for _ in range(3):
+        engine = open_engine(bundle, exact(name))
+        assert engine.run(fbank).clip == pytest.approx(scores(fbank), abs=1e-5)
+        engine.close()
+        engine.close()
+
+
+@every_engine
+def test_a_closed_engine_says_so(bundle, name):
+    engine = open_engine(bundle, exact(name))
+    engine.close()
+    with pytest.raises(EngineError, match="is closed"):
+        engine.run(windows(1))
+
+
+@every_engine
+def test_an_engine_knows_its_name_and_precision(engines, name):
+    assert (engines[name].name, engines[name].precision) == (name, "fp32")
 
 
 @every_engine

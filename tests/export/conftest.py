@@ -8,7 +8,8 @@ from rigs.checkpoints import random_checkpoint
 from rigs.packs import hiss, tone
 
 from ast_export.graph import export_graph
-from ast_export.writer import write_bundle
+from ast_export.merged import MergedModel
+from ast_export.writer import ExportOptions, write_bundle
 
 # The models of these tests are so small that sharing the work between threads costs more.
 torch.set_num_threads(1)
@@ -35,7 +36,7 @@ def checkpoint():
 def graph(checkpoint, tmp_path_factory):
     """The exported graph."""
     path = tmp_path_factory.mktemp("graph") / "model.onnx"
-    export_graph(checkpoint.build(), path)
+    export_graph(MergedModel([checkpoint.build()]), path)
     return path
 
 
@@ -43,7 +44,7 @@ def graph(checkpoint, tmp_path_factory):
 def written(checkpoint, audio, tmp_path_factory):
     """A bundle and the reports of its export."""
     folder = tmp_path_factory.mktemp("bundles") / "small"
-    return folder, write_bundle(checkpoint, folder, name="small", audio=audio, halve=False)
+    return folder, write_bundle([checkpoint], folder, ExportOptions("small", audio=audio))
 
 
 @pytest.fixture

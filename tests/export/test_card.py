@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -45,7 +46,7 @@ def test_card_shows_the_parity_of_every_engine(card, written):
 
 def test_card_is_written_of_the_checkpoint_and_the_tree_alone(card, checkpoint, written):
     tree = json.loads((written[0] / "bundle.json").read_text(encoding="utf-8"))
-    assert model_card(checkpoint, tree) == card
+    assert model_card([checkpoint], tree) == card
 
 
 # What was not trained or measured here
@@ -62,7 +63,7 @@ def imported(checkpoint, tree):
     source = {"imported from": "hf:MIT/some@abc", "sha256": "0123", "licence": "BSD-3-Clause"}
     tree |= {"metrics": {}, "provenance": source, "licence": "BSD-3-Clause"}
     foreign = replace(checkpoint, recipe={}, metrics={}, epoch=0, provenance=source)
-    return model_card(foreign, tree)
+    return model_card([foreign], tree)
 
 
 def test_card_of_an_imported_model_says_where_it_comes_from(imported):
@@ -80,7 +81,7 @@ def test_card_of_an_imported_model_states_no_figure_that_was_not_measured(import
 
 
 def test_card_of_a_model_without_metrics_states_its_training_all_the_same(checkpoint, tree):
-    card = model_card(replace(checkpoint, metrics={}), tree | {"metrics": {}})
+    card = model_card([replace(checkpoint, metrics={})], tree | {"metrics": {}})
     assert "| Trained | 3 epochs of 640 composed examples, from random weights |" in card
     assert "| Macro AP | not measured here |" in card
 
@@ -90,13 +91,22 @@ def test_card_says_what_training_started_from_and_how_much_it_saw(checkpoint, tr
         "init": {"source": "models/deit.pth"},
         "mix": {"examples_per_epoch": 640},
     }
-    card = model_card(replace(checkpoint, recipe=recipe), tree)
+    card = model_card([replace(checkpoint, recipe=recipe)], tree)
     trained = "3 epochs of 640 composed examples, from the weights of `deit.pth`"
     assert f"| Trained | {trained} |" in card
 
 
 def test_card_names_the_clips_of_a_recipe_without_packs(checkpoint, tree):
     recipe = checkpoint.recipe | {"packs": {}, "data": {"folder": "data/esc50"}}
-    card = model_card(replace(checkpoint, recipe=recipe), tree)
+    card = model_card([replace(checkpoint, recipe=recipe)], tree)
     assert "Clips of `esc50`" in card
     assert "no source stands on both sides" not in card
+
+
+def test_card_of_an_ensemble_says_what_every_member_is(checkpoint, tree):
+    other = replace(checkpoint, recipe=checkpoint.recipe | {"name": "other"}, epoch=7)
+    card = model_card([checkpoint, other], tree | {"metrics": {}})
+    assert "An ensemble of 2 Audio Spectrogram Transformers" in card
+    assert "| Member 1 |" in card
+    assert re.search(r"\| Member 2 \|.*7 epochs.*`other` \|", card)
+    assert card.count("- `sounds`") == 1

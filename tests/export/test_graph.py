@@ -1,5 +1,4 @@
 import logging
-import shutil
 import warnings
 from collections import Counter
 
@@ -10,7 +9,10 @@ import pytest
 import torch
 from rigs.checkpoints import random_checkpoint
 
-from ast_export.graph import export_graph, halve_weights
+import ast_export.graph as graph_module
+from ast_edge.errors import ConfigError
+from ast_export.graph import export_graph
+from ast_export.merged import MergedModel
 
 
 def run(path, windows):
@@ -62,7 +64,7 @@ def test_attention_is_written_out_without_a_mask_and_shapes(graph):
 def test_softmax_models_keep_their_activation(tmp_path):
     spec = random_checkpoint().model
     softmax = random_checkpoint(model=type(spec)(**vars(spec) | {"activation": "softmax"}))
-    export_graph(softmax.build(), tmp_path / "model.onnx")
+    export_graph(MergedModel([softmax.build()]), tmp_path / "model.onnx")
     found = run(tmp_path / "model.onnx", windows(2))
     np.testing.assert_allclose(found, expected(softmax, 2), atol=1e-5)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
@@ -71,37 +73,28 @@ def test_softmax_models_keep_their_activation(tmp_path):
 def test_the_exporter_says_nothing(checkpoint, tmp_path, caplog, capfd):
     with warnings.catch_warnings(record=True) as warned, caplog.at_level(logging.INFO):
         warnings.simplefilter("always")
-        export_graph(checkpoint.build(), tmp_path / "model.onnx")
+        export_graph(MergedModel([checkpoint.build()]), tmp_path / "model.onnx")
     assert [str(w.message) for w in warned] == []
     assert [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING] == []
     assert capfd.readouterr() == ("", "")
 
 
-# Half the size
+def test_an_opset_without_the_operators_is_refused(checkpoint, tmp_path):
+    with pytest.raises(ConfigError, match=r"opset 17 .* expected 18 or newer"):
+        export_graph(MergedModel([checkpoint.build()]), tmp_path / "model.onnx", opset=17)
+    assert list(tmp_path.iterdir()) == []
 
 
-@pytest.fixture
-def halved(graph, tmp_path):
-    path = shutil.copy(graph, tmp_path / "model.onnx")
-    halve_weights(path)
-    return path
+def test_a_newer_opset_says_the_same(checkpoint, tmp_path):
+    export_graph(MergedModel([checkpoint.build()]), tmp_path / "model.onnx", opset=20)
+    assert onnx.load(tmp_path / "model.onnx").opset_import[0].version == 20
+    found = run(tmp_path / "model.onnx", windows(2))
+    np.testing.assert_allclose(found, expected(checkpoint, 2), atol=1e-5)
 
 
-def test_halving_the_weights_halves_the_file(checkpoint, graph, halved):
-    saved = graph.stat().st_size - halved.stat().st_size
-    parameters = sum(weights.numel() for weights in checkpoint.weights.values())
-    assert saved == pytest.approx(2 * parameters, rel=0.1)
-
-
-def test_halved_weights_are_within_a_hundredth(checkpoint, halved):
-    difference = np.abs(run(halved, windows(5)) - expected(checkpoint, 5))
-    assert 0 < difference.max() <= 1e-2
-
-
-def test_small_weights_and_all_arithmetic_stay_float32(halved):
-    model = onnx.load(halved)
-    halves = [t for t in model.graph.initializer if t.data_type == onnx.TensorProto.FLOAT16]
-    assert halves
-    assert all(np.prod(tensor.dims) >= 1024 for tensor in halves)
-    casts = {node.input[0] for node in model.graph.node if node.op_type == "Cast"}
-    assert {tensor.name for tensor in halves} <= casts
+def test_weights_too_large_for_one_file_lie_beside_it(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(graph_module, "LARGEST", 1000)
+    export_graph(MergedModel([checkpoint.build()]), tmp_path / "model.onnx")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.onnx", "model.onnx.data"]
+    found = run(tmp_path / "model.onnx", windows(2))
+    np.testing.assert_allclose(found, expected(checkpoint, 2), atol=1e-5)

@@ -1,54 +1,36 @@
-import shutil
-
 import numpy as np
 import pytest
 import soundfile
 from rigs.checkpoints import random_checkpoint
 from rigs.packs import hiss
 
-from ast_edge.errors import AudioError
-from ast_edge.fbank import LOG_FLOOR, FbankSpec
-from ast_export.parity import BATCH, RUNS, Parity, audio_windows, compare
+from ast_edge.bundle import load_bundle
+from ast_edge.fbank import FbankSpec
+from ast_export.merged import pytorch_probabilities
+from ast_export.parity import BATCH, MAP_LIMIT, Parity, agreement, compare
+from ast_export.recordings import Labelled, audio_windows
 
 SPEC = FbankSpec()
+RUNS = [("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16")]
 
 
-def test_recordings_of_a_folder_become_windows(audio):
-    windows = audio_windows(audio, SPEC, 64)
-    assert windows.shape == (1 + 4 + 2, 64, 128)  # QUIET.WAV, hiss.wav, tone.flac
-    assert (windows[0] == np.float32(LOG_FLOOR)).all()
-
-
-def test_no_more_windows_are_made_than_asked_for(audio):
-    assert len(audio_windows(audio, SPEC, 64, most=3)) == 3
-
-
-@pytest.mark.parametrize("folder", ["empty", "not there"])
-def test_a_folder_without_recordings_is_refused(tmp_path, folder):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(AudioError, match=r"recordings .*\.mp3, \.ogg.*none"):
-        audio_windows(tmp_path / folder, SPEC, 64)
-
-
-def test_a_recording_that_cannot_be_used_is_named_and_left_out(audio, tmp_path, caplog):
-    shutil.copytree(audio, tmp_path / "all")
-    (tmp_path / "all" / "bad.wav").write_bytes(b"RIFF")
-    windows = audio_windows(tmp_path / "all", SPEC, 64)
-    assert "bad.wav" in caplog.text
-    assert np.array_equal(windows, audio_windows(audio, SPEC, 64))
+def compared(folder, checkpoint, windows, labelled=None):
+    expected = pytorch_probabilities([checkpoint], windows)
+    return compare(load_bundle(folder), expected, windows, "fp32", labelled)
 
 
 def test_every_engine_is_compared_and_holds(written):
     _, reports = written
-    assert [(report.engine, report.precision) for report in reports] == list(RUNS)
+    assert [(report.engine, report.precision) for report in reports] == RUNS
     assert all(report.holds for report in reports)
     assert all(report.largest <= 1e-5 for report in reports if report.precision == "fp32")
+    assert all(report.top1 == 1 for report in reports if report.precision == "fp32")
 
 
 def test_another_model_than_the_exported_does_not_hold(written, audio):
     other = random_checkpoint()
     other.weights["mlp_head.1.bias"][0] += 0.5
-    reports = compare(other.build(), written[0], audio_windows(audio, SPEC, 64), halved=False)
+    reports = compared(written[0], other, audio_windows(audio, SPEC, 64))
     assert not any(report.holds for report in reports)
 
 
@@ -57,11 +39,42 @@ def test_more_windows_than_a_batch_are_all_compared(written, checkpoint, tmp_pat
     windows = audio_windows(tmp_path, SPEC, 64)
     assert len(windows) > BATCH
     windows[-1] = np.nan  # the last window of the last batch
-    assert not any(r.holds for r in compare(checkpoint.build(), written[0], windows, False))
+    reports = compared(written[0], checkpoint, windows)
+    assert not any(report.holds for report in reports)
+    assert all(report.not_finite == 3 for report in reports)
+
+
+def test_labelled_recordings_show_what_becomes_of_the_map(written, checkpoint, audio):
+    windows = audio_windows(audio, SPEC, 64)
+    targets = np.eye(len(windows), 3, dtype=bool)
+    labelled = Labelled(windows, np.arange(len(windows)), targets)
+    reports = compared(written[0], checkpoint, windows, labelled)
+    assert all(report.map is not None and abs(report.map_change) <= 1 for report in reports)
+
+
+def parity(**changes):
+    values = {"largest": 0.0, "mean": 0.0, "top1": 1.0, "top5": 1.0, "not_finite": 0, "limit": 1e-4}
+    return Parity("onnxruntime", "fp32", **values | changes)
 
 
 @pytest.mark.parametrize(
-    ("largest", "holds"), [(0.0, True), (1e-4, True), (2e-4, False), (float("nan"), False)]
+    ("changes", "holds"),
+    [
+        ({"largest": 1e-4}, True),
+        ({"largest": 2e-4}, False),
+        ({"largest": float("nan")}, False),
+        ({"not_finite": 1}, False),
+        ({"map_change": -MAP_LIMIT}, True),
+        ({"map_change": 2 * MAP_LIMIT}, False),
+        ({"map_change": -2 * MAP_LIMIT}, False),
+    ],
 )
-def test_parity_holds_within_the_limit_and_not_without_a_number(largest, holds):
-    assert Parity("onnxruntime", "fp32", largest, 0.0, 1.0, limit=1e-4).holds is holds
+def test_parity_holds_within_the_limits_and_not_without_a_number(changes, holds):
+    assert parity(**changes).holds is holds
+
+
+def test_agreement_is_the_share_of_first_labels_in_any_order():
+    one = np.array([[0.9, 0.8, 0.1, 0.0], [0.9, 0.8, 0.1, 0.0]], np.float32)
+    other = np.array([[0.8, 0.9, 0.1, 0.0], [0.9, 0.1, 0.0, 0.8]], np.float32)
+    assert agreement(one, other, 1) == 0.5
+    assert agreement(one, other, 2) == 0.75

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +16,8 @@ from ast_edge.errors import AudioError, BundleError
 from ast_edge.fbank import FbankSpec
 from ast_edge.spec import ModelSpec
 from ast_export import parity, writer
-from ast_export.cli import main as export_main
-from ast_export.writer import ParityError, write_bundle
+from ast_export.cli.main import main as export_main
+from ast_export.writer import ExportOptions, ParityError, write_bundle
 from ast_training.checkpoint import Checkpoint
 from ast_training.labels import label_table
 from ast_training.weights.foreign import read_foreign
@@ -27,11 +28,12 @@ from ast_training.weights.imported import import_ast
 @pytest.fixture
 def export(checkpoint, audio, graph, monkeypatch):
     """Write a bundle of the graph that was exported before: the exporter is slow."""
-    monkeypatch.setattr(writer, "export_graph", lambda model, path: shutil.copy(graph, path))
+    monkeypatch.setattr(writer, "export_graph", lambda model, path, _: shutil.copy(graph, path))
 
-    def export(out, **changes):
-        settings = {"name": "small", "audio": audio, "halve": False} | changes
-        return write_bundle(settings.pop("checkpoint", checkpoint), out, **settings)
+    def export(out, checkpoint=checkpoint, **changes):
+        return write_bundle(
+            [checkpoint], out, ExportOptions(**{"name": "small", "audio": audio} | changes)
+        )
 
     return export
 
@@ -102,7 +104,7 @@ def test_an_audioset_model_goes_from_hugging_face_to_the_edge(audio, tmp_path, c
 
 
 def test_halved_weights_are_told_by_a_wider_limit(export, tmp_path):
-    reports = export(tmp_path / "half", halve=True)
+    reports = export(tmp_path / "half", weights="fp16")
     assert [report.limit for report in reports] == [1e-2, 1e-2, 3e-2]
     size = (tmp_path / "half" / "model.onnx").stat().st_size
     export(tmp_path / "full")
@@ -123,7 +125,8 @@ def test_an_older_bundle_is_replaced_and_nothing_else_is_left(export, bundle):
 @pytest.fixture
 def strict(monkeypatch):
     """Limits that no engine can keep."""
-    monkeypatch.setattr(parity, "LIMITS", {"fp32": -1.0, "bf16": -1.0})
+    monkeypatch.setattr(parity, "LIMITS", dict.fromkeys(parity.LIMITS, -1.0))
+    monkeypatch.setattr(parity, "STORAGE_LIMITS", dict.fromkeys(parity.STORAGE_LIMITS, -1.0))
 
 
 def test_a_graph_beyond_the_limits_is_not_written(export, strict, tmp_path):
@@ -174,4 +177,4 @@ def test_a_read_only_folder_is_refused(export, tmp_path):
 
 def test_a_file_system_without_room_for_folders_is_refused(export):
     with pytest.raises(BundleError, match="cannot be written"):
-        export(parity.Path("/proc/small"))
+        export(Path("/proc/small"))

@@ -64,6 +64,7 @@ def make_tree(folder: Path) -> dict[str, Any]:
         "name": "bands",
         "fbank": {"kind": FRONT_END} | asdict(FbankSpec()),
         "members": [asdict(model)],
+        "precision": "fp32",
         "labels": [{"name": name, "mid": "", "settings": settings} for name in LABELS],
         "metrics": {"macro_ap": 1.0},
         "licence": "CC0",

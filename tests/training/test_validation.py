@@ -5,12 +5,11 @@ from rigs.packs import Pack, hiss, make_recipe, tone
 from torch import nn
 
 from ast_edge.errors import ConfigError
-from ast_edge.fbank import LOG_FLOOR
 from ast_edge.spec import ModelSpec
 from ast_training.metrics import measure
 from ast_training.processes import Processes
 from ast_training.recordings import AudioCache, read_recordings
-from ast_training.validation import ValidationSet, windows_of
+from ast_training.validation import ValidationSet
 
 FRAMES = 32
 QUIET, LOUD = 0.003, 0.3
@@ -129,26 +128,3 @@ def test_thresholds_lie_between_their_limits(noises):
 def test_a_label_that_all_windows_have_gets_the_lowest_threshold(pack):
     pack.add("h.wav", "hum", tone(200))
     assert validation_set(pack).thresholds(Loudness(), 0.002, 0.3, 0.95)["Hum"] == 0.3
-
-
-# Windows
-
-
-def features(count):
-    return np.arange(count, dtype=np.float32)[:, None].repeat(3, axis=1)
-
-
-def test_windows_begin_every_hop_and_the_last_ends_with_the_recording():
-    starts = [int(window[0, 0]) for window in windows_of(features(55), 32, 10)]
-    assert starts == [0, 10, 20, 23]
-
-
-def test_no_window_comes_twice():
-    starts = [int(window[0, 0]) for window in windows_of(features(52), 32, 10)]
-    assert starts == [0, 10, 20]
-
-
-def test_a_short_recording_has_silence_before_it_as_at_the_edge():
-    (window,) = windows_of(features(4), 10, 5)
-    assert (window[:6] == np.float32(LOG_FLOOR)).all()
-    np.testing.assert_array_equal(window[6:], features(4))

@@ -41,15 +41,16 @@ class Checkpoint:
     state: dict[str, Tensor] = field(default_factory=dict)
     """Raw weights and optimizer state for resuming; empty in a checkpoint to hand on."""
 
-    def build(self) -> AudioSpectrogramTransformer:
-        """Make the model with these weights, in evaluation mode.
+    def build(self, share: bool = False) -> AudioSpectrogramTransformer:
+        """Make the model with these weights, in evaluation mode; or with `share` with these very
+        tensors, which is for models that are only read and halves the memory.
 
         Raises:
             BundleError: if the weights are not those of such a model.
         """
         model = AudioSpectrogramTransformer(self.model)
         try:
-            model.load_state_dict(self.weights)
+            model.load_state_dict(self.weights, assign=share)
         except RuntimeError as exc:
             raise BundleError(f"the checkpoint's weights do not fit its model: {exc}") from exc
         return model.eval()

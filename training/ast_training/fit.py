@@ -223,8 +223,8 @@ def check_finite(state: TrainingState, processes: Processes) -> float:
     if not math.isfinite(total):
         raise TrainingError(
             f"the loss is {total} before step {state.step}: lower optimizer.lr, clip the gradient "
-            "(optimizer.clip_norm) or compute in bf16 or fp32 (loop.precision); the last checkpoint "
-            "is intact"
+            "(optimizer.clip_norm) or compute in bf16 or fp32 (loop.precision); the last "
+            "checkpoint is intact"
         )
     state.total.fill_(total)
     return total

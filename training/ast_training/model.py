@@ -191,7 +191,9 @@ class AudioSpectrogramTransformer(nn.Module):
 
     def forward(self, fbank: Tensor) -> Tensor:
         """Map log-mel filterbanks (batch, frames, mels) to logits (batch, labels)."""
-        special = self.v((fbank - self.spec.mean) / (2 * self.spec.std))
+        normalised = (fbank - self.spec.mean) / (2 * self.spec.std)
+        # An exported encoder may compute in float16.
+        special = self.v(normalised.to(self.v.pos_embed.dtype)).float()
         # The two special tokens are averaged after the final norm (the paper averages before).
         logits: Tensor = self.mlp_head(special.mean(dim=1))
         return logits

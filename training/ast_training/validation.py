@@ -5,13 +5,14 @@ import torch
 from numpy.typing import NDArray
 
 from ast_edge.errors import ConfigError
-from ast_edge.fbank import LOG_FLOOR, fbank
+from ast_edge.fbank import fbank
 from ast_training.evaluation import infer
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.predictions import Predictions
 from ast_training.processes import Processes
 from ast_training.recipe import Recipe
 from ast_training.recordings import AudioCache
+from ast_training.windows import windows_of
 
 HOP_SECONDS = 1.0
 """Coarser than at the edge (0.5 s), for speed."""
@@ -86,13 +87,3 @@ class ValidationSet:
     def _logits(self, model: AudioSpectrogramTransformer, batch: int = 64) -> NDArray[np.float32]:
         parts = np.split(self._windows, range(batch, len(self._windows), batch))
         return np.concatenate([infer(model, torch.from_numpy(windows)) for windows in parts])
-
-
-def windows_of(features: NDArray[np.float32], frames: int, hop: int) -> list[NDArray[np.float32]]:
-    """Cut features (n, mels) into windows (frames, mels); a short one has silence before it."""
-    if len(features) <= frames:
-        silence = np.full((frames - len(features), features.shape[1]), LOG_FLOOR, np.float32)
-        return [np.concatenate([silence, features])]
-    last = len(features) - frames
-    starts = sorted({*range(0, last + 1, hop), last})
-    return [features[start : start + frames] for start in starts]

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     pipelines = {
         name: Pipeline(name, plan.bundle, plan.settings, hop) for name in plan.config.sources
     }
-    with _sinks(plan) as sinks:
+    with contextlib.closing(engine), _sinks(plan) as sinks:
         sources = [open_source(name, config) for name, config in plan.config.sources.items()]
         daemon = Daemon(sources, pipelines, engine, sinks)
         with _stop_on_signals(daemon):

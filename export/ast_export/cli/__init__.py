@@ -1,0 +1,1 @@
+"""The sub-commands of `ast-export`, a module each."""

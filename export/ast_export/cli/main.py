@@ -1,0 +1,43 @@
+"""Turn trained models into bundles and engines, and prove that nothing was lost on the way."""
+
+import argparse
+import logging
+import os
+import sys
+
+from ast_edge import __version__
+from ast_edge.errors import AstError
+from ast_export.cli import onnx_, verify
+
+COMMANDS = (onnx_, verify)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one sub-command and return its exit status (0, or one of sysexits.h)."""
+    parser = argparse.ArgumentParser(prog="ast-export", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"ast-export {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_parser(commands)
+    args = parser.parse_args(argv)
+    logging.basicConfig(format="%(levelname)s %(message)s")  # libraries: warnings and worse
+    for package in ("ast_edge", "ast_export"):
+        logging.getLogger(package).setLevel(logging.INFO)
+    try:
+        return int(args.command(args))
+    except AstError as exc:
+        print(f"ast-export: {exc}", file=sys.stderr)
+        return exc.exit_code
+    except OSError as exc:  # a folder that cannot be made, a file in its place
+        print(f"ast-export: {exc.filename or ''}: {exc.strerror or exc}", file=sys.stderr)
+        return os.EX_IOERR
+    except ModuleNotFoundError as exc:
+        print(f"ast-export: {exc.name} is missing; pip install 'ast-edge[export]'", file=sys.stderr)
+        return os.EX_UNAVAILABLE
+    except KeyboardInterrupt:
+        print("ast-export: stopped; nothing was written", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""Turn a checkpoint, an average or a whole ensemble into a bundle: graph, labels, thresholds, card.
+
+The graph is compared with the model in every engine on recordings; beyond the limits nothing is
+written.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `onnx` to the sub-commands."""
+    parser = commands.add_parser(
+        "onnx",
+        help="turn checkpoints into a bundle",
+        description=__doc__,
+        epilog="example: ast-export onnx runs/home/best.safetensors --audio recordings/ "
+        "--out bundles/home",
+    )
+    parser.add_argument(
+        "checkpoints",
+        type=Path,
+        nargs="+",
+        metavar="CHECKPOINT",
+        help="several become an ensemble: one graph that averages their probabilities",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of the bundle")
+    parser.add_argument("--name", help="name of the bundle (that of the folder)")
+    recordings = parser.add_mutually_exclusive_group(required=True)
+    recordings.add_argument("--audio", type=Path, help="folder of recordings to compare on")
+    recordings.add_argument(
+        "--labelled",
+        type=Path,
+        help="the same, in sub-folders named as labels: mAP must not change either",
+    )
+    parser.add_argument(
+        "--average", action="store_true", help="average the weights instead of the probabilities"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=["fp32", "fp16"],
+        default="fp32",
+        help="arithmetic of the graph; fp16 is for NVIDIA GPUs (fp32)",
+    )
+    parser.add_argument(
+        "--weights",
+        choices=["fp32", "fp16", "int8"],
+        default="fp32",
+        help="how the file of an fp32 graph stores the weights: half or a quarter the size (fp32)",
+    )
+    parser.add_argument("--opset", type=int, default=18, help="version of ONNX operators (18)")
+    parser.set_defaults(command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the bundle and print how far it is from the model."""
+    from ast_export.cli.reports import print_reports
+    from ast_export.merged import load_members
+    from ast_export.writer import ExportOptions, ParityError, write_bundle
+    from ast_training.weights.averaging import average_checkpoints
+
+    options = ExportOptions(
+        name=args.name or args.out.resolve().name,
+        audio=args.audio,
+        labelled=args.labelled,
+        precision=args.precision,
+        weights=args.weights,
+        opset=args.opset,
+    )
+    average = args.average and args.checkpoints[1:]
+    members = [average_checkpoints(args.checkpoints)] if average else load_members(args.checkpoints)
+    try:
+        reports = write_bundle(members, args.out, options)
+    except ParityError as exc:
+        print_reports(exc.reports)
+        print(f"ast-export: {exc}; nothing was written", file=sys.stderr)
+        return os.EX_DATAERR
+    print_reports(reports)
+    print(f"wrote {args.out}")
+    return 0

@@ -1,0 +1,78 @@
+"""What `bundle.json` says of a bundle."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from ast_edge.bundle import FORMAT, FRONT_END, Precision, file_sha256
+from ast_edge.tracker import TrackerSettings
+from ast_export.compression import Storage
+from ast_training.checkpoint import Checkpoint
+
+OFF_SHARE = 0.2
+"""Of a label's on threshold. Low, because it tells how far back and forth a sound reaches that is
+certain somewhere."""
+
+
+def describe(
+    members: Sequence[Checkpoint], folder: Path, name: str, precision: Precision, weights: Storage
+) -> dict[str, Any]:
+    """Return `bundle.json` but for the parity; the graph is in `folder` already."""
+    first = members[0]
+    metrics = first.metrics if len(members) == 1 else {}  # an ensemble has not been measured
+    return {
+        "format": FORMAT,
+        "name": name,
+        "fbank": {"kind": FRONT_END} | asdict(first.fbank),
+        "members": [asdict(member.model) for member in members],
+        "precision": precision,
+        "weights": "fp16" if precision == "fp16" else weights,
+        "labels": _labels(members),
+        "calibration": _calibration(members),
+        # An imported or averaged model has none.
+        "metrics": {k: metrics[k] for k in ("macro_ap", "recordings", "labels") if k in metrics},
+        "provenance": _provenance(members),
+        "licence": "; ".join(dict.fromkeys(_licence(member) for member in members)),
+        "files": {path.name: file_sha256(path) for path in sorted(folder.glob("model.onnx*"))},
+    }
+
+
+def _labels(members: Sequence[Checkpoint]) -> list[dict[str, Any]]:
+    default = TrackerSettings().on
+    labels = []
+    for label in members[0].labels:
+        each = [m.metrics.get("thresholds", {}).get(label.name, default) for m in members]
+        on = round(fmean(each), 3)
+        settings = TrackerSettings(on=on, off=round(OFF_SHARE * on, 3))
+        labels.append({"name": label.name, "mid": label.mid, "settings": asdict(settings)})
+    return labels
+
+
+def _calibration(members: Sequence[Checkpoint]) -> str:
+    if not all("thresholds" in member.metrics for member in members):
+        return "none: one threshold for all labels"
+    if len(members) > 1:
+        return "the mean of the members' thresholds; the ensemble itself was not calibrated"
+    return str(members[0].metrics.get("calibration", "not stated"))
+
+
+def _provenance(members: Sequence[Checkpoint]) -> dict[str, str]:
+    if len(members) == 1:
+        return _origin(members[0])
+    return {
+        f"member {number}": ", ".join(f"{key} {value}" for key, value in _origin(member).items())
+        for number, member in enumerate(members, 1)
+    }
+
+
+def _origin(member: Checkpoint) -> dict[str, str]:
+    # An imported model was not trained here.
+    trained = {"epochs": str(member.epoch)} if member.recipe else {}
+    return dict(member.provenance) | trained
+
+
+def _licence(member: Checkpoint) -> str:
+    # An imported model has no recipe that could state it.
+    return str(member.recipe.get("licence", member.provenance.get("licence", "")))

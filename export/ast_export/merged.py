@@ -1,0 +1,146 @@
+"""What a bundle's graph computes: one model, or the mean of the members of an ensemble."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ast_edge.errors import BundleError
+from ast_export.parity import split
+from ast_training.checkpoint import Checkpoint, load_checkpoint
+from ast_training.model import Attention, AudioSpectrogramTransformer
+
+
+class MergedModel(nn.Module):
+    """Models that share their input and average their probabilities, written out for export.
+
+    Every member normalises the fbank by its own statistics. Changes the models: attention becomes
+    plain matrix products, which give the same values.
+    """
+
+    def __init__(self, models: Sequence[AudioSpectrogramTransformer], half: bool = False) -> None:
+        """Take the members; `half` computes their encoders in float16.
+
+        Normalisation, softmax, layer norms, head and activation stay in float32: the sums in them
+        are where float16 loses most, and they cost next to nothing.
+        """
+        super().__init__()
+        self.members = nn.ModuleList(models)
+        self.frames = max(model.spec.frames for model in models)
+        self.mel_bins = models[0].spec.mel_bins
+        for module in self.modules():
+            if isinstance(module, Attention):
+                module.plain = True
+        if half:
+            for model in models:
+                halve(model)
+        self.eval()
+
+    def forward(self, fbank: Tensor) -> Tensor:
+        """Map fbanks (batch, frames, mels) to probabilities (batch, labels)."""
+        total = member_probabilities(self.members[0], fbank)
+        for member in self.members[1:]:
+            total = total + member_probabilities(member, fbank)
+        return total / len(self.members)
+
+
+def member_probabilities(model: nn.Module, fbank: Tensor) -> Tensor:
+    """Map fbanks (batch, frames, mels) of a window that may be longer than the model's own.
+
+    Then the model looks at the fewest evenly spaced windows that cover it. A sound counts where it
+    is clearest: the highest probability, or with a softmax their mean, which sums to 1.
+    """
+    assert isinstance(model, AudioSpectrogramTransformer)
+    frames = model.spec.frames
+    starts = covering(fbank.shape[1], frames)
+    if len(starts) == 1:
+        return model.probabilities(fbank)
+    windows = torch.stack([fbank[:, start : start + frames] for start in starts])
+    each = model.probabilities(windows.flatten(0, 1)).view(len(starts), -1, model.spec.labels)
+    return each.mean(dim=0) if model.spec.activation == "softmax" else each.amax(dim=0)
+
+
+@torch.inference_mode()
+def pytorch_probabilities(
+    members: Sequence[Checkpoint], windows: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return what the members say on average (n, labels) of windows (n, frames, mels).
+
+    Computed member by member in float32, so that no two are in memory as models at once, and with
+    PyTorch's own attention.
+    """
+    total = np.zeros((len(windows), len(members[0].labels)), np.float64)
+    for member in members:
+        model = member.build(share=True)
+        outputs = [member_probabilities(model, torch.from_numpy(b)).numpy() for b in split(windows)]
+        total += np.concatenate(outputs)
+    return (total / len(members)).astype(np.float32)
+
+
+def covering(frames: int, window: int) -> list[int]:
+    """Return where the fewest evenly spaced windows start that cover all frames."""
+    count = -(-frames // window)
+    return [round(i * (frames - window) / max(1, count - 1)) for i in range(count)]
+
+
+def halve(model: AudioSpectrogramTransformer) -> None:
+    """Make the encoder compute in float16, its layer norms in float32."""
+    model.v.half()
+    for name, module in list(model.v.named_modules()):
+        if isinstance(module, nn.LayerNorm):
+            parent = model.v.get_submodule(name.rpartition(".")[0])
+            setattr(parent, name.rpartition(".")[2], Float32LayerNorm(module))
+
+
+class Float32LayerNorm(nn.Module):
+    """A layer norm that reads and writes float16 and computes in float32."""
+
+    def __init__(self, norm: nn.LayerNorm) -> None:
+        """Take the norm to wrap."""
+        super().__init__()
+        self.norm = norm.float()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (..., width)."""
+        out: Tensor = self.norm(x.float()).to(x.dtype)
+        return out
+
+
+def load_members(paths: Sequence[Path]) -> list[Checkpoint]:
+    """Read the checkpoints of an ensemble.
+
+    Raises:
+        BundleError: if one is damaged, or differs from the first in labels, front end or
+            activation: then it answers another question, or hears another input.
+    """
+    members = [load_checkpoint(path) for path in paths]
+    first = members[0]
+    for member, path in zip(members[1:], paths[1:], strict=True):
+        for what, one, other in (
+            ("labels", _names(first), _names(member)),
+            ("front end", first.fbank, member.fbank),
+            ("activation", first.model.activation, member.model.activation),
+        ):
+            if one != other:
+                raise BundleError(
+                    f"{path}: has another {what} than {paths[0]} ({_difference(one, other)}): the "
+                    "members of an ensemble must agree in it"
+                )
+    return members
+
+
+def _names(checkpoint: Checkpoint) -> list[str]:
+    return [label.name for label in checkpoint.labels]
+
+
+def _difference(one: object, other: object) -> str:
+    if isinstance(one, list) and isinstance(other, list):
+        if len(one) != len(other):
+            return f"{len(other)} instead of {len(one)}"
+        pairs = zip(one, other, strict=True)
+        number, (a, b) = next((i, pair) for i, pair in enumerate(pairs) if pair[0] != pair[1])
+        return f"number {number} is {b!r} instead of {a!r}"
+    return f"{other} instead of {one}"

@@ -1,0 +1,165 @@
+from dataclasses import replace
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from rigs.checkpoints import LABELS, random_checkpoint
+
+from ast_edge.errors import BundleError
+from ast_edge.fbank import FbankSpec
+from ast_export.graph import export_graph
+from ast_export.merged import (
+    MergedModel,
+    covering,
+    load_members,
+    member_probabilities,
+    pytorch_probabilities,
+)
+from ast_training.model import AudioSpectrogramTransformer
+
+FRAMES = 96
+
+
+def member(seed, **changes):
+    """Another network than the rig's: other weights and other shape."""
+    spec = replace(random_checkpoint().model, **changes)
+    torch.manual_seed(seed)
+    model = AudioSpectrogramTransformer(spec)
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.25)
+    return random_checkpoint(model=spec, weights=dict(model.state_dict()))
+
+
+@pytest.fixture(scope="module")
+def members():
+    """Different strides, splits into patches, lengths and statistics."""
+    return [
+        member(1, frames=FRAMES, stride=(10, 10)),
+        member(2, frames=FRAMES, patch=(128, 2), stride=(128, 2), mean=-5.0, std=4.0),
+        member(3, frames=40, width=128, heads=2, depth=1),
+    ]
+
+
+def windows(batch):
+    rng = np.random.default_rng(batch)
+    return rng.normal(-7, 5, (batch, FRAMES, 128)).astype(np.float32)
+
+
+@torch.inference_mode()
+def probabilities(checkpoint, fbank):
+    """What a model says of windows of its own length."""
+    return checkpoint.build().probabilities(torch.from_numpy(fbank)).numpy()
+
+
+def mean_of(members, fbank):
+    """The definition, by hand: the last member looks at three windows of 40 frames."""
+    shorter = [probabilities(members[2], fbank[:, s : s + 40]) for s in (0, 28, 56)]
+    each = [probabilities(members[0], fbank), probabilities(members[1], fbank)]
+    return np.mean([*each, np.max(shorter, axis=0)], axis=0)
+
+
+@pytest.fixture(scope="module")
+def merged_graph(members, tmp_path_factory):
+    path = tmp_path_factory.mktemp("merged") / "model.onnx"
+    export_graph(MergedModel([m.build() for m in members]), path)
+    return path
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_the_merged_graph_is_the_mean_of_its_members(merged_graph, members, batch):
+    session = onnxruntime.InferenceSession(merged_graph, providers=["CPUExecutionProvider"])
+    found = session.run(["clip"], {"fbank": windows(batch)})[0]
+    np.testing.assert_allclose(found, mean_of(members, windows(batch)), rtol=0, atol=1e-6)
+
+
+def test_members_one_by_one_give_the_same_mean(members):
+    found = pytorch_probabilities(members, windows(17))
+    np.testing.assert_allclose(found, mean_of(members, windows(17)), rtol=0, atol=1e-6)
+
+
+def test_merging_leaves_the_checkpoints_as_they_are(members):
+    before = {name: tensor.clone() for name, tensor in members[0].weights.items()}
+    MergedModel([members[0].build(share=True)], half=True)
+    for name, tensor in members[0].weights.items():
+        torch.testing.assert_close(tensor, before[name], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("frames", "window", "starts"),
+    [(96, 96, [0]), (96, 40, [0, 28, 56]), (96, 48, [0, 48]), (100, 99, [0, 1])],
+)
+def test_the_fewest_windows_cover_all_frames(frames, window, starts):
+    assert covering(frames, window) == starts
+
+
+def test_a_member_with_a_softmax_still_sums_to_one(members):
+    spec = replace(members[2].model, activation="softmax")
+    model = replace(members[2], model=spec).build()
+    with torch.inference_mode():
+        total = member_probabilities(model, torch.from_numpy(windows(2))).sum(dim=1)
+    torch.testing.assert_close(total, torch.ones(2))
+
+
+# Float16
+
+
+def test_half_precision_is_near_and_not_the_same(members):
+    fbank = torch.from_numpy(windows(3))
+    with torch.inference_mode():
+        half = MergedModel([m.build() for m in members], half=True)(fbank)
+    difference = np.abs(half.numpy() - mean_of(members, windows(3)))
+    assert half.dtype == torch.float32
+    assert 0 < difference.max() <= 1e-2
+
+
+def test_layer_norms_and_softmax_of_a_half_graph_compute_in_float32(members, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    export_graph(MergedModel([members[0].build()], half=True), tmp_path / "model.onnx")
+    graph = onnx.shape_inference.infer_shapes(onnx.load(tmp_path / "model.onnx")).graph
+    kinds = {v.name: v.type.tensor_type.elem_type for v in [*graph.value_info, *graph.output]}
+    of = {op: {kinds[n.output[0]] for n in graph.node if n.op_type == op} for op in OPERATORS}
+    single, half = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
+    assert of["LayerNormalization"] == of["Softmax"] == of["Sigmoid"] == {single}
+    assert half in of["MatMul"]
+    assert of["Conv"] == {half}
+
+
+OPERATORS = ("LayerNormalization", "Softmax", "Sigmoid", "MatMul", "Conv")
+
+
+# Members that do not belong together
+
+
+def saved(tmp_path, *checkpoints):
+    paths = [tmp_path / f"{number}.safetensors" for number in range(len(checkpoints))]
+    for path, checkpoint in zip(paths, checkpoints, strict=True):
+        checkpoint.save(path)
+    return paths
+
+
+def test_members_are_read_in_order(tmp_path):
+    members = load_members(saved(tmp_path, random_checkpoint(epoch=1), random_checkpoint(epoch=2)))
+    assert [m.epoch for m in members] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"labels": (LABELS[0], LABELS[2], LABELS[1])},
+            "labels.*number 1 is 'Hiss' instead of 'Hum'",
+        ),
+        ({"labels": LABELS[:2]}, "labels.*2 instead of 3"),
+        ({"fbank": FbankSpec(mel_bins=64)}, "front end"),
+        (
+            {"model": replace(random_checkpoint().model, activation="softmax")},
+            "activation.*softmax",
+        ),
+    ],
+)
+def test_members_that_do_not_agree_are_refused_by_name(tmp_path, changes, message):
+    paths = saved(tmp_path, random_checkpoint(), random_checkpoint(**changes))
+    with pytest.raises(BundleError, match=rf"1\.safetensors: has another {message}"):
+        load_members(paths)

@@ -59,10 +59,11 @@ class OpenVinoEngine:
             raise EngineError(f"{bundle.onnx}: {str(exc).strip().splitlines()[-1]}") from exc
         self._request: openvino.InferRequest | None = model.create_infer_request()
         self._one_at_a_time = threading.Lock()
-        self.precision: str = precision
+        actual = model.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        self.precision: str = actual.replace("f", "fp").replace("bfp", "bf")
         threads = model.get_property("INFERENCE_NUM_THREADS")
         version = openvino.__version__.split("-")[0]
-        self.description = f"OpenVINO {version}, {precision}, {threads} threads"
+        self.description = f"OpenVINO {version}, {self.precision}, {threads} threads"
 
     def run(self, fbank: NDArray[np.float32]) -> Scores:
         """Score windows (batch, frames, mel_bins).

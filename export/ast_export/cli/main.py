@@ -7,9 +7,9 @@ import sys
 
 from ast_edge import __version__
 from ast_edge.errors import AstError
-from ast_export.cli import onnx_, verify
+from ast_export.cli import bench, onnx_, verify
 
-COMMANDS = (onnx_, verify)
+COMMANDS = (onnx_, verify, bench)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -13,29 +13,28 @@ if TYPE_CHECKING:
 def print_reports(reports: "Sequence[Parity]") -> None:
     """Print how far each engine is from the reference, and whether that is near enough."""
     measured = any(report.map is not None for report in reports)
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))  # fits 80 columns
     table.add_column("engine", no_wrap=True)
-    for heading in ("largest |Δp|", "limit", "mean |Δp|", "top 1", "top 5"):
+    numbers = ["max |Δp|", "limit", "mean", "top 1", "top 5", *(["mAP", "change"] * measured)]
+    for heading in numbers:
         table.add_column(heading, justify="right", no_wrap=True)
-    if measured:
-        table.add_column("mAP", justify="right", no_wrap=True)
     table.add_column("")
     for report in reports:
         table.add_row(*_row(report, measured), "holds" if report.holds else "FAILS")
-    Console(highlight=False, width=None).print(table)
+    Console(highlight=False).print(table)
 
 
 def _row(report: "Parity", measured: bool) -> list[str]:
-    largest = f"{report.not_finite} not finite" if report.not_finite else f"{report.largest:.1e}"
     row = [
         f"{report.engine} {report.precision}",
-        largest,
+        f"{report.largest:.1e}",
         f"{report.limit:.0e}",
         f"{report.mean:.1e}",
         f"{report.top1:.1%}",
         f"{report.top5:.1%}",
     ]
-    if measured:
-        known = report.map is not None and report.map_change is not None
-        row.append(f"{report.map:.4f} ({report.map_change:+.4f})" if known else "")
-    return row
+    if not measured:
+        return row
+    if report.map is None or report.map_change is None:
+        return [*row, "", ""]
+    return [*row, f"{report.map:.4f}", f"{report.map_change:+.4f}"]

@@ -36,7 +36,7 @@ class Bundle:
     settings: dict[Label, TrackerSettings]
     """How each label becomes events unless the configuration says otherwise."""
     sha256: str
-    """Of model.onnx."""
+    """Of model.onnx; of all sums together if weights lie beside it."""
     precision: Precision
     """Of the graph's arithmetic; TensorRT keeps to it, an engine for CPUs need not."""
     metrics: dict[str, Any]
@@ -140,11 +140,19 @@ def _from_tree(folder: Path, tree: dict[str, Any], front_end: dict[str, Any]) ->
         ),
         labels=labels,
         settings=settings,
-        sha256=str(tree["files"]["model.onnx"]),
+        sha256=_graph_sha256(tree["files"]),
         precision=_precision(tree["precision"]),
         metrics=dict(tree["metrics"]),
         licence=str(tree["licence"]),
     )
+
+
+def _graph_sha256(sums: dict[str, str]) -> str:
+    if len(sums) == 1:
+        return sums["model.onnx"]
+    return hashlib.sha256(
+        "\n".join(f"{sums[name]} {name}" for name in sorted(sums)).encode()
+    ).hexdigest()
 
 
 def _precision(value: str) -> Precision:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ast_edge.bundle import Bundle
 from ast_edge.config import EngineConfig
-from ast_edge.errors import EngineError
+from ast_edge.errors import EngineError, EngineUnavailable
 from ast_edge.fbank import LOG_FLOOR
 
 log = logging.getLogger(__name__)
@@ -56,11 +56,13 @@ def open_engine(bundle: Bundle, config: EngineConfig) -> Engine:
         EngineError: if none works, with the reason for each.
     """
     wanted = ENGINES if config.name == "auto" else {config.name: ENGINES[config.name]}
-    reasons = []
+    absent, reasons = list[str](), list[str]()
     for name, make in wanted.items():
         try:
-            engine = make(bundle, config)
-            check_fit(engine, bundle)
+            engine = _open(make, bundle, config)
+        except EngineUnavailable as exc:  # nothing that the user could do about it
+            absent.append(f"{name}: {exc}")
+            log.debug("engine %s", absent[-1])
         except ImportError as exc:
             reasons.append(f"{name}: cannot be imported: {exc} (pip install {name})")
         except EngineError as exc:
@@ -70,7 +72,17 @@ def open_engine(bundle: Bundle, config: EngineConfig) -> Engine:
                 log.warning("engine %s", reason)
             log.info("engine %s", engine.description)
             return engine
-    raise EngineError("; ".join(reasons))
+    raise EngineError("; ".join(absent + reasons))
+
+
+def _open(make: "Maker", bundle: Bundle, config: EngineConfig) -> Engine:
+    engine = make(bundle, config)
+    try:
+        check_fit(engine, bundle)
+    except EngineError:
+        engine.close()
+        raise
+    return engine
 
 
 def check_fit(engine: Engine, bundle: Bundle) -> None:
@@ -86,6 +98,12 @@ def check_fit(engine: Engine, bundle: Bundle) -> None:
         )
 
 
+def _tensorrt(bundle: Bundle, config: EngineConfig) -> Engine:
+    from ast_edge.tensorrt_engine import TensorRTEngine
+
+    return TensorRTEngine(bundle, config)
+
+
 def _openvino(bundle: Bundle, config: EngineConfig) -> Engine:
     from ast_edge.openvino_engine import OpenVinoEngine
 
@@ -98,7 +116,10 @@ def _onnxruntime(bundle: Bundle, config: EngineConfig) -> Engine:
     return OnnxRuntimeEngine(bundle, config)
 
 
-ENGINES: dict[str, Callable[[Bundle, EngineConfig], Engine]] = {
+Maker = Callable[[Bundle, EngineConfig], Engine]
+
+ENGINES: dict[str, Maker] = {
+    "tensorrt": _tensorrt,
     "openvino": _openvino,
     "onnxruntime": _onnxruntime,
 }

@@ -45,6 +45,10 @@ class EngineError(AstError):
     exit_code = 69
 
 
+class EngineUnavailable(EngineError):
+    """This machine has nothing that the engine could run on; not a fault, so `auto` passes on."""
+
+
 class BrokerError(AstError):
     """The MQTT broker cannot be started or used (EX_UNAVAILABLE)."""
 

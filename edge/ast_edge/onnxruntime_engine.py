@@ -36,10 +36,14 @@ class OnnxRuntimeEngine:
         """Load the bundle's graph.
 
         Raises:
-            EngineError: if ONNX Runtime cannot load it, or bf16 is asked for.
+            EngineError: if ONNX Runtime cannot load it, or another precision is asked for than the
+                graph's.
         """
-        if config.precision == "bf16":
-            raise EngineError("onnxruntime computes in fp32; set engine.precision to auto or fp32")
+        if config.precision not in ("auto", bundle.precision):
+            raise EngineError(
+                f"onnxruntime computes in {bundle.precision} as the graph says; set "
+                f"engine.precision to auto or {bundle.precision}"
+            )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = config.threads
         options.log_severity_level = 3  # errors; its warnings mean nothing to a user

@@ -190,6 +190,21 @@ def test_the_window_is_that_of_the_longest_member(model_folder):
     assert load_bundle(model_folder).frames == longer["frames"]
 
 
+def test_other_weights_beside_the_same_graph_make_another_sum(model_folder):
+    sums = set()
+    for weights in (b"one", b"other"):
+        (model_folder / "model.onnx.data").write_bytes(weights)
+        tree = altered(
+            model_folder,
+            "files",
+            "model.onnx.data",
+            value=file_sha256(model_folder / "model.onnx.data"),
+        )
+        (model_folder / "bundle.json").write_text(json.dumps(tree))
+        sums.add(load_bundle(model_folder).sha256)
+    assert len(sums) == 2
+
+
 def test_labels_with_one_topic_name_are_refused(model_folder):
     tree = altered(model_folder, "labels", 1, "name", value="hum!")
     assert "two labels have the same topic name" in refusal(model_folder, tree)

@@ -109,8 +109,8 @@ def test_a_shipped_bundle_is_named_and_another_is_a_path_beside_the_file(load, t
             "engine.threds: unknown key, did you mean 'threads'?",
         ),
         (
-            "{sources: {a: {microphone: x}}, engine: {name: tensorrt}}",
-            "engine.name: should be 'auto', 'openvino' or 'onnxruntime', got 'tensorrt'",
+            "{sources: {a: {microphone: x}}, engine: {name: tflite}}",
+            "engine.name: should be 'auto', 'tensorrt', 'openvino' or 'onnxruntime', got 'tflite'",
         ),
         (
             "{sources: {a: {microphone: x}}, mqtt: {hots: b}}",

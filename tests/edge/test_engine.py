@@ -16,13 +16,21 @@ from ast_edge.engine import ENGINES, open_engine
 from ast_edge.errors import EngineError
 
 pytest.importorskip("onnx", reason="onnx is not installed")
+from rigs import gpu
 from rigs.model import FRAMES, LABELS, make_tree, scores, write_bundle, write_tree
 
-INSTALLED = [name for name in ENGINES if find_spec(name)]
+
+def usable(name):
+    if name == "tensorrt":
+        return not gpu.missing() and (find_spec("tensorrt") or find_spec("tensorrt_rtx"))
+    return find_spec(name)
+
+
+INSTALLED = [name for name in ENGINES if usable(name)]
 every_engine = pytest.mark.parametrize(
     "name",
     [
-        pytest.param(n, marks=pytest.mark.skipif(n not in INSTALLED, reason=f"no {n} installed"))
+        pytest.param(n, marks=pytest.mark.skipif(n not in INSTALLED, reason=f"no {n} here"))
         for n in ENGINES
     ],
 )
@@ -133,7 +141,7 @@ def test_a_file_that_is_no_graph_is_refused(model_folder, name, content):
 
 @pytest.mark.skipif("onnxruntime" not in INSTALLED, reason="no onnxruntime installed")
 def test_onnxruntime_refuses_a_precision_that_it_lacks(bundle):
-    with pytest.raises(EngineError, match="onnxruntime computes in fp32"):
+    with pytest.raises(EngineError, match="onnxruntime computes in fp32 as the graph says"):
         open_engine(bundle, EngineConfig(name="onnxruntime", precision="bf16"))
 
 
@@ -251,3 +259,19 @@ os.kill(os.getpid(), signal.SIGUSR1)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
+
+
+def test_a_machine_without_a_gpu_is_not_told_of_it(bundle, caplog):
+    if not gpu.missing():
+        pytest.skip("there is a GPU")
+    with caplog.at_level(logging.INFO):
+        open_engine(bundle, EngineConfig())
+    assert len(caplog.records) == 1
+    assert caplog.records[0].getMessage().startswith("engine OpenVINO")
+
+
+def test_an_engine_that_was_asked_for_says_that_there_is_no_gpu(bundle):
+    if not gpu.missing():
+        pytest.skip("there is a GPU")
+    with pytest.raises(EngineError, match="tensorrt: .*NVIDIA"):
+        open_engine(bundle, EngineConfig(name="tensorrt"))

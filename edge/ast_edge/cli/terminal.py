@@ -29,7 +29,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--bundle", default="home", help="a shipped bundle's name or a folder (home)"
     )
     parser.add_argument(
-        "--engine", default="auto", choices=["auto", "openvino", "onnxruntime"], help="(auto)"
+        "--engine",
+        default="auto",
+        choices=["auto", "tensorrt", "openvino", "onnxruntime"],
+        help="(auto)",
     )
     parser.add_argument("--hop", type=_hop, default=0.5, help="seconds between looks (0.5)")
 

@@ -7,9 +7,9 @@ import sys
 
 from ast_edge import __version__
 from ast_edge.errors import AstError
-from ast_export.cli import bench, onnx_, verify
+from ast_export.cli import bench, onnx_, trt, verify
 
-COMMANDS = (onnx_, verify, bench)
+COMMANDS = (onnx_, trt, verify, bench)
 
 
 def main(argv: list[str] | None = None) -> int:

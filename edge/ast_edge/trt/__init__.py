@@ -1,0 +1,1 @@
+"""TensorRT: its libraries, engines and their cache, and CUDA."""

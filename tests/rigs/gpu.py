@@ -1,0 +1,16 @@
+"""What the tests with the `gpu` mark need."""
+
+from functools import cache
+
+from ast_edge.errors import EngineError
+from ast_edge.trt.cuda import open_cuda
+
+
+@cache
+def missing() -> str:
+    """Say why CUDA cannot be used here; empty if it can."""
+    try:
+        open_cuda().close()
+    except EngineError as exc:
+        return str(exc)
+    return ""

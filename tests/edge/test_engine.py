@@ -273,5 +273,5 @@ def test_a_machine_without_a_gpu_is_not_told_of_it(bundle, caplog):
 def test_an_engine_that_was_asked_for_says_that_there_is_no_gpu(bundle):
     if not gpu.missing():
         pytest.skip("there is a GPU")
-    with pytest.raises(EngineError, match="tensorrt: .*NVIDIA"):
+    with pytest.raises(EngineError, match=r"tensorrt: .*NVIDIA"):
         open_engine(bundle, EngineConfig(name="tensorrt"))

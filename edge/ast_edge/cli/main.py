@@ -5,10 +5,10 @@ import os
 import sys
 
 from ast_edge import __version__
-from ast_edge.cli import check, devices, listen, replay, run, tag
+from ast_edge.cli import check, devices, doctor, listen, replay, run, tag
 from ast_edge.errors import AstError
 
-COMMANDS = (run, check, devices, listen, tag, replay)
+COMMANDS = (run, check, doctor, devices, listen, tag, replay)
 
 
 def main(argv: list[str] | None = None) -> int:

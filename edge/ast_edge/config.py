@@ -9,7 +9,15 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from ast_edge.events import slugify
-from ast_edge.yaml_file import InputPath, OutputPath, Section, beside_the_file, load_yaml
+from ast_edge.schedule import find_zone, parse_period
+from ast_edge.yaml_file import (
+    InputPath,
+    OutputPath,
+    Section,
+    beside_the_file,
+    did_you_mean,
+    load_yaml,
+)
 
 
 def _bundle(name: str, info: ValidationInfo) -> str:
@@ -49,9 +57,57 @@ def _named(labels: object) -> object:
     return labels
 
 
+def _grouped(groups: object) -> object:
+    """Take short forms as well: "ontology" for the kind of the group's name, a list of members."""
+    if isinstance(groups, list) and all(isinstance(name, str) for name in groups):
+        groups = dict.fromkeys(groups, "ontology")
+    if not isinstance(groups, dict):
+        return groups
+    sections = {}
+    for name, section in groups.items():
+        if isinstance(section, list):
+            section = {"members": section}
+        elif section == "ontology":
+            section = {"ontology": [str(name)]}
+        elif not isinstance(section, dict):
+            raise ValueError(
+                f"{name}: expected 'ontology', a list of labels or a mapping, got {section!r:.60}"
+            )
+        sections[name] = section
+    return sections
+
+
+def _listed(value: object) -> object:
+    """Take a single word where a list is expected."""
+    return [value] if isinstance(value, str) else value
+
+
+def _period(text: str) -> str:
+    parse_period(text)
+    return text
+
+
+def _zone(name: str) -> str:
+    find_zone(name)
+    return name
+
+
+def _switched(section: object) -> object:
+    """Take true and false for a section that has nothing but a switch."""
+    return {"enabled": section} if isinstance(section, bool) else section
+
+
 Slug = Annotated[str, AfterValidator(_slug)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
+Names = Annotated[list[str], BeforeValidator(_listed)]
+GroupScore = Literal["max", "min", "noisy-or"]
+# fmt: off
+BinarySensorClass = Literal[
+    "carbon_monoxide", "gas", "heat", "moisture", "motion", "moving", "occupancy", "presence",
+    "problem", "running", "safety", "smoke", "sound", "tamper", "vibration",
+]
+# fmt: on
 
 
 class SourceConfig(Section):
@@ -95,6 +151,32 @@ class LabelConfig(Section):
     """A pause shorter than this does not end an event."""
     cooldown: Seconds | None = None
     """No new event of the label for so long after one has ended."""
+    suppress_while: Names = Field(default_factory=list)
+    """No event begins while one of these labels and groups is heard; a running one goes on."""
+    active: Annotated[
+        list[Annotated[str, AfterValidator(_period)]] | None, BeforeValidator(_listed)
+    ] = Field(default=None, min_length=1)
+    """Events begin only then, in local time: "22:00-06:00", "sat,sun", "mon-fri 08:00-17:00"."""
+
+
+class GroupConfig(LabelConfig):
+    """Labels that are reported as one; what is not given comes from its members' settings."""
+
+    members: Names = Field(default_factory=list)
+    """Labels of the bundle."""
+    ontology: Names = Field(default_factory=list)
+    """Kinds of sound of the AudioSet ontology; the labels of the bundle under them are members."""
+    without: Names = Field(default_factory=list)
+    """Labels that are no members all the same."""
+    score: GroupScore = "max"
+    """How the members' probabilities make the group's: the highest, the lowest, or noisy-or, the
+    probability of one or more if they were independent."""
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "GroupConfig":
+        if not self.members and not self.ontology:
+            raise ValueError("give members, ontology or both")
+        return self
 
 
 class EngineConfig(Section):
@@ -118,6 +200,43 @@ class TlsConfig(Section):
     key: InputPath | None = None
 
 
+class HomeAssistantConfig(Section):
+    """How sources and labels appear in Home Assistant by MQTT discovery."""
+
+    enabled: bool = True
+    prefix: Annotated[str, AfterValidator(_topic)] = "homeassistant"
+    """The discovery prefix that Home Assistant's MQTT integration listens to."""
+    status_topic: Annotated[str, AfterValidator(_topic)] = "homeassistant/status"
+    """Where Home Assistant says that it has started (its birth message)."""
+    status_online: str = "online"
+    """The payload of its birth message."""
+    per_entity: bool = False
+    """One discovery topic for each entity: for Home Assistant before 2024.12."""
+    label_controls: bool = False
+    """A switch and a threshold for each label, even if there are more than ten."""
+    smoke_class: bool = False
+    """Show smoke and fire alarms as smoke detectors, not as sounds; automations for safety may
+    then act on them."""
+    device_classes: dict[str, BinarySensorClass] = Field(default_factory=dict)
+    """Labels or groups that appear as something else than a sound: {Shatter: safety}."""
+    names: dict[Slug, str] = Field(default_factory=dict)
+    """Names of the devices, by source; "<node> <source>" unless given."""
+    areas: dict[Slug, str] = Field(default_factory=dict)
+    """The areas that are suggested for the devices, by source."""
+
+
+class OutboxConfig(Section):
+    """How events wait for the broker."""
+
+    enabled: bool = True
+    """Keep them in a file, so that those of a daemon that was killed are sent by the next one;
+    else in memory."""
+    max_age: float = Field(default=86400, ge=1, le=31536000)
+    """Seconds; older events are dropped, here and by the broker (MQTT 5)."""
+    max_events: int = Field(default=100_000, ge=1, le=10_000_000)
+    """Of more, the oldest are dropped."""
+
+
 class MqttConfig(Section):
     """The broker and how events are laid out on it."""
 
@@ -137,6 +256,12 @@ class MqttConfig(Section):
     """Start a broker of our own on the loopback interface, for trying things out (MQTT 3.1.1)."""
     echo: bool = False
     """Print each event as a subscriber of the broker receives it."""
+    home_assistant: Annotated[HomeAssistantConfig, BeforeValidator(_switched)] = (
+        HomeAssistantConfig()
+    )
+    """Discovery by Home Assistant: true, false, or a section with its options."""
+    outbox: Annotated[OutboxConfig, BeforeValidator(_switched)] = OutboxConfig()
+    """Where events wait for the broker: true, false, or a section with its options."""
 
 
 class Config(Section):
@@ -153,7 +278,14 @@ class Config(Section):
     labels: Annotated[dict[str, LabelConfig | None], BeforeValidator(_named)] = Field(
         default_factory=dict
     )
-    """The labels to report, with or without thresholds; all of the bundle's unless given."""
+    """The labels to report, with or without thresholds; all of the bundle's unless labels or
+    groups are given."""
+    groups: Annotated[dict[str, GroupConfig], BeforeValidator(_grouped)] = Field(
+        default_factory=dict
+    )
+    """Groups to report, by their names."""
+    time_zone: Annotated[str, AfterValidator(_zone)] | None = None
+    """Of `active`, such as "Europe/Berlin"; the system's unless given."""
     mqtt: MqttConfig | None = None
     jsonl: OutputPath | None = None
     """Append every event to this file as a line of JSON; /dev/stdout prints them."""
@@ -163,6 +295,17 @@ class Config(Section):
         readers = [name for name, source in self.sources.items() if source.stdin]
         if len(readers) > 1:
             raise ValueError(f"sources: only one can read standard input, got {', '.join(readers)}")
+        return self
+
+    @model_validator(mode="after")
+    def _known_sources(self) -> "Config":
+        section = self.mqtt.home_assistant if self.mqtt else HomeAssistantConfig()
+        for key, names in (("names", section.names), ("areas", section.areas)):
+            for name in names.keys() - self.sources.keys():
+                raise ValueError(
+                    f"mqtt.home_assistant.{key}: no source {name!r}"
+                    f"{did_you_mean(name, list(self.sources))}"
+                )
         return self
 
 

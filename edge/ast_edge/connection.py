@@ -1,43 +1,26 @@
 """One MQTT connection that is kept up."""
 
 import logging
-import queue
 import random
 import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from paho.mqtt.client import Client, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from ast_edge import mqtt_faults
 from ast_edge.config import MqttConfig
-from ast_edge.credentials import broker_password, tls_context
-from ast_edge.errors import ConfigError
+from ast_edge.endpoint import Endpoint
+from ast_edge.mailbox import Mailbox
+from ast_edge.message import Message as Message
 
 log = logging.getLogger(__name__)
 
 RETRY_MAX = 30.0
 """Longest pause between two attempts to connect, in seconds."""
-
-PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
-
-
-@dataclass(frozen=True)
-class Message:
-    """One message to publish with QoS 1."""
-
-    topic: str
-    payload: str
-    retain: bool = False
-    expiry: int | None = None
-    """Seconds after which the broker no longer delivers it (MQTT 5 only)."""
 
 
 class Connection:
@@ -69,8 +52,7 @@ class Connection:
         on_message: Callable[[str, bytes], None] = lambda topic, payload: None,
         log_level: int = logging.WARNING,
     ) -> None:
-        _check_host(config.host)
-        self._config = config
+        self._endpoint = Endpoint(config)
         self._client_id = client_id
         self._will = will
         self._on_up = on_up
@@ -78,17 +60,11 @@ class Connection:
         self._on_subscribed = on_subscribed
         self._on_message = on_message
         self._log_level = log_level
-        self._password = broker_password(config)
-        self._tls = tls_context(config.tls) if config.tls else None
-        self._port = config.port or (8883 if config.tls else 1883)
 
-        self._mailbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name=client_id, daemon=True)
-        self._stopped = False
+        self._mailbox = Mailbox(client_id)
         self._client: Client | None = None
         self._up = threading.Event()
         self._up_since = 0.0
-        self._retry_at = 0.0
         self._failures = 0
         self.fault = ""
         """Why there is no connection; empty while there is one or the first is being made."""
@@ -98,7 +74,7 @@ class Connection:
     @property
     def address(self) -> str:
         """The broker as `host:port`."""
-        return f"{self._config.host}:{self._port}"
+        return self._endpoint.address
 
     @property
     def connected(self) -> bool:
@@ -111,25 +87,25 @@ class Connection:
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
-        self._thread.start()
+        self._mailbox.put(self._connect)
+        self._mailbox.start()
 
     def submit(self, action: Callable[[], None]) -> None:
         """Run `action` in the connection's thread, after everything submitted before."""
-        if not self._stopped:
-            self._mailbox.put(action)
+        self._mailbox.put(action)
+
+    def submit_later(self, delay: float, action: Callable[[], None]) -> None:
+        """Run `action` there after `delay` seconds, if the connection of now is still up then."""
+        client = self._client
+        self._mailbox.put_later(
+            delay, lambda: action() if client is self._client and self.connected else None
+        )
 
     def publish(self, message: Message) -> int | None:
         """Send a message and return its packet id, or None without a connection."""
         if self._client is None or not self.connected:
             return None
-        properties = None
-        if message.expiry is not None and self._config.protocol == "5":
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            properties.MessageExpiryInterval = message.expiry
-        sent = self._client.publish(
-            message.topic, message.payload, qos=1, retain=message.retain, properties=properties
-        )
-        return sent.mid
+        return self._endpoint.publish(self._client, message)
 
     def subscribe(self, topic_filter: str) -> None:
         """Ask for the messages of a topic filter; lost with the connection."""
@@ -138,38 +114,11 @@ class Connection:
 
     def close(self, timeout: float = 1.0) -> None:
         """Disconnect cleanly; a broker that does not answer is left after `timeout` seconds."""
-        self.submit(self._stop)
-        if self._thread.is_alive():
-            self._thread.join(timeout)
-
-    def _run(self) -> None:
-        self._connect()
-        while not self._stopped:
-            # While there is a client its callbacks wake us; without one, the next attempt is due.
-            pause = None if self._client else max(0.0, self._retry_at - time.monotonic())
-            try:
-                action = self._mailbox.get(timeout=pause)
-            except queue.Empty:
-                self._connect()
-            else:
-                action()
+        self._mailbox.close(self._stop, timeout)
 
     def _connect(self) -> None:
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=self._client_id,
-            protocol=PROTOCOLS[self._config.protocol],
-            reconnect_on_failure=False,
-        )
-        client.reconnect_delay_set(0, 0)  # a failed client ends at once; the pause is ours
-        if self._config.username is not None:
-            client.username_pw_set(self._config.username, self._password)
-        if self._tls is not None:
-            client.tls_set_context(self._tls)
-        if self._will is not None:
-            client.will_set(self._will.topic, self._will.payload, qos=1, retain=self._will.retain)
+        client = self._endpoint.client(self._client_id, self._will)
         self._hear(client)
-        client.connect_async(self._config.host, self._port, keepalive=self._config.keepalive)
         self._client = client
         client.loop_start()
 
@@ -178,12 +127,14 @@ class Connection:
 
         def connect_failed(c: Client, _: object) -> None:
             # paho calls this while it handles the exception, and hands it to nobody.
-            fault = mqtt_faults.unreachable(sys.exc_info()[1], self._config)
+            fault = mqtt_faults.unreachable(sys.exc_info()[1], self._endpoint.config)
             self.submit(partial(self._down, c, fault))
 
         def connected(c: Client, _: object, flags: object, reason: ReasonCode, __: object) -> None:
             if reason.is_failure:
-                self.submit(partial(self._down, c, mqtt_faults.refused(reason, self._config)))
+                self.submit(
+                    partial(self._down, c, mqtt_faults.refused(reason, self._endpoint.config))
+                )
             else:
                 self.submit(partial(self._accepted, c))
 
@@ -241,11 +192,10 @@ class Connection:
         if fault != self.fault:
             log.log(self._log_level, "MQTT %s: %s; trying again", self.address, fault)
         self.fault = fault
-        self._retry_at = time.monotonic() + retry_pause(self._failures)
+        self._mailbox.put_later(retry_pause(self._failures), lambda: self._connect())
         self._failures += 1
 
     def _stop(self) -> None:
-        self._stopped = True
         self._up.clear()
         if self._client is not None:
             self._client.disconnect()
@@ -263,12 +213,3 @@ def retry_pause(failures: int) -> float:
 
 def _refusal(reason: ReasonCode) -> str | None:
     return str(reason) if reason.is_failure else None
-
-
-def _check_host(host: str) -> None:
-    try:
-        fits = bool(host.encode("idna"))  # what the socket module does, inside paho's thread
-    except UnicodeError:
-        fits = False
-    if not fits:
-        raise ConfigError(f"mqtt.host: expected a host name or address, got {host!r}")

@@ -63,6 +63,7 @@ class Daemon:
         self._due: deque[Window] = deque()
         self._last_block: dict[str, float] = {}
         self._stopping = False
+        self._actions: queue.SimpleQueue[Callable[[], list[Event]]] = queue.SimpleQueue()
 
     def run(self) -> None:
         """Listen, detect, publish.
@@ -82,6 +83,7 @@ class Daemon:
                 ended = self._take()
                 # Before the engine runs: while it does, blocks wait and a source only seems silent.
                 self._end_silent_events()
+                self._act()
                 self._infer()
                 for last in ended:
                     listening.discard(last.source)
@@ -105,6 +107,14 @@ class Daemon:
         """Make `run` return within a second; safe in another thread and in a signal handler."""
         # Not a threading.Event: a handler that interrupts its lock would wait for itself.
         self._stopping = True
+
+    def submit(self, action: Callable[[], list[Event]]) -> None:
+        """Run an action in the thread of `run` and publish its events; safe in any thread."""
+        self._actions.put(action)
+
+    def _act(self) -> None:
+        while not self._actions.empty():
+            self._publish(self._actions.get()())
 
     def _read(self, source: Source) -> None:
         """Move a source's blocks to the inbox until it ends."""

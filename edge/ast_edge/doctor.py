@@ -11,12 +11,13 @@ import numpy as np
 
 from ast_edge.audio import Block, Source
 from ast_edge.config import MqttConfig, SourceConfig
-from ast_edge.connection import Connection, Message
+from ast_edge.connection import Connection
 from ast_edge.engine import Engine, open_engine
 from ast_edge.errors import AstError, AudioError
 from ast_edge.fbank import LOG_FLOOR
 from ast_edge.level import FLOOR_DBFS, measure
 from ast_edge.listener import Listener
+from ast_edge.message import Message
 from ast_edge.pipeline import score_recording
 from ast_edge.plan import Plan, load_plan
 from ast_edge.sources import open_source

@@ -9,8 +9,8 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from ast_edge.commands import Command, CommandRefused
-from ast_edge.connection import Message
 from ast_edge.events import Label
+from ast_edge.message import Message
 from ast_edge.topics import Topics
 from ast_edge.tracker import TrackerSettings
 

@@ -1,22 +1,28 @@
 """Events as MQTT messages: states, event payloads and availability of one node."""
 
 import logging
+import math
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
+from paho.mqtt.client import topic_matches_sub
+
 from ast_edge.config import MqttConfig
-from ast_edge.connection import Connection, Message
+from ast_edge.connection import Connection
 from ast_edge.events import Event, Label
-from ast_edge.payload import event_json
+from ast_edge.extension import Extension
+from ast_edge.message import Message
+from ast_edge.outbox import Entry, Outbox
+from ast_edge.payload import event_json, late_json
 from ast_edge.topics import Topics
 
 log = logging.getLogger(__name__)
 
-QUEUE_SIZE = 1000
-"""Events that wait for a connection; the oldest is dropped for a newer one."""
-EVENT_EXPIRY = 60
-"""Seconds for which a broker keeps an event for a subscriber that is away (MQTT 5)."""
+WINDOW = 20
+"""Events on their way at once; the next is sent when the broker has acknowledged one."""
+LATE = 10.0
+"""Seconds after which an event that had to wait is sent as a late one."""
 CLOSE_TIMEOUT = 2.0
 """Seconds that `close` waits for acknowledgements."""
 
@@ -29,12 +35,11 @@ class MqttSink:
     - Availability, retained: "online" while connected, "offline" by last will or on `close`.
     - One retained state per entity, "ON" or "OFF": always the present one. All are published on
       every connection, because a broker may have lost them; old ones are never sent late.
-    - Every event as JSON, not retained. Without a connection up to 1000 events wait in memory and
-      are sent when there is one; an event is sent again until the broker has acknowledged it, so
-      it arrives at least once.
+    - Every event as JSON, not retained, in order. They wait in the outbox, and leave it when the
+      broker has acknowledged them: each arrives at least once, also if this process is killed.
 
     The broker need not be there: connecting goes on in the background and faults are logged, once
-    each. `publish` and `close` may be called from any thread.
+    each. All methods may be called from any thread.
 
     Raises:
         ConfigError: the host name, the password or a certificate cannot be used.
@@ -46,15 +51,21 @@ class MqttSink:
         node: str,
         bundle: str,
         entities: Iterable[tuple[str, Label]],
+        outbox: Outbox | None = None,
+        extensions: Sequence[Extension] = (),
     ) -> None:
+        """Take an outbox, which `close` closes; one in memory unless given."""
         self._topics = Topics(config.base_topic, node)
-        self._node = node
         self._bundle = bundle
         self._states = {self._topics.state(source, label): "OFF" for source, label in entities}
-        self._pending: dict[int, Message] = {}  # events, oldest first, by number
+        if outbox is None:
+            limits = config.outbox
+            outbox = Outbox(None, max_age=limits.max_age, max_events=limits.max_events)
+        self._outbox = outbox
+        self._extensions = extensions
+        self._sent = 0  # number of the newest event that is or was on its way
         self._packets: dict[int, tuple[Message, int | None]] = {}  # sent, with the event's number
-        self._refusal_logged = False
-        self._overflow_logged = False
+        self._refusals: set[str] = set()  # topic filters, each said once
         self._closing = False
         self._closed = False
         self._drained = threading.Event()
@@ -62,16 +73,22 @@ class MqttSink:
         """Events taken from the pipeline."""
         self.acknowledged = 0
         """Events that the broker has acknowledged."""
-        self.dropped = 0
-        """Events given up: the queue was full, or the broker refused them."""
+        self._refused = 0
         self._connection = Connection(
             config,
             f"ast-edge-{node}",
             will=self._availability("offline"),
             on_up=self._greet,
             on_acknowledged=self._acknowledge,
+            on_subscribed=self._subscribed,
+            on_message=self._hear,
         )
         self._connection.start()
+
+    @property
+    def dropped(self) -> int:
+        """Events given up: too many, too old, or the broker refused them."""
+        return self._refused + self._outbox.dropped + self._outbox.expired
 
     @property
     def connected(self) -> bool:
@@ -88,8 +105,20 @@ class MqttSink:
         return self._connection.wait_connected(timeout)
 
     def publish(self, event: Event) -> None:
-        """Send the event, or keep it until there is a connection; returns at once."""
+        """Keep the event, and send it as soon as it is its turn; returns at once."""
+        if self._closed:
+            return
+        payload = event_json(event, node=self._topics.node, bundle=self._bundle)
+        self._outbox.put(event, self._topics.event(event.source), payload)
         self._connection.submit(partial(self._publish, event))
+
+    def publish_message(self, message: Message) -> None:
+        """Send a message if there is a connection; else it is forgotten (see `Extension.greet`)."""
+        self.publish_messages(lambda: [message])
+
+    def publish_messages(self, make: Callable[[], Iterable[Message]]) -> None:
+        """Call `make` in the connection's thread, as extensions are, and send what it returns."""
+        self._connection.submit(lambda: self._send_all(make()))
 
     def close(self) -> None:
         """Publish OFF and "offline" and disconnect; waits up to 2 s for acknowledgements."""
@@ -97,28 +126,44 @@ class MqttSink:
             return
         self._closed = True
         self._connection.submit(self._leave)
-        delivered = self._drained.wait(CLOSE_TIMEOUT)
+        self._drained.wait(CLOSE_TIMEOUT)
         self._connection.close()
-        if not delivered:
-            log.warning("MQTT: %d events were not delivered", len(self._pending))
+        if waiting := len(self._outbox):
+            if self._outbox.durable:
+                log.info("MQTT: %d events wait for the next run", waiting)
+            else:
+                log.warning("MQTT: %d events were not delivered", waiting)
+        self._outbox.close()
 
     def _publish(self, event: Event) -> None:
         if state := STATE_AFTER.get(event.phase):
             self._set_state(self._topics.state(event.source, event.label), state)
         self.published += 1
-        self._pending[self.published] = Message(
-            self._topics.event(event.source),
-            event_json(event, node=self._node, bundle=self._bundle),
-            expiry=EVENT_EXPIRY,
-        )
-        # With a connection they are on their way; the keepalive ends one that is dead.
-        while not self.connected and len(self._pending) > QUEUE_SIZE:
-            self._drop_oldest()
-        self._send(self._pending[self.published], self.published)
+        self._send_events()
 
     def _set_state(self, topic: str, state: str) -> None:
         self._states[topic] = state
         self._send(Message(topic, state, retain=True))
+
+    def _send_events(self) -> None:
+        """Send the events whose turn it is."""
+        if self.connected:
+            on_their_way = sum(number is not None for _, number in self._packets.values())
+            for entry in self._outbox.after(self._sent, WINDOW - on_their_way):
+                self._sent = entry.number
+                self._send(self._message(entry), entry.number)
+
+    def _message(self, entry: Entry) -> Message:
+        payload = late_json(entry.payload) if entry.age > LATE else entry.payload
+        remaining = self._outbox.max_age - entry.age
+        return Message(entry.topic, payload, expiry=max(1, math.ceil(remaining)))
+
+    def _send_all(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            if message.delay:
+                self._connection.submit_later(message.delay, partial(self._send, message))
+            else:
+                self._send(message)
 
     def _send(self, message: Message, number: int | None = None) -> None:
         packet = self._connection.publish(message)
@@ -128,39 +173,50 @@ class MqttSink:
     def _greet(self) -> None:
         """Tell a broker that may know nothing: availability, every state, what it missed."""
         self._packets.clear()
-        self._overflow_logged = False
+        self._sent = 0
+        for extension in self._extensions:
+            for topic_filter in extension.subscriptions:
+                self._connection.subscribe(topic_filter)
         self._send(self._availability("online"))
         for topic, state in self._states.items():
             self._send(Message(topic, state, retain=True))
-        for number, message in self._pending.items():
-            self._send(message, number)
+        for extension in self._extensions:
+            self._send_all(extension.greet())
+        self._send_events()
         if self._closing:
             self._send_farewell()
 
+    def _hear(self, topic: str, payload: bytes) -> None:
+        for extension in self._extensions:
+            if any(topic_matches_sub(wanted, topic) for wanted in extension.subscriptions):
+                self._send_all(extension.heard(topic, payload))
+
+    def _subscribed(self, refusal: str | None) -> None:
+        if refusal is not None:
+            filters = ", ".join(f for e in self._extensions for f in e.subscriptions)
+            self._say_refusal("read", filters, f"subscribe to one of {filters}", refusal)
+
     def _acknowledge(self, packet: int, refusal: str | None) -> None:
         message, number = self._packets.pop(packet)
-        if number in self._pending:
-            del self._pending[number]
-            if refusal is None:
-                self.acknowledged += 1
-            else:
-                self.dropped += 1
-        if refusal is not None and not self._refusal_logged:
-            self._refusal_logged = True
-            log.error(
-                "MQTT %s: the broker does not let us publish to %s: %s; allow this user to write "
-                "to %s/%s/#",
-                *(self._connection.address, message.topic, refusal),
-                *(self._topics.base, self._topics.node),
-            )
+        if refusal is not None:
+            root = self._topics.root
+            top = root if message.topic.startswith(root) else message.topic.split("/")[0]
+            self._say_refusal("write to", f"{top}/#", f"publish to {message.topic}", refusal)
+        if number is not None:
+            waited = self._outbox.remove(number)
+            self.acknowledged += refusal is None
+            self._refused += waited and refusal is not None
+            self._send_events()
         self._notice_drained()
 
-    def _drop_oldest(self) -> None:
-        del self._pending[next(iter(self._pending))]
-        self.dropped += 1
-        if not self._overflow_logged:
-            self._overflow_logged = True
-            log.warning("MQTT: more than %d events wait: the oldest are dropped", QUEUE_SIZE)
+    def _say_refusal(self, right: str, filters: str, what: str, refusal: str) -> None:
+        if f"{right} {filters}" not in self._refusals:
+            self._refusals.add(f"{right} {filters}")
+            log.error(
+                "MQTT %s: the broker does not let us %s: %s; allow this user to %s %s",
+                *(self._connection.address, what, refusal),
+                *(right, filters),
+            )
 
     def _leave(self) -> None:
         self._closing = True
@@ -177,7 +233,7 @@ class MqttSink:
         self._send(self._availability("offline"))
 
     def _notice_drained(self) -> None:
-        if self._closing and not self._pending and not self._packets:
+        if self._closing and not self._packets and not len(self._outbox):
             self._drained.set()
 
     def _availability(self, payload: str) -> Message:

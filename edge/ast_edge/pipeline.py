@@ -1,6 +1,6 @@
 """Everything pure that one source needs: its listener before the engine, its tracker after."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
 from uuid import uuid4
 
@@ -11,7 +11,9 @@ from ast_edge.audio import Block, Source, Stream
 from ast_edge.bundle import Bundle
 from ast_edge.engine import Engine
 from ast_edge.events import Event, Label
+from ast_edge.groups import Group, with_groups
 from ast_edge.listener import Listener, Window
+from ast_edge.rules import Rule, Rules
 from ast_edge.tracker import EventTracker, Step, TrackerSettings
 
 
@@ -29,11 +31,15 @@ class Pipeline:
         bundle: Bundle,
         settings: Mapping[Label, TrackerSettings],
         hop_seconds: float,
+        rules: Mapping[Label, Rule] | None = None,
         new_id: Callable[[], str] = new_id,
     ) -> None:
-        """Follow the labels in `settings` with the bundle's front end and window."""
+        """Follow the labels and groups in `settings` with the bundle's front end and window."""
         self.source = source
         self.listener = Listener(bundle.fbank, bundle.frames, hop_seconds)
+        groups = [label for label in settings if isinstance(label, Group)]
+        self._groups = sorted(groups, key=lambda group: group.index)
+        self._rules = Rules(rules or {}, {**bundle.settings, **settings})
         self._tracker = EventTracker(source, settings, new_id)
         self._stream: Stream | None = None
 
@@ -56,12 +62,29 @@ class Pipeline:
             onset=start + max(0.0, window.heard - window.hop),
             offset=start + min(window.start + window.hop, window.heard),
             now=start + window.heard,
-            probabilities=probabilities,
+            probabilities=with_groups(probabilities, self._groups),
         )
-        return events + self._tracker.feed(step)
+        return events + self._tracker.feed(step, barred=self._rules.feed(step))
+
+    def set_settings(self, label: Label, settings: TrackerSettings) -> None:
+        """Follow a label or group with other settings from the next window on.
+
+        Raises:
+            KeyError: if it is not followed.
+        """
+        self._tracker.set_settings(label, settings)
+        self._rules.set_settings(label, settings)
+
+    def set_enabled(self, labels: Collection[Label]) -> list[Event]:
+        """Report these labels and groups only; return the ends of the others' running events.
+
+        What is not reported still suppresses others (see `Rule`), and makes up groups.
+        """
+        return self._tracker.set_enabled(labels)
 
     def finish(self) -> list[Event]:
         """End all running events: the stream is over or has fallen silent."""
+        self._rules.reset()
         return self._tracker.finish()
 
 

@@ -1,6 +1,6 @@
 """From scores to events: hysteresis, minimum duration, hold and cooldown, per label."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -50,7 +50,7 @@ class Step:
     now: float
     """The newest moment heard; a sound that shows in a single step lasts from `onset` to here."""
     probabilities: NDArray[np.float32]
-    """(labels,)."""
+    """(labels + groups,)."""
 
 
 class EventTracker:
@@ -68,6 +68,7 @@ class EventTracker:
         """Follow exactly the labels in `settings`."""
         self.source = source
         self._settings = dict(settings)
+        self._enabled = frozenset(settings)
         self._new_id = new_id
         self._running: dict[Label, _Running] = {}
         self._rising: dict[Label, Step] = {}
@@ -75,14 +76,18 @@ class EventTracker:
         self._ended: dict[Label, float] = {}
         """Offset of the newest reported event."""
 
-    def feed(self, step: Step) -> list[Event]:
-        """Take the next step and return what changed, in the order of the labels."""
+    def feed(self, step: Step, barred: Collection[Label] = ()) -> list[Event]:
+        """Take the next step and return what changed, in the order of the labels.
+
+        No event of a `barred` label begins in this step; one that runs goes on.
+        """
         events: list[Event] = []
         for label, settings in self._settings.items():
             score = float(step.probabilities[label.index])
             running = self._running.get(label)
             if running is None:
-                if score < settings.off or self._is_quiet(label, settings, step):
+                quiet = label in barred or label not in self._enabled
+                if score < settings.off or quiet or self._cools_down(label, settings, step):
                     self._rising.pop(label, None)
                     continue
                 rising = self._rising.setdefault(label, step)
@@ -92,6 +97,22 @@ class EventTracker:
                 del self._rising[label]
             events += self._advance(label, settings, running, step, score)
         return events
+
+    def set_settings(self, label: Label, settings: TrackerSettings) -> None:
+        """Follow a label with other settings from the next step on; its running event goes on.
+
+        Raises:
+            KeyError: if the label is not followed.
+        """
+        if label not in self._settings:
+            raise KeyError(label)
+        self._settings[label] = settings
+
+    def set_enabled(self, labels: Collection[Label]) -> list[Event]:
+        """Report these labels only, from now on, and end the running events of all others."""
+        self._enabled = frozenset(labels)
+        disabled = [label for label in self._running if label not in self._enabled]
+        return [e for label in disabled for e in self._end(label, self._running.pop(label))]
 
     def finish(self) -> list[Event]:
         """End all running events: the stream is over."""
@@ -118,22 +139,24 @@ class EventTracker:
         if score >= settings.off:
             running.last = step
             running.peak = max(running.peak, score)
-        elif _seconds(running.last.offset, step.offset) > settings.hold:
+        elif seconds_between(running.last.offset, step.offset) > settings.hold:
             del self._running[label]
             yield from self._end(label, running)
             return
-        duration = _seconds(running.onset, running.offset)
+        duration = seconds_between(running.onset, running.offset)
         if running.id is None and duration >= settings.min_duration:
             running.id, running.reported = self._new_id(), duration
             yield self._event(label, running, "start")
-        elif running.id is not None and _seconds(running.reported, duration) >= UPDATE_SECONDS:
+        elif (
+            running.id is not None and seconds_between(running.reported, duration) >= UPDATE_SECONDS
+        ):
             running.reported = duration
             yield self._event(label, running, "update")
 
-    def _is_quiet(self, label: Label, settings: TrackerSettings, step: Step) -> bool:
+    def _cools_down(self, label: Label, settings: TrackerSettings, step: Step) -> bool:
         """Tell whether an event of the label has only just ended."""
         ended = self._ended.get(label, -np.inf)
-        return _seconds(ended, step.onset) < settings.cooldown
+        return seconds_between(ended, step.onset) < settings.cooldown
 
     def _end(self, label: Label, running: "_Running") -> Iterator[Event]:
         if running.id is not None:
@@ -175,7 +198,7 @@ class _Running:
         return max(self.first.now, self.last.offset)
 
 
-def _seconds(start: float, end: float) -> float:
+def seconds_between(start: float, end: float) -> float:
     """Return the time between, to the millisecond.
 
     Unix times are exact to 0.2 µs only; that must not decide whether 1 s is as long as 1 s.

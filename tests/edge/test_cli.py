@@ -211,6 +211,19 @@ def test_check_prints_what_would_run(recording, write, capsys):
     assert row == ["Hiss", "0.75", "0.3", "0", "0.5", "0", "hiss"]
 
 
+def test_check_prints_the_members_of_groups_and_the_rules(recording, write, capsys):
+    config = write(
+        sources={"hall": {"file": str(recording)}},
+        labels={"Hiss": {"suppress_while": "Hum", "active": ["22:00-06:00"]}},
+        groups={"Tone": {"members": ["Hum", "Hiss"], "score": "noisy-or"}},
+    )
+    assert main(["check", "--config", str(config)]) == 0
+    rows = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "Tone 0.5 0.5 0 0.5 0 tone" in rows
+    assert "Tone noisy-or Hum; Hiss" in rows
+    assert "Hiss 22:00-06:00 Hum" in rows
+
+
 def test_listen_prints_a_line_for_each_look(model, tmp_path, capsys):
     path = tmp_path / "hum.flac"
     soundfile.write(path, tone("Hum", 0.5), RATE)

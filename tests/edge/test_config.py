@@ -170,3 +170,70 @@ def test_an_ipv6_address_is_a_host(load):
 def test_only_one_source_can_read_standard_input(problem):
     text = "{sources: {a: {stdin: s16le}, b: {stdin: s16le}}}"
     assert problem(text) == "sources: only one can read standard input, got a, b"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("true", True), ("false", False), ("{prefix: ha}", True), ("{}", True)]
+)
+def test_home_assistant_is_a_switch_or_a_section(load, text, expected):
+    config = load(f"sources: {{mic: {{microphone: x}}}}\nmqtt: {{home_assistant: {text}}}")
+    assert config.mqtt.home_assistant.enabled is expected
+
+
+@pytest.mark.parametrize("key", ["names", "areas"])
+def test_a_device_of_an_unknown_source_is_refused_with_the_nearest(problem, key):
+    text = (
+        f"sources: {{attic: {{microphone: x}}}}\nmqtt: {{home_assistant: {{{key}: {{atic: A}}}}}}"
+    )
+    assert f"home_assistant.{key}: no source 'atic', did you mean 'attic'?" in problem(text)
+
+
+def test_a_device_class_that_home_assistant_lacks_is_refused(problem):
+    options = "{home_assistant: {device_classes: {Dog: wolf}}}"
+    text = f"sources: {{mic: {{microphone: x}}}}\nmqtt: {options}"
+    assert problem(text).startswith("mqtt.home_assistant.device_classes.Dog: ")
+
+
+SOUNDS = "{{sources: {{a: {{microphone: x}}}}, {}}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "members", "ontology"),
+    [
+        ("{Dog: ontology}", [], ["Dog"]),
+        ("[Dog]", [], ["Dog"]),
+        ("{Dog: {ontology: Wolf}}", [], ["Wolf"]),
+        ("{Dog: [Bark, Howl]}", ["Bark", "Howl"], []),
+        ("{Dog: {members: Bark, ontology: [Howl]}}", ["Bark"], ["Howl"]),
+    ],
+)
+def test_a_group_is_a_kind_of_sound_its_members_or_both(load, text, members, ontology):
+    group = load(SOUNDS.format(f"groups: {text}")).groups["Dog"]
+    assert (group.members, group.ontology, group.score) == (members, ontology, "max")
+
+
+@pytest.mark.parametrize("text", ["22:00-06:00", "'22:00-06:00'", "[22:00-06:00]"])
+def test_hours_are_one_text_or_several(load, text):
+    config = load(SOUNDS.format(f"labels: {{Dog: {{active: {text}}}}}"))
+    assert config.labels["Dog"].active == ["22:00-06:00"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("groups: {Dog: all}", "groups: Dog: expected 'ontology', a list of labels or a mapping"),
+        ("groups: {Dog: {}}", "groups.Dog: give members, ontology or both"),
+        (
+            "groups: {Dog: {membres: [a]}}",
+            "groups.Dog.membres: unknown key, did you mean 'members'?",
+        ),
+        ("groups: {Dog: {members: [a], score: or}}", "groups.Dog.score: should be 'max', 'min' or"),
+        ("labels: {Dog: {active: []}}", "labels.Dog.active: "),
+        ("labels: {Dog: {active: 10pm-6am}}", "labels.Dog.active.0: expected hours, days or both"),
+        ("time_zone: Berlin", "time_zone: no time zone 'Berlin'"),
+    ],
+)
+def test_a_group_or_rule_that_cannot_be_is_refused(problem, text, expected):
+    found = problem(SOUNDS.format(text))
+    assert found.startswith(expected)
+    assert "\n" not in found

@@ -1,5 +1,7 @@
 import logging
 import socket
+import time
+from itertools import pairwise
 
 import pytest
 from rigs import mosquitto
@@ -47,6 +49,20 @@ def test_pauses_grow_and_differ():
     assert max(retry_pause(0) for _ in range(100)) <= 2.0
     assert len({retry_pause(6) for _ in range(100)}) > 90
     assert max(retry_pause(6) for _ in range(100)) > 15.0
+
+
+def test_a_broker_that_hangs_up_is_called_at_most_once_a_second(monkeypatch):
+    monkeypatch.setattr(connection, "retry_pause", retry_pause)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20.0)
+        link = Connection(MqttConfig(host="127.0.0.1", port=server.getsockname()[1]), "test-client")
+        link.start()
+        calls = []
+        for _ in range(3):
+            server.accept()[0].close()
+            calls.append(time.monotonic())
+        link.close()
+    assert all(later - earlier >= 0.99 for earlier, later in pairwise(calls))
 
 
 def test_a_broker_that_is_not_there_is_said_once(faults):
@@ -159,4 +175,4 @@ def test_closing_while_the_broker_is_frozen_returns(tmp_path):
         assert link.wait_connected(10.0)
         broker.freeze()
         link.close(timeout=10.0)
-        assert not link._thread.is_alive()
+        assert not link._mailbox._thread.is_alive()

@@ -2,6 +2,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -12,7 +13,9 @@ from rigs.mosquitto import Mosquitto, Subscriber, retained, wait_until
 from ast_edge import connection
 from ast_edge.config import MqttConfig
 from ast_edge.events import Event, Label
-from ast_edge.mqtt import QUEUE_SIZE, MqttSink
+from ast_edge.message import Message
+from ast_edge.mqtt import WINDOW, MqttSink
+from ast_edge.outbox import Outbox
 
 pytestmark = pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available())
 
@@ -43,9 +46,10 @@ def open_sink():
     """Return a function that makes a sink for a broker; sinks left open are closed."""
     sinks = []
 
-    def open_sink(broker, **options):
+    def open_sink(broker, box=None, extensions=(), **options):
         config = MqttConfig(host="127.0.0.1", port=broker.port, **options)
-        sinks.append(MqttSink(config, "attic", "home", [("mic", DOG), ("mic", SIREN)]))
+        entities = [("mic", DOG), ("mic", SIREN)]
+        sinks.append(MqttSink(config, "attic", "home", entities, box, extensions))
         return sinks[-1]
 
     yield open_sink
@@ -224,26 +228,26 @@ def test_an_event_that_was_never_acknowledged_is_sent_again(memory, open_sink, p
 def test_waiting_events_are_bounded_and_the_oldest_go_first(memory, open_sink):
     with Subscriber(memory) as subscriber:
         memory.stop()
-        sink = open_sink(memory)
-        for number in range(QUEUE_SIZE + 10):
+        sink = open_sink(memory, outbox={"max_events": 100})
+        for number in range(110):
             sink.publish(event("update", number))
-        wait_until(lambda: sink.published == QUEUE_SIZE + 10)
+        wait_until(lambda: sink.published == 110)
         assert sink.dropped == 10
         memory.start()
-        wait_for_events(subscriber, *((f"e{10 + n}", "update") for n in range(QUEUE_SIZE)))
-        wait_until(lambda: sink.acknowledged == QUEUE_SIZE)
+        wait_for_events(subscriber, *((f"e{10 + n}", "update") for n in range(100)))
+        wait_until(lambda: sink.acknowledged == 100)
 
 
-def test_an_event_expires_at_the_broker_after_a_minute(broker, open_sink):
+def test_the_broker_drops_an_event_when_it_is_too_old_for_us(broker, open_sink):
     command = ["mosquitto_sub", *broker.client_options(), "-V", "mqttv5", "-t", EVENTS]
     with Subscriber(broker) as subscriber:
         expiry = subprocess.Popen([*command, "-C", "1", "-F", "%E"], stdout=subprocess.PIPE)
         wait_until(lambda: broker.log().count("Received SUBSCRIBE") == 2)
-        sink = open_sink(broker, protocol="5")
+        sink = open_sink(broker, protocol="5", outbox={"max_age": 600})
         sink.publish(event("start"))
         subscriber.wait_on(EVENTS)
         out, _ = expiry.communicate(timeout=10.0)
-    assert 50 <= int(out) <= 60
+    assert 500 <= int(out) <= 600
 
 
 def test_a_broker_that_forbids_publishing_is_said_once(tmp_path, open_sink, caplog):
@@ -266,6 +270,146 @@ def test_closing_without_a_broker_returns_and_says_what_is_lost(tmp_path, open_s
     sink.publish(event("end"))
     sink.close()
     assert "2 events were not delivered" in caplog.text
+
+
+def test_events_wait_for_the_next_run_in_an_outbox_with_a_file(memory, open_sink, tmp_path):
+    def box():
+        return Outbox(tmp_path / "outbox", max_age=3600, max_events=1000)
+
+    with Subscriber(memory) as subscriber:
+        memory.stop()
+        sink = open_sink(memory, box())
+        sink.publish(event("start"))
+        sink.publish(event("end"))
+        sink.close()
+        memory.start()
+        open_sink(memory, box())
+        wait_for_events(subscriber, ("e0", "start"), ("e0", "end"))
+
+
+def test_an_event_that_had_to_wait_is_marked_late(memory, open_sink):
+    now = [1000.0]
+    box = Outbox(None, max_age=3600, max_events=1000, clock=lambda: now[0])
+    with Subscriber(memory) as subscriber:
+        memory.stop()
+        sink = open_sink(memory, box)
+        sink.publish(event("start", 1))
+        now[0] += 60
+        sink.publish(event("start", 2))
+        memory.start()
+        payloads = map(json.loads, subscriber.wait_on(EVENTS, 2))
+        assert [(p["id"], p["late"]) for p in payloads] == [("e1", True), ("e2", False)]
+
+
+def test_an_event_that_waited_too_long_is_not_sent(memory, open_sink):
+    now = [1000.0]
+    box = Outbox(None, max_age=3600, max_events=1000, clock=lambda: now[0])
+    with Subscriber(memory) as subscriber:
+        memory.stop()
+        sink = open_sink(memory, box)
+        sink.publish(event("start", 1))
+        now[0] += 4000
+        sink.publish(event("start", 2))
+        memory.start()
+        wait_for_events(subscriber, ("e2", "start"))
+    assert sink.dropped == 1
+
+
+def test_a_message_that_is_sent_again_has_the_same_id(memory, open_sink):
+    with Subscriber(memory) as subscriber:
+        sink = open_sink(memory)
+        sink.publish(event("start"))
+        subscriber.wait_on(EVENTS)
+        memory.freeze()
+        sink.publish(event("end"))
+        wait_until(lambda: sink.published == 2)
+        memory.thaw()
+        memory.restart()
+        wait_until(lambda: sink.acknowledged == 2)
+        ids = {(p["type"], p["message"]) for p in map(json.loads, subscriber.wait_on(EVENTS, 2))}
+    assert len(ids) == 2
+
+
+def test_a_frozen_broker_gets_no_flood_and_then_every_event_in_order(broker, open_sink):
+    with Subscriber(broker) as subscriber:
+        sink = open_sink(broker)
+        assert sink.wait_connected(10.0)
+        broker.freeze()
+        for number in range(200):
+            sink.publish(event("update", number))
+        wait_until(lambda: sink.published == 200)
+        assert sum(number is not None for _, number in sink._packets.values()) == WINDOW
+        broker.thaw()
+        wait_for_events(subscriber, *((f"e{n}", "update") for n in range(200)))
+        wait_until(lambda: sink.acknowledged == 200)
+
+
+class Repeater:
+    """An extension that says so when it greets, and whatever it hears."""
+
+    subscriptions = ("ast-edge/attic/+/set/#", "elsewhere/status")
+
+    def greet(self):
+        return [Message("ast-edge/attic/extra", "here", retain=True)]
+
+    def heard(self, topic, payload):
+        text = payload.decode()
+        return [
+            Message("ast-edge/attic/heard", f"{topic} {text} later", delay=0.2),
+            Message("ast-edge/attic/heard", f"{topic} {text} later still", delay=0.2),
+            Message("ast-edge/attic/heard", f"{topic} {text}"),
+        ]
+
+
+def test_an_extension_greets_on_every_connection(broker, open_sink, protocol):
+    sink = open_sink(broker, extensions=[Repeater()], protocol=protocol)
+    wait_until(lambda: retained(broker).get("ast-edge/attic/extra") == "here")
+    broker.restart()  # forgets what was retained
+    wait_until(lambda: sink.reconnects == 1)
+    wait_until(lambda: retained(broker).get("ast-edge/attic/extra") == "here")
+
+
+@pytest.mark.parametrize("topic", ["ast-edge/attic/mic/set/on", "elsewhere/status"])
+def test_an_extension_hears_and_answers_at_once_and_later(broker, open_sink, topic, protocol):
+    open_sink(broker, extensions=[Repeater()], protocol=protocol)
+    with Subscriber(broker) as subscriber:
+        subscriber.wait_on("ast-edge/attic/extra")
+        broker.publish("ast-edge/attic/mic/other", "x")
+        broker.publish(topic, "0.5")
+        answers = subscriber.wait_on("ast-edge/attic/heard", 3)
+    assert answers == [f"{topic} 0.5", f"{topic} 0.5 later", f"{topic} 0.5 later still"]
+
+
+def test_other_messages_go_with_the_quality_they_ask_for(broker, open_sink):
+    with Subscriber(broker) as subscriber:
+        sink = open_sink(broker)
+        assert sink.wait_connected(10.0)
+        sink.publish_message(Message("ast-edge/attic/mic/level", "{}", qos=0))
+        sink.publish_messages(lambda: [Message("ast-edge/attic/mic/status", "{}", retain=True)])
+        subscriber.wait_on("ast-edge/attic/mic/status")
+        qos = {m["topic"]: m["qos"] for m in subscriber.messages}
+    assert qos["ast-edge/attic/mic/level"] == 0
+    assert qos["ast-edge/attic/mic/status"] == 1
+
+
+def test_without_a_connection_other_messages_are_forgotten(broker, open_sink):
+    broker.stop()
+    sink = open_sink(broker)
+    sink.publish_message(Message("ast-edge/attic/mic/status", "old"))
+    broker.start()
+    with Subscriber(broker) as subscriber:
+        assert sink.wait_connected(10.0)
+        sink.publish_message(Message("ast-edge/attic/mic/status", "new"))
+        assert subscriber.wait_on("ast-edge/attic/mic/status") == ["new"]
+
+
+def test_a_short_interruption_is_not_seen_in_mqtt_5(broker, open_sink):
+    with Subscriber(broker) as subscriber:
+        sink = open_sink(broker)
+        subscriber.wait_on(AVAILABILITY)
+        sink._connection._client.socket().shutdown(socket.SHUT_RDWR)
+        wait_until(lambda: sink.reconnects == 1)
+        assert subscriber.wait_on(AVAILABILITY, 2) == ["online", "online"]
 
 
 def test_only_one_attempt_is_under_way_at_a_time(broker, open_sink):

@@ -1,10 +1,11 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
 from ast_edge.events import Event, Label
-from ast_edge.payload import event_json, event_payload, iso8601
+from ast_edge.payload import event_json, event_payload, interrupted_json, iso8601, late_json
 
 LABEL = Label(3, "Baby cry, infant cry", "/t/dd00002")
 
@@ -29,6 +30,8 @@ def test_an_event_that_has_ended_has_every_key():
         "score": 0.8124,
         "peak": 0.9,
         "bundle": "home",
+        "message": "a1-end-2400",
+        "late": False,
     }
 
 
@@ -60,3 +63,28 @@ def test_the_json_is_one_line_even_for_an_odd_label():
 def test_a_score_that_is_no_number_is_refused_not_published():
     with pytest.raises(ValueError, match="not JSON compliant"):
         event_json(event(score=math.nan), node="n", bundle="b")
+
+
+def test_every_message_of_an_event_has_an_id_of_its_own():
+    start = event("start")
+    life = [start, replace(start, phase="update", offset=start.offset + 5)]
+    life += [replace(start, phase="update", offset=start.offset + 10), event("end")]
+    ids = {event_payload(e, node="n", bundle="b")["message"] for e in life}
+    assert len(ids) == len(life)
+
+
+def test_the_same_message_has_the_same_id_again():
+    first, second = (event_payload(event(), node="n", bundle="b") for _ in range(2))
+    assert first["message"] == second["message"]
+
+
+def test_a_late_event_differs_in_nothing_else():
+    text = event_json(event(), node="n", bundle="b")
+    assert json.loads(late_json(text)) == json.loads(text) | {"late": True}
+
+
+def test_an_interrupted_event_ends_where_it_was_last_heard():
+    running = event("update")
+    end = json.loads(interrupted_json(event_json(running, node="n", bundle="b")))
+    ended = event_payload(replace(running, phase="end"), node="n", bundle="b")
+    assert end == ended | {"late": True}

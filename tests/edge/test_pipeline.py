@@ -4,8 +4,11 @@ import pytest
 from ast_edge.audio import Block, Stream
 from ast_edge.bundle import load_bundle
 from ast_edge.engine import Scores
+from ast_edge.groups import Group
 from ast_edge.listener import Listener
 from ast_edge.pipeline import Pipeline, new_id, score_recording
+from ast_edge.rules import Rule
+from ast_edge.tracker import TrackerSettings
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.model import RATE, scores, silence, tone
@@ -46,8 +49,8 @@ def bundle(tiny_model):
 
 @pytest.fixture
 def detect(bundle):
-    def detect(source, hop=0.1):
-        pipeline = Pipeline("array", bundle, bundle.settings, hop)
+    def detect(source, hop=0.1, settings=bundle.settings, rules=None):
+        pipeline = Pipeline("array", bundle, settings, hop, rules)
         events = []
         for window, probabilities in score_recording(source, pipeline, NumpyEngine()):
             events += pipeline.score(window, probabilities)
@@ -112,3 +115,73 @@ def test_a_sound_found_only_after_the_recording_has_ended_has_a_length(bundle):
     events = pipeline.score(last[0], sure) + pipeline.finish()
     assert all(0.05 <= event.duration <= 0.1 for event in events)
     assert events
+
+
+BOTH = np.concatenate([silence(1.0), tone("Hum", 0.7), silence(2.0), tone("Hiss", 0.7)])
+
+
+def found(events):
+    return [e.label.name for e in events if e.phase == "start"]
+
+
+@pytest.fixture
+def tone_group(bundle):
+    return Group(len(bundle.labels), "Tone", "", bundle.labels, "max")
+
+
+def test_a_group_has_events_where_its_members_have(detect, bundle, tone_group):
+    hum, hiss = bundle.labels
+    settings = {**bundle.settings, tone_group: bundle.settings[hum]}
+    events = detect(ArraySource(BOTH), settings=settings)
+    times = {
+        label: [(e.onset, e.offset) for e in events if e.label == label and e.phase == "end"]
+        for label in settings
+    }
+    assert len(times[hum]) == len(times[hiss]) == 1
+    assert times[tone_group] == times[hum] + times[hiss]
+
+
+def test_no_event_begins_while_a_sound_that_is_not_reported_itself_is_heard(detect, bundle):
+    hum, hiss = bundle.labels
+    sounds = [silence(1), tone("Hum", 2.0) + tone("Hiss", 2.0), silence(2), tone("Hiss", 1)]
+    only_hiss = {hiss: bundle.settings[hiss]}
+    without = detect(ArraySource(np.concatenate(sounds)), settings=only_hiss)
+    rules = {hiss: Rule(suppress_while=(hum,))}
+    suppressed = detect(ArraySource(np.concatenate(sounds)), settings=only_hiss, rules=rules)
+    assert found(without) == ["Hiss", "Hiss"]
+    assert suppressed[0].onset == pytest.approx(5.0, abs=0.2)
+    assert found(suppressed) == ["Hiss"]
+
+
+def test_a_gap_in_the_sound_ends_what_suppresses_others(bundle):
+    hum, hiss = bundle.labels
+    pipeline = Pipeline("a", bundle, bundle.settings, 0.1, {hiss: Rule(suppress_while=(hum,))})
+    ((before, _),) = list(_first_windows(pipeline))
+    ((after, _),) = list(_first_windows(pipeline))
+    assert found(pipeline.score(before, np.array([1, 0], np.float32))) == ["Hum"]
+    assert found(pipeline.score(after, np.array([0, 1], np.float32))) == ["Hiss"]
+
+
+def _first_windows(pipeline):
+    """Score a window of a new stream of silence."""
+    return list(score_recording(ArraySource(silence(1.0)), pipeline, NumpyEngine()))[:1]
+
+
+def test_live_settings_hold_for_events_and_for_what_they_suppress(bundle):
+    hum, hiss = bundle.labels
+    pipeline = Pipeline("a", bundle, bundle.settings, 0.1, {hiss: Rule(suppress_while=(hum,))})
+    ((window, _),) = _first_windows(pipeline)
+    pipeline.set_settings(hum, TrackerSettings(on=0.99, off=0.98))
+    assert found(pipeline.score(window, np.array([0.9, 0.9], np.float32))) == ["Hiss"]
+
+
+def test_a_label_that_is_disabled_has_no_events_but_its_group_has(bundle, tone_group):
+    hum, _ = bundle.labels
+    settings = {**bundle.settings, tone_group: bundle.settings[hum]}
+    pipeline = Pipeline("a", bundle, settings, 0.1)
+    ((window, _),) = _first_windows(pipeline)
+    sure = np.array([1, 0], np.float32)
+    assert found(pipeline.score(window, sure)) == ["Hum", "Tone"]
+    assert [e.label.name for e in pipeline.set_enabled([tone_group])] == ["Hum"]
+    assert pipeline.score(window, sure) == []
+    assert [e.label.name for e in pipeline.finish()] == ["Tone"]

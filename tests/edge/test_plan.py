@@ -1,11 +1,15 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from ast_edge.bundle import load_bundle
 from ast_edge.errors import BundleError, ConfigError
 from ast_edge.plan import load_plan
+from ast_edge.schedule import find_zone
 from ast_edge.tracker import TrackerSettings
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @pytest.fixture
@@ -98,3 +102,99 @@ def test_an_empty_password_file_is_refused_before_anything_starts(tmp_path):
     path.write_text("{sources: {a: {stdin: s16le}}, mqtt: {username: a, password_file: password}}")
     with pytest.raises(ConfigError, match="must hold the password in its first line"):
         load_plan(path)
+
+
+def names(labels):
+    return [label.name for label in labels]
+
+
+def test_with_groups_alone_only_they_are_reported(write):
+    assert names(load_plan(write(groups={"Tone": ["Hum", "Hiss"]})).settings) == ["Tone"]
+
+
+def test_groups_come_after_the_labels(write):
+    plan = load_plan(write(groups={"Tone": ["Hum"]}, labels=["Hiss", "Hum"]))
+    assert names(plan.settings) == ["Hum", "Hiss", "Tone"]
+
+
+def test_a_group_follows_the_users_settings_of_its_members_and_its_own_first(write):
+    plan = load_plan(
+        write(
+            labels={"Hum": {"on": 0.8, "hold": 3}, "Hiss": {"on": 0.9}},
+            groups={"Tone": {"members": ["Hum", "Hiss"], "cooldown": 9}},
+        )
+    )
+    *_, (group, settings) = plan.settings.items()
+    assert group.members == plan.bundle.labels
+    assert settings == TrackerSettings(on=0.8, off=0.3, hold=3.0, cooldown=9.0)
+
+
+def test_a_group_may_have_the_name_of_a_label_that_is_not_reported(write):
+    plan = load_plan(write(groups={"Hum": {"members": ["Hum", "Hiss"]}}))
+    assert names(plan.settings) == ["Hum"]
+
+
+def test_a_group_with_the_topic_of_a_reported_label_is_refused(problem):
+    assert problem(groups={"hiss": ["Hum"]}, labels=["Hiss"]) == (
+        "groups.hiss: has the same topic as the label 'Hiss', which is reported too; give it "
+        "another name, such as 'Any hiss', or remove the label"
+    )
+
+
+def test_an_unknown_member_is_refused_with_the_nearest_label(problem):
+    found = problem(groups={"Tone": ["Hom"]})
+    assert found == "groups.Tone: 'Hom' is not a label of 'bands', did you mean 'Hum'?"
+
+
+def test_off_above_on_is_refused_in_a_group(problem):
+    found = problem(groups={"Tone": {"members": ["Hum"], "off": 0.6}})
+    assert found == "groups.Tone: expected 0 <= off <= on <= 1, got on 0.5 and off 0.6"
+
+
+def test_a_rule_names_labels_and_groups_reported_or_not(write):
+    groups = {"Tone": ["Hum", "Hiss"], "Deep": {"members": ["Hum"], "suppress_while": "hiss"}}
+    rules = load_plan(write(groups=groups)).rules
+    assert {label.name: names(rule.suppress_while) for label, rule in rules.items()} == {
+        "Deep": ["Hiss"]
+    }
+
+
+def test_a_group_goes_before_a_label_of_its_name(write):
+    groups = {"Hum": {"members": ["Hum", "Hiss"], "score": "min"}}
+    plan = load_plan(write(groups=groups, labels={"Hiss": {"suppress_while": ["hum"]}}))
+    (rule,) = plan.rules.values()
+    assert list(rule.suppress_while) == list(plan.settings)[-1:]
+
+
+def test_an_unknown_name_in_a_rule_is_refused_with_the_nearest_one(problem):
+    found = problem(groups={"Tone": ["Hum"]}, labels={"Hiss": {"suppress_while": ["Tune"]}})
+    assert found == (
+        "labels.Hiss.suppress_while: 'Tune' is not a label of 'bands' or a group, "
+        "did you mean 'Tone'?"
+    )
+
+
+@pytest.mark.parametrize("other", ["Hum", "Tone"])
+def test_a_label_that_could_never_be_reported_is_refused(problem, other):
+    found = problem(groups={"Tone": ["Hum", "Hiss"]}, labels={"Hum": {"suppress_while": other}})
+    assert found == (
+        f"labels.Hum.suppress_while: {other!r} is heard whenever 'Hum' is, so this would never be "
+        "reported"
+    )
+
+
+def test_hours_are_of_the_time_zone_that_is_given(write):
+    plan = load_plan(write(labels={"Hum": {"active": "22:00-06:00"}}, time_zone="Asia/Tokyo"))
+    (rule,) = plan.rules.values()
+    assert [period.text for period in rule.active.periods] == ["22:00-06:00"]
+    assert rule.active.zone == find_zone("Asia/Tokyo")
+
+
+def test_the_shipped_example_of_groups_fits_the_shipped_bundle():
+    plan = load_plan(CONFIGS / "groups.yaml")
+    members = {
+        g.name: names(g.members) for g in plan.settings if g.index >= len(plan.bundle.labels)
+    }
+    assert members["Any pet"] == ["Dog", "Cat"]
+    assert members["Any alarm"] == ["Siren"]
+    assert names(plan.rules) == ["Knock", "Break-in", "Night noise"]

@@ -160,6 +160,61 @@ def test_a_label_without_settings_is_not_followed():
     assert tracker.feed(step(1, 0.9, 0.0)) == []
 
 
+def test_no_event_of_a_barred_label_begins_and_one_that_runs_goes_on():
+    tracker = make_tracker()
+    assert tracker.feed(step(1, 0.9), barred={DOG}) == []
+    assert [e.phase for e in tracker.feed(step(2, 0.9), barred={CAT})] == ["start"]
+    assert tracker.feed(step(3, 0.9), barred={DOG}) == []
+    assert summary(tracker.feed(step(4, 0.0), barred={DOG})) == [("end", 0.5, 1.0)]
+
+
+def test_a_sound_that_outlasts_the_bar_begins_after_it():
+    tracker = make_tracker()
+    for number in (1, 2, 3):
+        tracker.feed(step(number, 0.9), barred={DOG})
+    assert summary(tracker.feed(step(4, 0.9))) == [("start", 1.5, 2.0)]
+
+
+def test_disabling_a_label_ends_its_running_event_and_no_other():
+    tracker = EventTracker("mic", {DOG: PLAIN, CAT: PLAIN}, lambda: "x")
+    tracker.feed(step(1, 0.9, 0.9))
+    (end,) = tracker.set_enabled([CAT])
+    assert (end.phase, end.label) == ("end", DOG)
+    assert tracker.feed(step(2, 0.9, 0.9)) == []
+    assert [e.label for e in tracker.finish()] == [CAT]
+
+
+def test_disabling_a_label_says_nothing_of_an_event_that_was_not_reported():
+    tracker = make_tracker(min_duration=10.0)
+    tracker.feed(step(1, 0.9))
+    assert tracker.set_enabled([]) == []
+    assert tracker.finish() == []
+
+
+def test_a_label_that_is_enabled_again_has_events_again_from_then():
+    tracker = make_tracker()
+    tracker.feed(step(1, 0.4))
+    assert tracker.set_enabled([]) == []
+    assert tracker.feed(step(2, 0.9)) == []
+    assert tracker.set_enabled([DOG]) == []
+    assert summary(tracker.feed(step(3, 0.9))) == [("start", 1.0, 1.5)]
+
+
+def test_changed_settings_hold_from_the_next_step():
+    tracker = make_tracker()
+    assert tracker.feed(step(1, 0.45)) == []
+    tracker.set_settings(DOG, replace(PLAIN, on=0.4))
+    (start,) = tracker.feed(step(2, 0.45))
+    tracker.set_settings(DOG, replace(PLAIN, on=0.8, off=0.6))
+    (end,) = tracker.feed(step(3, 0.45))
+    assert (start.phase, end.phase, start.id) == ("start", "end", end.id)
+
+
+def test_settings_of_a_label_that_is_not_followed_are_refused():
+    with pytest.raises(KeyError):
+        make_tracker().set_settings(CAT, PLAIN)
+
+
 SCORES = st.lists(st.sampled_from([0.0, 0.2, 0.35, 0.5, 0.9]), max_size=60)
 SETTINGS = st.fixed_dictionaries(
     {

@@ -96,7 +96,23 @@ def _print_broker(plan: "Plan", console: Console) -> None:
 
 
 def _print_labels(plan: "Plan", console: Console) -> None:
-    table = Table("label", box=box.SIMPLE)
+    from ast_edge.groups import Group
+
+    if not console.is_terminal:
+        console = Console(file=sys.stdout, width=120)
+    _print_settings(plan, console)
+    if groups := [label for label in plan.settings if isinstance(label, Group)]:
+        table = Table("group", "score", "of", box=box.SIMPLE)
+        for group in groups:
+            members = "; ".join(member.name for member in group.members)
+            table.add_row(escape(group.name), group.score, escape(members))
+        console.print(table)
+    if plan.rules:
+        _print_rules(plan, console)
+
+
+def _print_settings(plan: "Plan", console: Console) -> None:
+    table = Table("label or group" if plan.config.groups else "label", box=box.SIMPLE)
     for heading in ("on", "off", "min", "hold", "cool"):
         table.add_column(heading, justify="right")
     table.add_column("topic", no_wrap=True)
@@ -108,7 +124,15 @@ def _print_labels(plan: "Plan", console: Console) -> None:
             settings.hold,
             settings.cooldown,
         )
-        table.add_row(label.name, *(f"{number:g}" for number in numbers), label.slug)
-    if not console.is_terminal:
-        console = Console(file=sys.stdout, width=120)
+        table.add_row(escape(label.name), *(f"{number:g}" for number in numbers), label.slug)
+    console.print(table)
+
+
+def _print_rules(plan: "Plan", console: Console) -> None:
+    table = Table("events of", "begin only at", "and never during", box=box.SIMPLE)
+    for label, rule in plan.rules.items():
+        periods = rule.active.periods if rule.active else ()
+        hours = "\n".join(period.text for period in periods)
+        sounds = "; ".join(other.name for other in rule.suppress_while)
+        table.add_row(escape(label.name), hours, escape(sounds))
     console.print(table)

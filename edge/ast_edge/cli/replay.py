@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ast_edge.bundle import Bundle
     from ast_edge.engine import Engine
     from ast_edge.events import Event, Label
+    from ast_edge.rules import Rule
     from ast_edge.tracker import TrackerSettings
 
 
@@ -44,15 +45,15 @@ def run(args: argparse.Namespace) -> int:
     log_to_stderr()
     if args.config:
         plan = load_plan(args.config)
-        bundle, settings, hop = plan.bundle, plan.settings, plan.config.hop
+        bundle, settings, hop, rules = plan.bundle, plan.settings, plan.config.hop, plan.rules
         engine = open_engine(bundle, plan.config.engine)
     else:
         bundle, engine = open_model(args)
-        settings, hop = bundle.settings, args.hop
+        settings, hop, rules = bundle.settings, args.hop, None
     status = 0
     for path in args.files:
         try:
-            for event in replay(path, bundle, engine, settings, hop):
+            for event in replay(path, bundle, engine, settings, hop, rules):
                 _print(path, event, as_json=args.json)
         except AstError as exc:
             print(f"ast-edge: {exc}", file=sys.stderr)
@@ -66,6 +67,7 @@ def replay(
     engine: "Engine",
     settings: Mapping["Label", "TrackerSettings"],
     hop: float,
+    rules: Mapping["Label", "Rule"] | None = None,
 ) -> Iterator["Event"]:
     """Yield the finished events of a file in the order they end; times in seconds of the file.
 
@@ -76,7 +78,7 @@ def replay(
     from ast_edge.recording import RecordingSource
 
     source = RecordingSource(path.stem, path, pace="fast")
-    pipeline = Pipeline(source.name, bundle, settings, hop)
+    pipeline = Pipeline(source.name, bundle, settings, hop, rules)
     for window, probabilities in score_recording(source, pipeline, engine):
         yield from (e for e in pipeline.score(window, probabilities) if e.phase == "end")
     yield from pipeline.finish()

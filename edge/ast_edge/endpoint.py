@@ -1,0 +1,92 @@
+"""How a client reaches the broker: address, credentials, protocol, last will."""
+
+from typing import Any
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from ast_edge.config import MqttConfig
+from ast_edge.credentials import broker_password, tls_context
+from ast_edge.errors import ConfigError
+from ast_edge.message import Message
+
+WILL_DELAY = 5
+"""Seconds without a connection after which the broker publishes the will (MQTT 5 only)."""
+
+PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
+
+
+class Endpoint:
+    """The broker of a configuration, for which it makes clients.
+
+    Raises:
+        ConfigError: the host name, the password or a certificate cannot be used.
+    """
+
+    def __init__(self, config: MqttConfig) -> None:
+        _check_host(config.host)
+        self.config = config
+        self._password = broker_password(config)
+        self._tls = tls_context(config.tls) if config.tls else None
+        self._port = config.port or (8883 if config.tls else 1883)
+
+    @property
+    def address(self) -> str:
+        """The broker as `host:port`."""
+        return f"{self.config.host}:{self._port}"
+
+    def client(self, client_id: str, will: Message | None) -> Client:
+        """Make a client that connects when its loop is started, and does so once only."""
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            protocol=PROTOCOLS[self.config.protocol],
+            reconnect_on_failure=False,
+        )
+        client.reconnect_delay_set(0, 0)  # a failed client ends at once; the pause is ours
+        if self.config.username is not None:
+            client.username_pw_set(self.config.username, self._password)
+        if self._tls is not None:
+            client.tls_set_context(self._tls)
+        session = {} if will is None else self._leave_will(client, will)
+        client.connect_async(
+            self.config.host, self._port, keepalive=self.config.keepalive, **session
+        )
+        return client
+
+    def publish(self, client: Client, message: Message) -> int:
+        """Hand a message to a client that is connected, and return its packet id."""
+        properties = None
+        if message.expiry is not None and self.config.protocol == "5":
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.MessageExpiryInterval = message.expiry
+        return client.publish(
+            *(message.topic, message.payload, message.qos, message.retain), properties=properties
+        ).mid
+
+    def _leave_will(self, client: Client, will: Message) -> dict[str, Any]:
+        """Set the will; return what `connect_async` has to know about the session.
+
+        In MQTT 5 the broker waits with the will, so that nobody notices a short interruption. It
+        waits only while there is a session, which is therefore kept so long, and taken up again.
+        """
+        if self.config.protocol != "5":
+            client.will_set(will.topic, will.payload, will.qos, will.retain)
+            return {}
+        delay = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
+        delay.WillDelayInterval = WILL_DELAY
+        client.will_set(will.topic, will.payload, will.qos, will.retain, properties=delay)
+        session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        session.SessionExpiryInterval = WILL_DELAY
+        return {"clean_start": False, "properties": session}
+
+
+def _check_host(host: str) -> None:
+    try:
+        fits = bool(host.encode("idna"))  # what the socket module does, inside paho's thread
+    except UnicodeError:
+        fits = False
+    if not fits:
+        raise ConfigError(f"mqtt.host: expected a host name or address, got {host!r}")

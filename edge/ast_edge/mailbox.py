@@ -1,0 +1,63 @@
+"""A thread that runs actions one after the other, at once or later."""
+
+import contextlib
+import heapq
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+Action = Callable[[], None]
+
+
+class Mailbox:
+    """Runs what is put into it, in order, in a thread of its own.
+
+    What is touched only by actions needs no lock. `put` may be called from any thread, `put_later`
+    only by actions (or before the start). What is put after `close` is never run.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Name the thread; it begins with `start`."""
+        self._actions: queue.SimpleQueue[Action] = queue.SimpleQueue()
+        self._later: list[tuple[float, int, Action]] = []  # a heap by time, then by number
+        self._numbers = itertools.count()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin to run actions."""
+        self._thread.start()
+
+    def put(self, action: Action) -> None:
+        """Run `action` after all that was put before."""
+        if not self._closed:
+            self._actions.put(action)
+
+    def put_later(self, delay: float, action: Action) -> None:
+        """Run `action` after `delay` seconds; of equal delays, the first put is the first run."""
+        heapq.heappush(self._later, (time.monotonic() + delay, next(self._numbers), action))
+
+    def close(self, last: Action, timeout: float) -> None:
+        """Run `last` after all that was put before, and end; waits up to `timeout` seconds."""
+
+        def end() -> None:
+            self._closed = True
+            last()
+
+        self.put(end)
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while not self._closed:
+            self._next()()
+
+    def _next(self) -> Action:
+        """Wait for what is to be run next; what is due goes first."""
+        pause = self._later[0][0] - time.monotonic() if self._later else None
+        if pause is None or pause > 0:
+            with contextlib.suppress(queue.Empty):
+                return self._actions.get(timeout=pause)
+        return heapq.heappop(self._later)[2]

@@ -1,0 +1,230 @@
+"""Events that wait for the broker's acknowledgement."""
+
+import contextlib
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from ast_edge.config import MqttConfig
+from ast_edge.events import Event
+from ast_edge.outbox_file import copy_rows, open_file, open_memory
+from ast_edge.payload import interrupted_json
+from ast_edge.state_folder import state_folder
+
+log = logging.getLogger(__name__)
+
+RETURN_PAUSE = 60.0
+"""Seconds between two attempts to go back to a file that could not be written."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One event that waits."""
+
+    number: int
+    """Its place: later events have higher numbers."""
+    topic: str
+    payload: str
+    age: float
+    """Seconds since it was put."""
+
+
+class Outbox:
+    """Keeps events in order until they are removed, too many or too old.
+
+    In a file they are kept as soon as `put` has returned, and survive the death of the process; a
+    power cut may take those of the last half minute (nothing waits for the disk), but does not
+    damage the rest. Events that were running when the process died are ended by the next one.
+
+    A fault of the file is logged in one line, and events wait in memory; when it can be written
+    again (after a full disk) they go back. All methods may be called from any thread.
+
+    Raises:
+        ConfigError: another process uses the file.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        max_age: float,
+        max_events: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Keep events in a file, or in memory if there is no path; ages are in seconds."""
+        self.max_age = max_age
+        self.expired = 0
+        """Events given up because they were too old."""
+        self.dropped = 0
+        """Events given up because too many waited."""
+        self._path = path
+        self._max_events = max_events
+        self._clock = clock
+        self._lock = threading.Lock()
+        file = open_file(path) if path else None
+        self._database = file or open_memory()
+        self._durable = file is not None
+        self._lost_file: sqlite3.Connection | None = None
+        self._return_at = 0.0
+        self._last = 0
+        """Number of the newest event."""
+        self._change(self._take_over)
+
+    @property
+    def durable(self) -> bool:
+        """Whether events survive the death of the process."""
+        return self._durable
+
+    def __len__(self) -> int:
+        (count,) = self._change(lambda db: db.execute("SELECT count(*) FROM event").fetchone())
+        return int(count)
+
+    def put(self, event: Event, topic: str, payload: str) -> None:
+        """Keep an event as the newest; `payload` is its `event_json`."""
+
+        def insert(database: sqlite3.Connection) -> tuple[int, int]:
+            self._insert(database, topic, payload)
+            if event.phase == "end":
+                database.execute("DELETE FROM running WHERE id = ?", (event.id,))
+            else:
+                database.execute(
+                    "INSERT INTO running VALUES (?, ?, ?) "
+                    "ON CONFLICT (id) DO UPDATE SET payload = excluded.payload",
+                    (event.id, topic, payload),
+                )
+            # Few are missing between the first number and the last: those on their way.
+            first = self._last - self._max_events + 1
+            dropped = database.execute("DELETE FROM event WHERE number < ?", (first,)).rowcount
+            return self._expire(database), dropped
+
+        self._return_to_file()
+        expired, dropped = self._change(insert)
+        self._count_expired(expired)
+        self.dropped += dropped
+        if _is_worth_a_line(self.dropped, dropped):
+            log.warning(
+                "MQTT: more than %d events wait: %d of the oldest dropped so far",
+                *(self._max_events, self.dropped),
+            )
+
+    def after(self, number: int, limit: int) -> list[Entry]:
+        """Return the first events whose number is higher, at most `limit`."""
+
+        def select(database: sqlite3.Connection) -> tuple[int, list[Entry]]:
+            expired = self._expire(database)
+            rows = database.execute(
+                "SELECT number, topic, payload, time FROM event "
+                "WHERE number > ? ORDER BY number LIMIT ?",
+                (number, limit),
+            )
+            now = self._clock()  # may have been set back
+            return expired, [Entry(n, t, p, max(0.0, now - then)) for n, t, p, then in rows]
+
+        expired, entries = self._change(select)
+        self._count_expired(expired)
+        return entries
+
+    def remove(self, number: int) -> bool:
+        """Forget an event; return whether it was still there."""
+        return self._change(
+            lambda db: db.execute("DELETE FROM event WHERE number = ?", (number,)).rowcount == 1
+        )
+
+    def close(self) -> None:
+        """Close the file; what waits in it is for the next run."""
+        self._return_at = 0.0
+        self._return_to_file()
+        if self._lost_file:
+            log.error("%s: %d events were not written", self._path, len(self))
+            self._lost_file.close()
+            self._lost_file = None
+        self._database.close()
+
+    def _take_over(self, database: sqlite3.Connection) -> None:
+        """Go on where the last run has stopped, and end the events that it could not end."""
+        count, self._last = database.execute(
+            "SELECT count(*), coalesce(max(number), 0) FROM event"
+        ).fetchone()
+        running = database.execute("SELECT topic, payload FROM running ORDER BY rowid").fetchall()
+        for topic, payload in running:
+            self._insert(database, topic, interrupted_json(payload))
+        database.execute("DELETE FROM running")
+        if count or running:
+            log.info("MQTT: %d events of the last run are to be sent", count + len(running))
+
+    def _insert(self, database: sqlite3.Connection, topic: str, payload: str) -> None:
+        self._last += 1
+        database.execute(
+            "INSERT INTO event VALUES (?, ?, ?, ?)", (self._last, self._clock(), topic, payload)
+        )
+
+    def _expire(self, database: sqlite3.Connection) -> int:
+        oldest = self._clock() - self.max_age
+        return database.execute("DELETE FROM event WHERE time < ?", (oldest,)).rowcount
+
+    def _count_expired(self, expired: int) -> None:
+        self.expired += expired
+        if _is_worth_a_line(self.expired, expired):
+            log.warning(
+                "MQTT: %d events dropped so far that were older than %.0f s",
+                *(self.expired, self.max_age),
+            )
+
+    def _change(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Do something as a whole or not at all, in memory if the file does not let us."""
+        with self._lock:
+            last = self._last
+            try:
+                with self._database:
+                    return action(self._database)
+            except sqlite3.Error as exc:
+                if not self._durable:
+                    raise
+                self._leave_file(exc)
+            self._last = last
+            with self._database:
+                return action(self._database)
+
+    def _leave_file(self, fault: sqlite3.Error) -> None:
+        log.error("%s: cannot be used: %s; events wait in memory until it can", self._path, fault)
+        memory = open_memory()
+        with contextlib.suppress(sqlite3.Error):  # what cannot be read is lost
+            copy_rows(self._database, memory)
+        self._lost_file, self._database, self._durable = self._database, memory, False
+        self._return_at = time.monotonic() + RETURN_PAUSE
+
+    def _return_to_file(self) -> None:
+        """Go back to a file that could not be written, if it is time to try."""
+        with self._lock:
+            if self._lost_file is None or time.monotonic() < self._return_at:
+                return
+            self._return_at = time.monotonic() + RETURN_PAUSE
+            with contextlib.suppress(sqlite3.Error):  # said when it was left
+                copy_rows(self._database, self._lost_file)
+                self._database.close()
+                self._database, self._lost_file, self._durable = self._lost_file, None, True
+                log.info("%s: can be used again; events are kept in it", self._path)
+
+
+def open_outbox(config: MqttConfig, node: str) -> Outbox:
+    """Return the outbox that the configuration asks for; of the embedded broker's, in memory.
+
+    Raises:
+        ConfigError: another process uses the file, or there is no folder for it.
+    """
+    path = None
+    if config.outbox.enabled and not config.embedded:
+        path = state_folder() / f"outbox-{node}.sqlite"
+    return Outbox(path, max_age=config.outbox.max_age, max_events=config.outbox.max_events)
+
+
+def _is_worth_a_line(count: int, more: int) -> bool:
+    """Tell whether `more` have taken `count` to the 1st, 2nd, 4th, 8th, ..."""
+    return count.bit_length() > (count - more).bit_length()

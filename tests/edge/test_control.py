@@ -1,0 +1,132 @@
+import json
+import time
+
+import pytest
+
+from ast_edge.bundle import load_bundle
+from ast_edge.control import Control
+from ast_edge.live_settings import LiveSettings
+from ast_edge.pipeline import Pipeline
+from ast_edge.topics import Topics
+
+TOPICS = Topics("ast-edge", "attic")
+START = 1_000_000.0
+
+
+class Rig:
+    """A control whose actions are done at once, with a clock of the test's own."""
+
+    def __init__(self, bundle, path=None, clock=None):
+        self.now, self.restarts, self.events = START, 0, []
+        self.labels = list(bundle.settings)
+        self.pipelines = {"kitchen": Pipeline("kitchen", bundle, bundle.settings, 0.1)}
+        self.enabled = {}
+        set_enabled = self.pipelines["kitchen"].set_enabled
+
+        def note(labels):
+            self.enabled["kitchen"] = [label.slug for label in labels]
+            return set_enabled(labels)
+
+        self.pipelines["kitchen"].set_enabled = note
+        self.settings = LiveSettings(path, bundle.settings, self.pipelines)
+        self.control = Control(
+            TOPICS,
+            self.settings,
+            self.pipelines,
+            self.labels,
+            submit=lambda action: self.events.extend(action()),
+            restart=self._restart,
+            clock=clock or (lambda: self.now),
+        )
+
+    def _restart(self):
+        self.restarts += 1
+
+    def send(self, name, payload, label=None):
+        messages = self.control.heard(TOPICS.command("kitchen", name, label), payload)
+        return {m.topic.removeprefix("ast-edge/attic/kitchen/"): m for m in messages}
+
+
+@pytest.fixture
+def bundle(tiny_model):
+    return load_bundle(tiny_model)
+
+
+@pytest.fixture
+def rig(bundle):
+    return Rig(bundle)
+
+
+def test_hears_all_commands_of_the_node(rig):
+    assert rig.control.subscriptions == ("ast-edge/attic/+/set/#",)
+
+
+def test_a_command_is_acknowledged_by_the_retained_setting(rig):
+    told = rig.send("enabled", b"OFF", rig.labels[0])
+    assert (told["hum/enabled"].payload, told["hum/enabled"].retain) == ("OFF", True)
+
+
+def test_what_is_switched_off_is_not_followed_any_more(rig):
+    assert rig.enabled["kitchen"] == ["hum", "hiss"]
+    rig.send("enabled", b"OFF", rig.labels[0])
+    assert rig.enabled["kitchen"] == ["hiss"]
+    rig.send("enabled", b"OFF")
+    assert rig.enabled["kitchen"] == []
+
+
+def test_a_threshold_reaches_the_tracker(rig):
+    rig.send("on", b"0.875", rig.labels[1])
+    tracker = rig.pipelines["kitchen"]._tracker
+    assert tracker._settings[rig.labels[1]].on == 0.875
+
+
+def test_a_snooze_ends_by_itself(bundle):
+    rig = Rig(bundle, clock=time.time)
+    rig.settings.of("kitchen")
+    told = rig.send("snooze", b"0.01")  # 0.6 s
+    assert rig.enabled["kitchen"] == []
+    assert told["enabled"].payload == "ON"
+    end = time.monotonic() + 10
+    while rig.enabled["kitchen"] == []:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert rig.enabled["kitchen"] == ["hum", "hiss"]
+
+
+def test_changes_are_applied_at_the_next_start(bundle, tmp_path):
+    Rig(bundle, tmp_path / "settings.json").send("enabled", b"OFF")
+    assert Rig(bundle, tmp_path / "settings.json").enabled["kitchen"] == []
+
+
+def test_a_refused_command_is_answered_with_the_reason_and_changes_nothing(rig):
+    told = rig.send("on", b"2", rig.labels[0])
+    assert list(told) == ["rejected"]
+    assert not told["rejected"].retain
+    answer = json.loads(told["rejected"].payload)
+    assert answer["topic"] == "ast-edge/attic/kitchen/set/hum/on"
+    assert "expected a number from 0 to 1, got '2'" in answer["reason"]
+    assert rig.settings.settings("kitchen", rig.labels[0]).on != 2
+
+
+def test_a_command_for_no_source_of_ours_is_not_answered(rig):
+    assert rig.control.heard("ast-edge/attic/attik/set/enabled", b"OFF") == []
+
+
+def test_restart(rig):
+    rig.now += 10
+    rig.send("restart", b"PRESS")
+    assert rig.restarts == 1
+
+
+def test_a_retained_restart_does_not_restart_for_ever(rig):
+    rig.now += 10
+    rig.control.greet()
+    told = rig.send("restart", b"PRESS")
+    assert rig.restarts == 0
+    assert "retained" in json.loads(told["rejected"].payload)["reason"]
+
+
+def test_a_greeting_tells_every_setting(rig):
+    topics = [message.topic for message in rig.control.greet()]
+    assert len(topics) == 2 + 2 * 3
+    assert TOPICS.setting("kitchen", "snooze") in topics

@@ -256,6 +256,8 @@ class MqttConfig(Section):
     """Start a broker of our own on the loopback interface, for trying things out (MQTT 3.1.1)."""
     echo: bool = False
     """Print each event as a subscriber of the broker receives it."""
+    commands: bool = True
+    """Follow commands of the broker's clients: thresholds, switches, snooze, restart."""
     home_assistant: Annotated[HomeAssistantConfig, BeforeValidator(_switched)] = (
         HomeAssistantConfig()
     )

@@ -63,15 +63,16 @@ class Control:
         return list(self._settings.messages(self._topics, self._labels, self._clock()))
 
     def heard(self, topic: str, payload: bytes) -> list[Message]:
-        """Follow a command; return the settings as they are then, or why it is refused."""
+        """Follow a command; return it and what it has changed as settings, or why it is refused."""
+        before = set(self._all())
         try:
             command = self._parser.parse(topic, payload)
             self._follow(command)
         except CommandRefused as exc:
             return self._refuse(topic, str(exc))
         log.info("command: %s", _said(command))
-        prefix = f"{self._topics.root}/{command.source}/"
-        return [message for message in self._all() if message.topic.startswith(prefix)]
+        own = self._topics.setting(command.source, command.name, command.label)
+        return [told for told in self._all() if told not in before or told.topic == own]
 
     def close(self) -> None:
         """Forget the ends of snoozes."""

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -36,6 +37,26 @@ class _Ended:
     error: BaseException | None = None
 
 
+class Observer(Protocol):
+    """Is told what happens, in the daemon's thread."""
+
+    def heard(self, block: Block) -> None:
+        """Sound has arrived."""
+        ...
+
+    def silent(self, source: str) -> None:
+        """A live source has delivered nothing for 5 s."""
+        ...
+
+    def ended(self, source: str, error: BaseException | None) -> None:
+        """A source is over."""
+        ...
+
+    def scored(self, windows: Sequence[Window], seconds: float, dropped: int) -> None:
+        """Windows were scored in so many seconds; so many were dropped since the start."""
+        ...
+
+
 class Daemon:
     """Runs until every source has ended or `stop` is called.
 
@@ -51,13 +72,15 @@ class Daemon:
         engine: Engine,
         sinks: Sequence[Sink],
         clock: Callable[[], float] = time.monotonic,
+        observers: Sequence[Observer] = (),
     ) -> None:
-        """Take one pipeline for each source, by its name."""
+        """Take one pipeline for each source, by its name; both lists may grow until `run`."""
         self.dropped_windows = 0
         self._sources = {source.name: source for source in sources}
         self._pipelines = pipelines
         self._engine = engine
         self._sinks = sinks
+        self._observers = observers
         self._clock = clock
         self._inbox: queue.Queue[Block | _Ended] = queue.Queue(maxsize=64)
         self._due: deque[Window] = deque()
@@ -87,6 +110,8 @@ class Daemon:
                 self._infer()
                 for last in ended:
                     listening.discard(last.source)
+                    for observer in self._observers:
+                        observer.ended(last.source, last.error)
                     self._publish(self._pipelines[last.source].finish())
                     if isinstance(last.error, AstError):
                         errors.append(last.error)
@@ -154,6 +179,8 @@ class Daemon:
                 self._due.extend(self._pipelines[item.source].flush())  # nothing comes after it
                 ended.append(item)
             else:
+                for observer in self._observers:
+                    observer.heard(item)
                 if item.stream.live:
                     self._last_block[item.stream.source] = self._clock()
                 self._enqueue(self._pipelines[item.stream.source].feed(item))
@@ -181,7 +208,10 @@ class Daemon:
     def _infer(self) -> None:
         while self._due and not self._stopping:
             batch = [self._due.popleft() for _ in range(min(MAX_BATCH, len(self._due)))]
+            start = self._clock()
             clip = self._engine.run(np.stack([window.fbank for window in batch])).clip
+            for observer in self._observers:
+                observer.scored(batch, self._clock() - start, self.dropped_windows)
             for window, probabilities in zip(batch, clip, strict=True):
                 pipeline = self._pipelines[window.stream.source]
                 self._publish(pipeline.score(window, probabilities))
@@ -191,6 +221,8 @@ class Daemon:
         for source, last in list(self._last_block.items()):
             if now - last > SILENT_SECONDS:
                 del self._last_block[source]
+                for observer in self._observers:
+                    observer.silent(source)
                 self._publish(self._pipelines[source].finish())
 
     def _publish(self, events: list[Event]) -> None:

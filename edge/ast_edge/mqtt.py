@@ -10,6 +10,7 @@ from paho.mqtt.client import topic_matches_sub
 
 from ast_edge.config import MqttConfig
 from ast_edge.connection import Connection
+from ast_edge.errors import ConfigError
 from ast_edge.events import Event, Label
 from ast_edge.extension import Extension
 from ast_edge.message import Message
@@ -74,15 +75,19 @@ class MqttSink:
         self.acknowledged = 0
         """Events that the broker has acknowledged."""
         self._refused = 0
-        self._connection = Connection(
-            config,
-            f"ast-edge-{node}",
-            will=self._availability("offline"),
-            on_up=self._greet,
-            on_acknowledged=self._acknowledge,
-            on_subscribed=self._subscribed,
-            on_message=self._hear,
-        )
+        try:
+            self._connection = Connection(
+                config,
+                f"ast-edge-{node}",
+                will=self._availability("offline"),
+                on_up=self._greet,
+                on_acknowledged=self._acknowledge,
+                on_subscribed=self._subscribed,
+                on_message=self._hear,
+            )
+        except ConfigError:
+            outbox.close()
+            raise
         self._connection.start()
 
     @property

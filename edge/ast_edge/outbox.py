@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +21,11 @@ log = logging.getLogger(__name__)
 
 RETURN_PAUSE = 60.0
 """Seconds between two attempts to go back to a file that could not be written."""
+
+SINCE_BOOT = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+"""Seconds; counts on while the machine sleeps, and cannot be set."""
+CLOCK_JUMP = 2.0
+"""Seconds by which the clock must be wrong for it to be set, not to drift."""
 
 Result = TypeVar("Result")
 
@@ -56,9 +62,13 @@ class Outbox:
         *,
         max_age: float,
         max_events: int,
-        clock: Callable[[], float] = time.time,
+        wall: Callable[[], float] = time.time,
+        steady: Callable[[], float] = SINCE_BOOT,
     ) -> None:
-        """Keep events in a file, or in memory if there is no path; ages are in seconds."""
+        """Keep events in a file, or in memory if there is no path.
+
+        Ages are in seconds of the steady clock; over a restart, of the wall clock.
+        """
         self.max_age = max_age
         self.expired = 0
         """Events given up because they were too old."""
@@ -66,7 +76,8 @@ class Outbox:
         """Events given up because too many waited."""
         self._path = path
         self._max_events = max_events
-        self._clock = clock
+        self._wall, self._steady = wall, steady
+        self._offset = wall() - steady()
         self._lock = threading.Lock()
         file = open_file(path) if path else None
         self._database = file or open_memory()
@@ -124,7 +135,7 @@ class Outbox:
                 "WHERE number > ? ORDER BY number LIMIT ?",
                 (number, limit),
             )
-            now = self._clock()  # may have been set back
+            now = self._wall()  # set back between two runs, it is before them
             return expired, [Entry(n, t, p, max(0.0, now - then)) for n, t, p, then in rows]
 
         expired, entries = self._change(select)
@@ -162,12 +173,19 @@ class Outbox:
     def _insert(self, database: sqlite3.Connection, topic: str, payload: str) -> None:
         self._last += 1
         database.execute(
-            "INSERT INTO event VALUES (?, ?, ?, ?)", (self._last, self._clock(), topic, payload)
+            "INSERT INTO event VALUES (?, ?, ?, ?)", (self._last, self._wall(), topic, payload)
         )
 
     def _expire(self, database: sqlite3.Connection) -> int:
-        oldest = self._clock() - self.max_age
+        oldest = self._wall() - self.max_age
         return database.execute("DELETE FROM event WHERE time < ?", (oldest,)).rowcount
+
+    def _follow_clock(self, database: sqlite3.Connection) -> None:
+        """Keep all ages when the wall clock is set, as it is on a board without one of its own."""
+        jump = self._wall() - self._steady() - self._offset
+        if abs(jump) > CLOCK_JUMP:
+            database.execute("UPDATE event SET time = time + ?", (jump,))
+            self._offset += jump
 
     def _count_expired(self, expired: int) -> None:
         self.expired += expired
@@ -180,15 +198,16 @@ class Outbox:
     def _change(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
         """Do something as a whole or not at all, in memory if the file does not let us."""
         with self._lock:
-            last = self._last
+            before = self._last, self._offset
             try:
                 with self._database:
+                    self._follow_clock(self._database)
                     return action(self._database)
             except sqlite3.Error as exc:
                 if not self._durable:
                     raise
                 self._leave_file(exc)
-            self._last = last
+            self._last, self._offset = before
             with self._database:
                 return action(self._database)
 

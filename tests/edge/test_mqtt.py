@@ -12,6 +12,7 @@ from rigs.mosquitto import Mosquitto, Subscriber, retained, wait_until
 
 from ast_edge import connection
 from ast_edge.config import MqttConfig
+from ast_edge.errors import ConfigError
 from ast_edge.events import Event, Label
 from ast_edge.message import Message
 from ast_edge.mqtt import WINDOW, MqttSink
@@ -55,6 +56,12 @@ def open_sink():
     yield open_sink
     for sink in sinks:
         sink.close()
+
+
+def box_in_memory(now):
+    """Return an outbox whose time is what the list holds."""
+    clock = {"wall": lambda: now[0], "steady": lambda: now[0]}
+    return Outbox(None, max_age=3600, max_events=1000, **clock)
 
 
 @pytest.fixture
@@ -130,6 +137,7 @@ def test_closing_at_once_still_delivers(broker, open_sink, protocol):
     assert sink.acknowledged == 2
 
 
+@pytest.mark.slow
 def test_killing_the_process_leaves_offline_behind(broker, protocol):
     program = f"""
 import time
@@ -287,9 +295,16 @@ def test_events_wait_for_the_next_run_in_an_outbox_with_a_file(memory, open_sink
         wait_for_events(subscriber, ("e0", "start"), ("e0", "end"))
 
 
+def test_a_sink_that_cannot_be_made_lets_go_of_the_outbox(tmp_path):
+    for host in ("a..b", "x" * 64):
+        box = Outbox(tmp_path / "outbox", max_age=3600, max_events=1000)
+        with pytest.raises(ConfigError, match="expected a host name"):
+            MqttSink(MqttConfig(host=host), "attic", "home", [], box)
+
+
 def test_an_event_that_had_to_wait_is_marked_late(memory, open_sink):
     now = [1000.0]
-    box = Outbox(None, max_age=3600, max_events=1000, clock=lambda: now[0])
+    box = box_in_memory(now)
     with Subscriber(memory) as subscriber:
         memory.stop()
         sink = open_sink(memory, box)
@@ -303,7 +318,7 @@ def test_an_event_that_had_to_wait_is_marked_late(memory, open_sink):
 
 def test_an_event_that_waited_too_long_is_not_sent(memory, open_sink):
     now = [1000.0]
-    box = Outbox(None, max_age=3600, max_events=1000, clock=lambda: now[0])
+    box = box_in_memory(now)
     with Subscriber(memory) as subscriber:
         memory.stop()
         sink = open_sink(memory, box)
@@ -342,6 +357,21 @@ def test_a_frozen_broker_gets_no_flood_and_then_every_event_in_order(broker, ope
         broker.thaw()
         wait_for_events(subscriber, *((f"e{n}", "update") for n in range(200)))
         wait_until(lambda: sink.acknowledged == 200)
+
+
+@pytest.mark.slow
+def test_a_broker_that_stays_frozen_is_left_and_found_again(memory, open_sink, protocol):
+    with Subscriber(memory) as subscriber:
+        sink = open_sink(memory, keepalive=5, protocol=protocol)
+        sink.publish(event("start", 1))
+        wait_for_events(subscriber, ("e1", "start"))
+        memory.freeze()
+        wait_until(lambda: not sink.connected, 30.0)
+        sink.publish(event("end", 1))
+        memory.thaw()
+        wait_until(lambda: sink.acknowledged == 2, 30.0)
+        wait_for_events(subscriber, ("e1", "start"), ("e1", "end"))
+    assert retained(memory)[AVAILABILITY] == "online"
 
 
 class Repeater:

@@ -1,6 +1,6 @@
 """A process that publishes events as the daemon does, and can be killed.
 
-    python -m rigs.publisher PORT OUTBOX
+    python -m rigs.publisher PORT OUTBOX PROTOCOL
 
 Each line of standard input is the phase and the id of an event; what has been published is written
 to standard output again. It ends cleanly when standard input does.
@@ -22,8 +22,9 @@ DOG = Label(0, "Dog", "/m/0bt9lr")
 class Publisher:
     """The process, as a test uses it."""
 
-    def __init__(self, port: int, outbox: Path) -> None:
-        self._command = [sys.executable, "-m", "rigs.publisher", str(port), str(outbox)]
+    def __init__(self, port: int, outbox: Path, protocol: str) -> None:
+        arguments = [str(port), str(outbox), protocol]
+        self._command = [sys.executable, "-m", "rigs.publisher", *arguments]
         self.start()
 
     def start(self) -> None:
@@ -54,11 +55,11 @@ class Publisher:
         self._process.communicate(timeout=20.0)
 
 
-def main(port: int, path: Path) -> None:
+def main(port: int, path: Path, protocol: str) -> None:
     """Publish what standard input says."""
     connection.RETRY_MAX = 2.0  # a test cannot wait half a minute
     outbox = Outbox(path, max_age=3600.0, max_events=1000)
-    config = MqttConfig(host="127.0.0.1", port=port)
+    config = MqttConfig(host="127.0.0.1", port=port, protocol=protocol)
     sink = MqttSink(config, "attic", "home", [("mic", DOG)], outbox)
     for line in sys.stdin:
         phase, id = line.split()
@@ -68,4 +69,4 @@ def main(port: int, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+    main(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

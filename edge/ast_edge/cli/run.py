@@ -3,17 +3,21 @@
 import argparse
 import contextlib
 import logging
+import os
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from ast_edge.cli.terminal import log_to_stderr
+from ast_edge.log_sink import LogSink
 
 if TYPE_CHECKING:
-    from ast_edge.daemon import Daemon
+    from ast_edge.daemon import Daemon, Observer
+    from ast_edge.pipeline import Pipeline
     from ast_edge.plan import Plan
     from ast_edge.sink import Sink
 
@@ -46,51 +50,89 @@ def run(args: argparse.Namespace) -> int:
     engine = open_engine(plan.bundle, plan.config.engine)
     hop = plan.config.hop
     pipelines = {
-        name: Pipeline(name, plan.bundle, plan.settings, hop) for name in plan.config.sources
+        name: Pipeline(name, plan.bundle, plan.settings, hop, plan.rules)
+        for name in plan.config.sources
     }
-    with contextlib.closing(engine), _sinks(plan) as sinks:
-        sources = [open_source(name, config) for name, config in plan.config.sources.items()]
-        daemon = Daemon(sources, pipelines, engine, sinks)
+    sources = [open_source(name, config) for name, config in plan.config.sources.items()]
+    sinks, observers = list["Sink"](), list["Observer"]()
+    daemon = Daemon(sources, pipelines, engine, sinks, observers=observers)
+    restart = _Restart(daemon)
+    with contextlib.closing(engine), contextlib.ExitStack() as stack:
+        _open_sinks(plan, stack, sinks)
+        if plan.config.mqtt:
+            _open_node(plan, stack, pipelines, engine.name, daemon, restart, sinks, observers)
+        else:
+            sinks.append(LogSink())
         with _stop_on_signals(daemon):
             log.info("listening to %s", ", ".join(pipelines))
             daemon.run()
+    restart.do_if_wanted()
     return 0
 
 
-@contextlib.contextmanager
-def _sinks(plan: "Plan") -> "Iterator[list[Sink]]":
-    """Open everything that events go to; on leaving, deliver what is still under way."""
+class _Restart:
+    """Begins the program anew, when a command asks for it."""
+
+    def __init__(self, daemon: "Daemon") -> None:
+        self._daemon, self._wanted = daemon, False
+
+    def want(self) -> None:
+        """Stop the daemon, to begin anew."""
+        self._wanted = True
+        self._daemon.stop()
+
+    def do_if_wanted(self) -> None:
+        """Replace this process with a new one of the same command."""
+        if self._wanted:
+            log.info("restarting")
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def _open_sinks(plan: "Plan", stack: contextlib.ExitStack, sinks: "list[Sink]") -> None:
+    """Open the files that events go to."""
+    from ast_edge.jsonl import JsonLinesSink
+
+    config = plan.config
+    if config.jsonl:
+        sinks.append(JsonLinesSink(config.jsonl, node=config.node, bundle=plan.bundle.name))
+        stack.callback(sinks[-1].close)
+
+
+def _open_node(
+    plan: "Plan",
+    stack: contextlib.ExitStack,
+    pipelines: "Mapping[str, Pipeline]",
+    engine: str,
+    daemon: "Daemon",
+    restart: _Restart,
+    sinks: "list[Sink]",
+    observers: "list[Observer]",
+) -> None:
+    """Open the broker's side; on leaving, what is still under way is delivered."""
     from ast_edge.broker import EmbeddedBroker
     from ast_edge.echo import Echo
-    from ast_edge.jsonl import JsonLinesSink
-    from ast_edge.log_sink import LogSink
-    from ast_edge.mqtt import MqttSink
+    from ast_edge.node import open_node
 
-    config, node, bundle = plan.config, plan.config.node, plan.bundle.name
-    with contextlib.ExitStack() as stack:
-        sinks: list[Sink] = []
-        if config.jsonl:
-            sinks.append(JsonLinesSink(config.jsonl, node=node, bundle=bundle))
-            stack.callback(sinks[-1].close)
-        mqtt, echo = config.mqtt, None
-        if mqtt:
-            if mqtt.embedded:
-                broker = stack.enter_context(EmbeddedBroker(mqtt.port or 0))
-                mqtt = broker.client_config(mqtt)
-                log.info("embedded broker at %s:%d", mqtt.host, mqtt.port)
-            if mqtt.echo:
-                echo = Echo(mqtt, Console(), node=node)
-                stack.callback(echo.close)
-                echo.wait_ready()
-            entities = [(source, label) for source in config.sources for label in plan.settings]
-            publisher = MqttSink(mqtt, node, bundle, entities)
-            stack.callback(publisher.close)
-            if echo:
-                stack.callback(lambda: echo.wait_for(publisher.acknowledged))
-            sinks.append(publisher)
-        if not echo:
-            sinks.append(LogSink())
-        yield sinks
+    mqtt, echo = plan.config.mqtt, None
+    assert mqtt
+    if mqtt.embedded:
+        broker = stack.enter_context(EmbeddedBroker(mqtt.port or 0))
+        mqtt = broker.client_config(mqtt)
+        log.info("embedded broker at %s:%d", mqtt.host, mqtt.port)
+    if mqtt.echo:
+        echo = Echo(mqtt, Console(), node=plan.config.node)
+        stack.callback(echo.close)
+        echo.wait_ready()
+    node = open_node(
+        plan, mqtt, pipelines, engine=engine, submit=daemon.submit, restart=restart.want
+    )
+    stack.callback(node.close)
+    if echo:
+        stack.callback(lambda: echo.wait_for(node.publisher.acknowledged))
+    else:
+        sinks.append(LogSink())
+    sinks += [node.publisher, node.reporter]
+    observers.append(node.reporter)
 
 
 @contextlib.contextmanager

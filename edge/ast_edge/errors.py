@@ -5,6 +5,7 @@ AstError
 ├── BundleError    a bundle is damaged, incomplete or does not fit     exit 65
 ├── AudioError     a recording or a microphone cannot be read          exit 66
 ├── EngineError    no inference engine can run the bundle here         exit 69
+│   └── EngineUnavailable  there is no such device, nothing to mend
 └── BrokerError    the MQTT broker cannot be started or used           exit 69
 
 A message says what was expected, what came, and what to do. The exit codes are those of

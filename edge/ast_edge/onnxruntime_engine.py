@@ -1,4 +1,7 @@
-"""The reference engine: ONNX Runtime on the CPU, in float32."""
+"""The reference engine: ONNX Runtime in the arithmetic of the graph, on the CPU.
+
+A build of ONNX Runtime with CUDA or TensorRT (`onnxruntime-gpu`) computes there.
+"""
 
 import os
 
@@ -9,6 +12,7 @@ from ast_edge.bundle import Bundle
 from ast_edge.config import EngineConfig
 from ast_edge.engine import CLOSED, Scores
 from ast_edge.errors import EngineError
+from ast_edge.trt.engine_cache import cache_folder
 
 # On import, ONNX Runtime would write an id to the home directory and report itself to its maker.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -48,14 +52,16 @@ class OnnxRuntimeEngine:
         options.intra_op_num_threads = config.threads
         options.log_severity_level = 3  # errors; its warnings mean nothing to a user
         try:
-            self._session: onnxruntime.InferenceSession | None = onnxruntime.InferenceSession(
-                bundle.onnx, options, providers=["CPUExecutionProvider"]
-            )
+            session = onnxruntime.InferenceSession(bundle.onnx, options, providers=_providers())
         except FAULTS as exc:
             raise EngineError(f"{bundle.onnx}: {str(exc).splitlines()[0]}") from exc
+        self._session: onnxruntime.InferenceSession | None = session
         self.precision: str = bundle.precision
+        # Not the first that was asked for: one that does not load is passed over.
+        device = session.get_providers()[0].removesuffix("ExecutionProvider")
         threads = f"{config.threads} threads" if config.threads else "all cores"
-        self.description = f"ONNX Runtime {onnxruntime.__version__}, {bundle.precision}, {threads}"
+        where = threads if device == "CPU" else device
+        self.description = f"ONNX Runtime {onnxruntime.__version__}, {bundle.precision}, {where}"
 
     def run(self, fbank: NDArray[np.float32]) -> Scores:
         """Score windows (batch, frames, mel_bins).
@@ -77,3 +83,16 @@ class OnnxRuntimeEngine:
     def close(self) -> None:
         """Free the session."""
         self._session = None
+
+
+def _providers() -> list[str | tuple[str, dict[str, str]]]:
+    """Return what this build can compute on, the fastest first."""
+    available = onnxruntime.get_available_providers()
+    providers: list[str | tuple[str, dict[str, str]]] = []
+    if "TensorrtExecutionProvider" in available:
+        # Or it would build its engines anew at every start.
+        cache = {"trt_engine_cache_enable": "True", "trt_engine_cache_path": str(cache_folder())}
+        providers.append(("TensorrtExecutionProvider", cache))
+    if "CUDAExecutionProvider" in available:
+        providers.append("CUDAExecutionProvider")
+    return [*providers, "CPUExecutionProvider"]

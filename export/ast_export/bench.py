@@ -95,7 +95,7 @@ class Benchmark:
     left_out: tuple[int, ...]
     """Batch sizes for which there was no time."""
     unavailable: tuple[str, ...]
-    """Why the other engines and precisions do not run here."""
+    """Why the other engines do not run here."""
 
     @property
     def contenders(self) -> tuple[Contender, ...]:
@@ -127,7 +127,7 @@ def measure_speed(
     with tempfile.TemporaryDirectory() as folder, ExitStack() as opened:
         products = write_peak(Path(folder), bundle.precision)
         runners: list[_Runner] = []
-        unavailable = []
+        refusals = dict[str, str]()
         for engine, precision in product(engines, PRECISIONS):
             config = EngineConfig.model_validate(
                 {"name": engine, "precision": precision, "threads": threads}
@@ -136,12 +136,13 @@ def measure_speed(
                 model = opened.enter_context(closing(open_engine(bundle, config)))
                 peak = opened.enter_context(closing(open_engine(products, config)))
             except EngineError as exc:
-                unavailable.append(f"{engine} {precision}: {str(exc).removeprefix(engine + ': ')}")
+                refusals[engine] = str(exc).removeprefix(engine + ": ")
                 continue
             if any((r.model.name, r.model.precision) == (engine, model.precision) for r in runners):
-                unavailable.append(f"{engine} {precision}: computes in {model.precision} here")
-                continue
+                continue  # it cannot compute in the precision that was asked for
             runners.append(_Runner(model, peak, clock))
+        run = {runner.model.name for runner in runners}
+        unavailable = [f"{name}: {why}" for name, why in refusals.items() if name not in run]
         if not runners:
             raise EngineError("; ".join(unavailable))
         left_out = _take_turns(runners, bundle, batches, clock() + seconds, on_batch)

@@ -120,13 +120,13 @@ def load_members(paths: Sequence[Path]) -> list[Checkpoint]:
     first = members[0]
     for member, path in zip(members[1:], paths[1:], strict=True):
         for what, one, other in (
-            ("labels", _names(first), _names(member)),
-            ("front end", first.fbank, member.fbank),
-            ("activation", first.model.activation, member.model.activation),
+            ("other labels", _names(first), _names(member)),
+            ("another front end", first.fbank, member.fbank),
+            ("another activation", first.model.activation, member.model.activation),
         ):
             if one != other:
                 raise BundleError(
-                    f"{path}: has another {what} than {paths[0]} ({_difference(one, other)}): the "
+                    f"{path}: has {what} than {paths[0]} ({_difference(one, other)}): the "
                     "members of an ensemble must agree in it"
                 )
     return members

@@ -275,3 +275,14 @@ def test_an_engine_that_was_asked_for_says_that_there_is_no_gpu(bundle):
         pytest.skip("there is a GPU")
     with pytest.raises(EngineError, match=r"tensorrt: .*NVIDIA"):
         open_engine(bundle, EngineConfig(name="tensorrt"))
+
+
+@pytest.mark.skipif("onnxruntime" not in INSTALLED, reason="no onnxruntime here")
+def test_onnx_runtime_computes_on_the_gpu_if_its_build_can(monkeypatch):
+    from ast_edge import onnxruntime_engine
+
+    build = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime_engine.onnxruntime, "get_available_providers", lambda: build)
+    (tensorrt, settings), *others = onnxruntime_engine._providers()
+    assert [tensorrt, *others] == build
+    assert settings["trt_engine_cache_enable"] == "True"

@@ -121,7 +121,8 @@ def test_an_engine_that_is_not_here_is_named_with_the_reason(tiny, monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
     result = measured(tiny)
     assert [contender.name for contender in result.contenders] == ["onnxruntime fp32"]
-    assert [text for text in result.unavailable if text.startswith("openvino fp32: cannot be ")]
+    (reason,) = [text for text in result.unavailable if text.startswith("openvino")]
+    assert reason.startswith("openvino: cannot be imported")
 
 
 def test_an_engine_that_computes_in_another_precision_counts_once(tiny, monkeypatch):
@@ -130,14 +131,14 @@ def test_an_engine_that_computes_in_another_precision_counts_once(tiny, monkeypa
     monkeypatch.setitem(ENGINES, "onnxruntime", lambda b, c: make(b, c.model_copy(update=own)))
     result = measured(tiny, engines=["onnxruntime"])
     assert [contender.name for contender in result.contenders] == ["onnxruntime fp32"]
-    assert "onnxruntime bf16: computes in fp32 here" in result.unavailable
+    assert result.unavailable == ()
 
 
 def test_without_any_engine_the_error_names_every_reason(tiny, monkeypatch):
     for name in HERE:
         monkeypatch.delitem(sys.modules, f"ast_edge.{name}_engine", raising=False)
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(EngineError, match=r"openvino fp32: cannot .*; onnxruntime fp32: cannot "):
+    with pytest.raises(EngineError, match=r"openvino: cannot .*; onnxruntime: cannot "):
         measured(tiny)
 
 

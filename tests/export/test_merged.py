@@ -149,17 +149,17 @@ def test_members_are_read_in_order(tmp_path):
     [
         (
             {"labels": (LABELS[0], LABELS[2], LABELS[1])},
-            "labels.*number 1 is 'Hiss' instead of 'Hum'",
+            "other labels.*number 1 is 'Hiss' instead of 'Hum'",
         ),
-        ({"labels": LABELS[:2]}, "labels.*2 instead of 3"),
-        ({"fbank": FbankSpec(mel_bins=64)}, "front end"),
+        ({"labels": LABELS[:2]}, "other labels.*2 instead of 3"),
+        ({"fbank": FbankSpec(mel_bins=64)}, "another front end"),
         (
             {"model": replace(random_checkpoint().model, activation="softmax")},
-            "activation.*softmax",
+            "another activation.*softmax",
         ),
     ],
 )
 def test_members_that_do_not_agree_are_refused_by_name(tmp_path, changes, message):
     paths = saved(tmp_path, random_checkpoint(), random_checkpoint(**changes))
-    with pytest.raises(BundleError, match=rf"1\.safetensors: has another {message}"):
+    with pytest.raises(BundleError, match=rf"1\.safetensors: has {message}"):
         load_members(paths)

@@ -325,3 +325,57 @@ def test_an_engine_that_fails_ends_the_run_with_its_error(make):
 
 def test_no_sources_is_nothing_to_do(make):
     make().run()
+
+
+# Observers and actions
+
+
+class Notes:
+    """Keeps what an observer is told."""
+
+    def __init__(self):
+        self.told = []
+        self.windows = 0
+
+    def heard(self, block):
+        self.told.append(("heard", block.stream.source))
+
+    def silent(self, source):
+        self.told.append(("silent", source))
+
+    def ended(self, source, error):
+        self.told.append(("ended", source, error))
+
+    def scored(self, windows, seconds, dropped):
+        assert seconds >= 0
+        self.windows += len(windows)
+
+
+def test_observers_are_told_of_sound_scores_and_the_end(make):
+    notes, engine = Notes(), NumpyEngine()
+    make(ListSource("a", silence(0.5)), engine=engine, observers=[notes]).run()
+    assert notes.told == [("heard", "a")] * 5 + [("ended", "a", None)]
+    assert notes.windows == sum(engine.batches) > 0
+
+
+def test_observers_are_told_of_a_live_source_that_falls_silent(make):
+    notes, clock = Notes(), Clock()
+    source = ListSource("a", silence(0.3), live=True, endless=True)
+    with Running(make(source, observers=[notes], clock=clock)):
+        wait_until(lambda: notes.told.count(("heard", "a")) == 3)
+        clock.advance()
+        wait_until(lambda: ("silent", "a") in notes.told)
+
+
+def test_an_action_is_done_in_the_thread_of_run_and_its_events_are_published(make):
+    source = ListSource("a", silence(0.1), endless=True)
+    daemon, threads = make(source), []
+
+    def act():
+        threads.append(threading.current_thread())
+        return ["an event"]
+
+    with Running(daemon) as running:
+        daemon.submit(act)
+        wait_until(lambda: daemon.sink.events == ["an event"])
+        assert threads == [running._thread]

@@ -1,0 +1,100 @@
+import json
+
+import numpy as np
+import pytest
+
+from ast_edge.audio import Block, Stream
+from ast_edge.errors import AudioError
+from ast_edge.events import Event, Label
+from ast_edge.listener import Window
+from ast_edge.reporter import Reporter
+from ast_edge.status import NodeStatus
+from ast_edge.topics import Topics
+
+ROOT = "ast-edge/attic/"
+LIVE = Stream("kitchen", 16000, 1, started_at=100.0, live=True)
+
+
+class Rig:
+    """A reporter whose messages are kept, by topic below the node's."""
+
+    def __init__(self):
+        self.told, self.now = [], 103.0
+        status = NodeStatus(Topics("ast-edge", "attic"), ["kitchen"], "home", since=100.0)
+        self.reporter = Reporter(
+            status, self._say, model="home", engine="openvino", clock=lambda: self.now
+        )
+
+    def _say(self, make):
+        self.told += [(m.topic.removeprefix(ROOT), m.payload) for m in make()]
+
+    def payloads(self, topic):
+        return [json.loads(payload) for found, payload in self.told if found == topic]
+
+
+@pytest.fixture
+def rig():
+    return Rig()
+
+
+def block(seconds, start=0, value=0.5):
+    samples = np.full((int(seconds * 16000), 1), value, np.float32)
+    return Block(LIVE, start, samples)
+
+
+def window(heard, hop=0.5):
+    return Window(
+        stream=LIVE, start=heard - 2, end=heard, heard=heard, hop=hop, fbank=np.zeros((1, 1))
+    )
+
+
+def test_a_source_listens_from_its_first_sound_on_and_says_so_once(rig):
+    rig.reporter.heard(block(0.1))
+    rig.reporter.heard(block(0.1))
+    assert [found["state"] for found in rig.payloads("kitchen/status")] == ["listening"]
+    assert ("kitchen/availability", "online") in rig.told
+
+
+def test_the_level_is_that_of_a_second_of_sound(rig):
+    for value in (0.0, 0.1, 0.5, 0.1):
+        rig.reporter.heard(block(0.25, value=value))
+    (level,) = rig.payloads("kitchen/level")
+    rms = np.sqrt(np.mean(np.square([0.0, 0.1, 0.5, 0.1])))
+    assert level["peak"] == pytest.approx(20 * np.log10(0.5), abs=0.1)
+    assert level["rms"] == pytest.approx(20 * np.log10(rms), abs=0.1)
+
+
+def test_a_silent_source_is_offline_until_there_is_sound(rig):
+    rig.reporter.heard(block(0.1))
+    rig.reporter.silent("kitchen")
+    rig.reporter.heard(block(0.1))
+    states = [found["state"] for found in rig.payloads("kitchen/status")]
+    assert states == ["listening", "silent", "listening"]
+    available = [payload for topic, payload in rig.told if topic == "kitchen/availability"]
+    assert available == ["online", "offline", "online"]
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "detail"),
+    [(None, "ended", ""), (AudioError("tone.wav: is gone"), "failed", "tone.wav: is gone")],
+)
+def test_the_end_of_a_source_is_told_with_the_reason(rig, error, state, detail):
+    rig.reporter.ended("kitchen", error)
+    (status,) = rig.payloads("kitchen/status")
+    assert (status["state"], status["detail"]) == (state, detail)
+
+
+def test_diagnostics_tell_latency_and_real_time_factor(rig):
+    rig.reporter.scored([window(heard=2.8), window(heard=2.9)], seconds=0.1, dropped=3)
+    (found,) = rig.payloads("kitchen/diagnostics")
+    assert found["latency_ms"] == pytest.approx(200, abs=20)
+    assert found["real_time_factor"] == pytest.approx(0.1)
+    assert found["dropped_windows"] == 3
+    assert (found["model"], found["engine"]) == ("home", "openvino")
+
+
+def test_the_newest_event_is_kept_as_attributes(rig):
+    dog = Label(0, "Dog", "")
+    rig.reporter.publish(Event("1", "start", "kitchen", dog, 100.0, 101.0, 0.9, 0.9))
+    (attributes,) = rig.payloads("kitchen/dog/attributes")
+    assert attributes["label"] == "Dog"

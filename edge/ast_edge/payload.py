@@ -5,18 +5,23 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 
 from ast_edge.events import Event
+from ast_edge.groups import Group
+
+Json = str | int | float | list[str] | None
 
 SCHEMA = 1
 """Raised when a key changes its meaning or goes away; a new key does not raise it."""
 
 
-def event_payload(event: Event, *, node: str, bundle: str) -> dict[str, str | int | float | None]:
+def event_payload(event: Event, *, node: str, bundle: str) -> dict[str, Json]:
     """Return the event as a mapping of JSON values, always with the same keys.
 
     Times are ISO 8601 in UTC with milliseconds; a replay counts from 1970-01-01T00:00:00.000Z.
     `offset` is null until the event has ended; `duration` is what is known so far, in seconds.
-    `message` is the same whenever this phase of this event is sent again, and no other's.
+    `members` are the labels of a group, null for a label of the model. `message` is the same
+    whenever this phase of this event is sent again, and no other's.
     """
+    group = event.label
     return {
         "schema": SCHEMA,
         "id": event.id,
@@ -24,6 +29,7 @@ def event_payload(event: Event, *, node: str, bundle: str) -> dict[str, str | in
         "label": event.label.name,
         "slug": event.label.slug,
         "mid": event.label.mid or None,
+        "members": [m.name for m in group.members] if isinstance(group, Group) else None,
         "node": node,
         "source": event.source,
         "onset": iso8601(event.onset),
@@ -64,7 +70,7 @@ def interrupted_json(text: str) -> str:
     return _json(event | end)
 
 
-def _json(payload: Mapping[str, str | int | float | None]) -> str:
+def _json(payload: Mapping[str, Json]) -> str:
     # A score that is not a number would make the line unreadable to strict parsers: a bug, said.
     return json.dumps(payload, ensure_ascii=False, allow_nan=False)
 

@@ -215,9 +215,7 @@ def write_another_format(path):
     database.close()
 
 
-@pytest.mark.parametrize(
-    "damage", [damage_all, damage_the_middle, cut_off, write_another_format], ids=str
-)
+@pytest.mark.parametrize("damage", [damage_all, damage_the_middle, cut_off, write_another_format])
 def test_a_damaged_file_is_moved_aside_and_work_goes_on(damage, open_box, path, caplog):
     box = open_box()
     put(box, event("end"))

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ast_edge.events import Event, Label
+from ast_edge.groups import Group
 from ast_edge.payload import event_json, event_payload, interrupted_json, iso8601, late_json
 
 LABEL = Label(3, "Baby cry, infant cry", "/t/dd00002")
@@ -22,6 +23,7 @@ def test_an_event_that_has_ended_has_every_key():
         "label": "Baby cry, infant cry",
         "slug": "baby_cry_infant_cry",
         "mid": "/t/dd00002",
+        "members": None,
         "node": "attic",
         "source": "kitchen",
         "onset": "2023-11-14T22:13:20.100Z",
@@ -33,6 +35,12 @@ def test_an_event_that_has_ended_has_every_key():
         "message": "a1-end-2400",
         "late": False,
     }
+
+
+def test_a_group_names_its_members():
+    group = Group(9, "Any animal", "", (Label(0, "Dog", ""), Label(1, "Cat", "")), "max")
+    payload = event_payload(event(label=group), node="attic", bundle="home")
+    assert (payload["label"], payload["members"]) == ("Any animal", ["Dog", "Cat"])
 
 
 @pytest.mark.parametrize("phase", ["start", "update"])

@@ -1,8 +1,10 @@
 """A daemon of one's own at a real broker: what it says, and how it follows commands."""
 
 import json
+import random
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from rigs import mosquitto
 from rigs.mosquitto import Mosquitto, Subscriber, wait_until
 
 pytest.importorskip("onnx", reason="onnx is not installed")
-from rigs.model import write_bundle
+from rigs.model import RATE, silence, tone, write_bundle
 
 pytestmark = pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available())
 
@@ -21,15 +23,16 @@ DEVICE = "homeassistant/device/ast-edge-attic-kitchen/config"
 
 
 class Daemon:
-    """`ast-edge run` with a minute of silence as its source."""
+    """`ast-edge run` with a sound as its source, a minute of silence unless given."""
 
-    def __init__(self, folder, broker, **mqtt):
-        soundfile.write(folder / "silence.wav", np.zeros(60 * 16000), 16000)
+    def __init__(self, folder, broker, sound=None, **mqtt):
+        sound = silence(60) if sound is None else sound
+        soundfile.write(folder / "sound.wav", sound, RATE)
         self._config, self._log = folder / "mic.yaml", folder / "log"
         tree = {
             "node": "attic",
             "bundle": str(write_bundle(folder / "bands")),
-            "sources": {"kitchen": {"file": str(folder / "silence.wav")}},
+            "sources": {"kitchen": {"file": str(folder / "sound.wav")}},
             "mqtt": {"host": "127.0.0.1", "port": broker.port, **mqtt},
         }
         self._config.write_text(yaml.safe_dump(tree))
@@ -39,14 +42,21 @@ class Daemon:
         self._config.write_text(yaml.safe_dump(tree | keys))
 
     def __enter__(self):
+        self.start()
+        return self
+
+    def start(self):
         command = [sys.executable, "-m", "ast_edge", "run", "--config", str(self._config)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, stderr=log)
-        return self
 
     def __exit__(self, *_):
         self._process.terminate()
         assert self._process.wait(20) == 0, self._log.read_text()
+
+    def kill(self):
+        self._process.kill()
+        self._process.wait(20)
 
 
 @pytest.fixture
@@ -115,3 +125,38 @@ def test_what_leaves_the_configuration_leaves_home_assistant(broker, tmp_path):
     assert described[1]["label_hiss"] == {"platform": "binary_sensor"}  # that is: remove it
     assert "label_hiss" not in described[-1]
     assert payloads(heard, ROOT + "kitchen/hiss/state")[-1] == ""
+
+
+@pytest.mark.slow
+def test_no_event_is_lost_when_daemon_and_broker_die(tmp_path):
+    rng = random.Random(3)
+    sound = np.concatenate([silence(1.5), tone("Hum", 0.5), tone("Hiss", 0.5)] * 10)
+    (tmp_path / "broker").mkdir()
+    broker = Mosquitto(tmp_path / "broker", persistent=True)
+    daemon = Daemon(tmp_path, broker, sound)
+    daemon.change(hop=0.1, jsonl=str(tmp_path / "events.jsonl"))
+    broker.start()
+    with Subscriber(broker) as heard:
+        for _ in range(3):
+            daemon.start()
+            wait_until(lambda: heard.on(ROOT + "kitchen/event"))
+            time.sleep(rng.uniform(1, 3))
+            broker.stop()  # not killed: it would forget what the subscriber has not got yet
+            time.sleep(rng.uniform(2, 4))
+            daemon.kill()
+            broker.start()
+        with daemon:
+            written = _messages((tmp_path / "events.jsonl").read_text().splitlines())
+            wait_until(lambda: set(written) <= set(_heard(heard)))
+    arrived = list(dict.fromkeys(m for m in _heard(heard) if m in set(written)))
+    broker.kill()
+    assert len(written) > 12
+    assert arrived == written
+
+
+def _messages(lines):
+    return [json.loads(line)["message"] for line in lines]
+
+
+def _heard(heard):
+    return _messages(heard.on(ROOT + "kitchen/event"))

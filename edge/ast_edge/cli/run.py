@@ -58,11 +58,12 @@ def run(args: argparse.Namespace) -> int:
     daemon = Daemon(sources, pipelines, engine, sinks, observers=observers)
     restart = _Restart(daemon)
     with contextlib.closing(engine), contextlib.ExitStack() as stack:
-        _open_sinks(plan, stack, sinks)
+        # The broker's side first: what stands in a file then waits for the broker, come what may.
         if plan.config.mqtt:
             _open_node(plan, stack, pipelines, engine.name, daemon, restart, sinks, observers)
         else:
             sinks.append(LogSink())
+        _open_sinks(plan, stack, sinks)
         with _stop_on_signals(daemon):
             log.info("listening to %s", ", ".join(pipelines))
             daemon.run()

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ast_edge.health import Health
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,3 +57,12 @@ class Source(Protocol):
     def close(self) -> None:
         """Make `blocks` return soon; called from another thread, any number of times."""
         ...
+
+
+@runtime_checkable
+class Monitored(Protocol):
+    """A source that knows how well its sound arrives."""
+
+    name: str
+    health: Health
+    """The newest; an immutable value that any thread may read."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import stat
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from ast_edge.errors import BundleError
 from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
+from ast_edge.onnx_file import external_files
 from ast_edge.spec import ModelSpec
 from ast_edge.tracker import TrackerSettings
 from ast_edge.yaml_file import did_you_mean
@@ -21,6 +23,13 @@ Precision = Literal["fp32", "fp16"]
 FORMAT = 1
 FRONT_END = "kaldi-fbank"
 """The only front end there is; a bundle that names another is refused."""
+
+LARGEST_DESCRIPTION = 1 << 24
+"""Bytes of bundle.json."""
+LARGEST_ARRAY = 1 << 24
+"""Numbers in a window, and in the front end's filters; those of AST are 131,072 and 32,896."""
+LONGEST_NAME = 200
+"""Characters."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +105,10 @@ def load_bundle(folder: Path) -> Bundle:
     """
     path = folder / "bundle.json"
     try:
+        if _own_file(folder, path.name) > LARGEST_DESCRIPTION:
+            raise BundleError(
+                f"{path}: is larger than any description, {LARGEST_DESCRIPTION} bytes"
+            )
         tree = json.loads(path.read_text(encoding="utf-8"))
         if tree["format"] != FORMAT:
             raise BundleError(
@@ -180,6 +193,23 @@ def _make(kind: type[Made], values: dict[str, Any], where: str) -> Made:
         raise ValueError(f"{key}: {error['msg']}, got {error['input']!r:.60}") from exc
 
 
+def _own_file(folder: Path, name: str) -> int:
+    """Return the size of a file of the folder; a pipe or a device could be read for ever.
+
+    Raises:
+        BundleError: if it is none, or a link that leads out of the folder.
+    """
+    path = folder / name
+    status = path.stat()
+    if path.resolve().parent != folder.resolve():
+        raise BundleError(
+            f"{path}: is a link that leads out of the folder; put the file itself there"
+        )
+    if not stat.S_ISREG(status.st_mode):
+        raise BundleError(f"{path}: expected a file, got something else")
+    return status.st_size
+
+
 def _verify(folder: Path, sums: dict[str, str]) -> None:
     """Compare every file with its sum."""
     if "model.onnx" not in sums:
@@ -187,12 +217,18 @@ def _verify(folder: Path, sums: dict[str, str]) -> None:
     for name, expected in sums.items():
         if Path(name).name != name:
             raise BundleError(f"{folder}: names a file outside the folder: {name!r}")
+        _own_file(folder, name)
         found = file_sha256(folder / name)
         if found != expected:
             raise BundleError(
                 f"{folder / name}: is damaged or was changed: expected sha256 {expected[:16]}…, "
                 f"got {found[:16]}…; install the bundle again"
             )
+    for name in sorted(external_files(folder / "model.onnx") - sums.keys()):
+        raise BundleError(
+            f"{folder / 'model.onnx'}: takes weights from {name!r:.100}, which is none of the "
+            "bundle's files"
+        )
 
 
 def _check_fit(path: Path, bundle: Bundle) -> None:
@@ -207,6 +243,19 @@ def _check_fit(path: Path, bundle: Bundle) -> None:
         if member.labels != len(bundle.labels):
             raise BundleError(
                 f"{path}: the model has {member.labels} outputs for {len(bundle.labels)} labels"
+            )
+    if bundle.frames * bundle.fbank.mel_bins > LARGEST_ARRAY:
+        raise BundleError(f"{path}: a window of {bundle.frames} frames is too long to be computed")
+    if bundle.fbank.mel_bins * bundle.fbank.fft_length // 2 > LARGEST_ARRAY:
+        raise BundleError(f"{path}: the front end is too large to be computed: {bundle.fbank}")
+    for text in (
+        bundle.name,
+        *(text for label in bundle.labels for text in (label.name, label.mid)),
+    ):
+        if len(text) > LONGEST_NAME or not text.isprintable():
+            raise BundleError(
+                f"{path}: expected a name of at most {LONGEST_NAME} characters that can be printed "
+                f"in one line, got {text!r:.60}"
             )
     slugs = [label.slug for label in bundle.labels]
     if "" in slugs:

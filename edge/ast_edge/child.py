@@ -6,7 +6,7 @@ import os
 import selectors
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 _log = logging.getLogger(__name__)
 
@@ -19,6 +19,10 @@ class ChildError(Exception):
     """The child has failed, in the words for a log; never leaves the source that runs it."""
 
 
+class ChildStalled(ChildError):
+    """The child runs, but delivers nothing."""
+
+
 class Child:
     """One run of a command.
 
@@ -26,8 +30,11 @@ class Child:
     process is gone, however that came about.
     """
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], secrets: Mapping[str, str] | None = None) -> None:
         """Start `command` in the folder `/`.
+
+        Args:
+            secrets: what must not be shown of what it says, with what to show instead.
 
         Raises:
             ChildError: it cannot be started.
@@ -56,26 +63,30 @@ class Child:
         self._selector.register(self._out, selectors.EVENT_READ)
         self._selector.register(self._err, selectors.EVENT_READ)
         self._received = bytearray()
-        self._complaint = bytearray()
+        self._secrets = secrets or {}
+        self._complaint = ""
+        self._complaint_rest = b""
 
     def read(self, size: int, timeout: float) -> bytes:
         """Return exactly `size` bytes of its output.
 
         Raises:
-            ChildError: nothing has come for `timeout` seconds, or the child has ended.
+            ChildError: they have not come within `timeout` seconds, or the child has ended.
         """
+        deadline = time.monotonic() + timeout
         while len(self._received) < size:
-            self._receive(timeout)
+            self._receive(deadline, timeout)
         data = bytes(self._received[:size])
         del self._received[:size]
         return data
 
     def read_line(self, timeout: float) -> str:
         """Return a line of its output without the line feed; raises as `read` does."""
+        deadline = time.monotonic() + timeout
         while (end := self._received.find(b"\n")) < 0:
             if len(self._received) > _LONGEST_LINE:
                 raise ChildError("expected a line of text, got something else")
-            self._receive(timeout)
+            self._receive(deadline, timeout)
         return self.read(end + 1, timeout)[:-1].decode(errors="replace")
 
     def kill(self) -> None:
@@ -93,13 +104,10 @@ class Child:
         for pipe in self._pipes:
             pipe.close()
 
-    def _receive(self, timeout: float) -> None:
+    def _receive(self, deadline: float, timeout: float) -> None:
         """Wait for more output and keep it."""
-        deadline = time.monotonic() + timeout
         while True:
             ready = self._selector.select(max(deadline - time.monotonic(), 0))
-            if not ready:
-                raise ChildError(f"no data for {timeout:.1f} s")
             descriptors = [key.fd for key, _ in ready]
             if self._err in descriptors:
                 self._receive_complaint()
@@ -109,16 +117,29 @@ class Child:
                     raise ChildError(self._last_words())
                 self._received += data
                 return
+            if time.monotonic() >= deadline:
+                raise ChildStalled(f"no data for {timeout:.1f} s")
 
     def _receive_complaint(self) -> None:
-        """Keep the end of what the child writes to its standard error."""
+        """Keep the last line of what the child writes to its standard error."""
         text = os.read(self._err, _CHUNK)
         if not text:
             self._selector.unregister(self._err)
             return
-        self._complaint = (self._complaint + text)[-_LONGEST_LINE:]
-        for line in text.decode(errors="replace").splitlines():
-            _log.debug("process %d: %s", self._process.pid, line)
+        # By whole lines: the half of a secret could not be told.
+        *lines, rest = (self._complaint_rest + text).split(b"\n")
+        self._complaint_rest = rest[-_CHUNK:]
+        for line in lines:
+            if said := self._readable(line):
+                self._complaint = said
+                _log.debug("process %d: %s", self._process.pid, said)
+
+    def _readable(self, line: bytes) -> str:
+        """Return a line as text, without what must not be shown."""
+        text = line.decode(errors="replace").strip()
+        for secret, shown in self._secrets.items():
+            text = text.replace(secret, shown)
+        return text[-_LONGEST_LINE:]
 
     def _last_words(self) -> str:
         """Say why the child has ended: the last line of its standard error, or its status."""
@@ -128,6 +149,5 @@ class Child:
         with contextlib.suppress(BlockingIOError):
             while self._err in self._selector.get_map():
                 self._receive_complaint()
-        lines = self._complaint.decode(errors="replace").split("\n")
-        said = [line.strip() for line in lines if line.strip()]
-        return said[-1] if said else f"it ended with status {self._process.returncode}"
+        said = self._readable(self._complaint_rest) or self._complaint
+        return said or f"it ended with status {self._process.returncode}"

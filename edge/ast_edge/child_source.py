@@ -5,12 +5,15 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ast_edge.audio import Block, Stream
-from ast_edge.child import Child, ChildError
+from ast_edge.child import Child, ChildError, ChildStalled
+from ast_edge.health import OK, Health
 from ast_edge.pcm import PcmFormat
+from ast_edge.rate_check import RateCheck
 from ast_edge.sample_clock import SampleClock
+from ast_edge.sound_check import MUTED_SECONDS, SoundCheck
 
 _log = logging.getLogger(__name__)
 
@@ -18,6 +21,7 @@ _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 10.0
 # A small computer that is busy booting needs seconds to start a process and open a device.
 _START_TIMEOUT = 5.0
+_LONGEST_MUTED_PAUSE = 600.0
 
 
 class ChildSource:
@@ -26,7 +30,8 @@ class ChildSource:
     The command is killed when nothing comes, and started again for ever, after 0.5 s at first and
     10 s at last. Every start is a new `Stream`. It begins where the sound is real, so a sound that
     has run away from the wall clock (lost samples, a set clock, a crystal that is slightly off)
-    becomes a new `Stream` as well.
+    becomes a new `Stream` as well. It is also started again at a wrong rate, and while it delivers
+    nothing but zeros: after 30 s of them, 60 s, 120 s and so on, at last every 10 minutes.
     """
 
     def __init__(
@@ -36,8 +41,14 @@ class ChildSource:
         command: Sequence[str],
         *,
         pcm: PcmFormat | None = None,
+        channel: int | None = None,
         stall_timeout: float = 3.0,
+        start_timeout: float = _START_TIMEOUT,
+        backlog_seconds: float = 0.0,
+        muted_seconds: float = MUTED_SECONDS,
+        secrets: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare to run `command`; nothing is started yet.
 
@@ -45,20 +56,35 @@ class ChildSource:
             title: what it listens to, as log messages name it: "microphone 'default'".
             pcm: the format of the output; None when the command says it in a first line of JSON
                 with `sample_rate` and `channels`, and s16le follows.
+            channel: the one that will be listened to, from 1; None is all.
             stall_timeout: seconds without data after which the command is started again.
+            start_timeout: the same before the first data, if longer.
+            backlog_seconds: seconds of older sound that may come first, at once, and are left out.
+            muted_seconds: seconds of digital silence that are a fault; 0 is never.
+            secrets: what must not be shown of what the command says, with what to show instead.
             clock: Unix time in seconds.
+            monotonic: seconds that only ever go forward.
         """
         self.name = name
+        self.health = OK
+        """Its newest condition; read in other threads."""
         self._title = title
         self._command = command
         self._pcm = pcm
-        self._stall_timeout = stall_timeout
-        self._clock = clock
+        self._channel = channel
+        self._stall_timeout, self._start_timeout = stall_timeout, start_timeout
+        self._backlog_seconds = backlog_seconds
+        self._secrets = secrets
+        self._clock, self._monotonic = clock, monotonic
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._child: Child | None = None
         self._streams = 0
         self._lost_at: float | None = None
+        self._sound_check = SoundCheck(muted_seconds, channel)
+        self._muted_seconds = self._muted_until = muted_seconds
+        self._drift = OK
+        """What was wrong with the rate when it was last started again for that."""
 
     @property
     def restarts(self) -> int:
@@ -75,7 +101,7 @@ class ChildSource:
             except ChildError as exc:
                 if self._closed.is_set():  # it was `close` that ended the child
                     return
-                self._log_loss(str(exc))
+                self._lose(exc)
             if time.monotonic() - began > _LONGEST_DELAY:
                 delay = _FIRST_DELAY
             self._closed.wait(delay * random.uniform(0.75, 1.25))
@@ -94,14 +120,19 @@ class ChildSource:
         with self._lock:
             if self._closed.is_set():
                 return
-            child = self._child = Child(self._command)
+            child = self._child = Child(self._command, self._secrets)
         try:
-            timeout = max(self._stall_timeout, _START_TIMEOUT)
+            timeout = max(self._stall_timeout, self._start_timeout)
             pcm = self._pcm or _announced(child.read_line(timeout))
+            if self._channel is not None and self._channel > pcm.channels:
+                raise ChildError(f"it has no channel {self._channel}, only {pcm.channels}")
+            if self._backlog_seconds:
+                self._leave_out_backlog(child, pcm, timeout)
             clock: SampleClock | None = None
+            rate: RateCheck | None = None
             position = 0
             while True:
-                samples = pcm.decode(child.read(pcm.block_bytes, timeout))
+                samples = pcm.decode(self._read(child, pcm, timeout, began=clock is not None))
                 now, end = self._clock(), position + len(samples)
                 if clock is not None and clock.has_run_away(end, now):
                     self._log_run_away(clock.error(end, now))
@@ -110,12 +141,49 @@ class ChildSource:
                     clock = SampleClock(pcm.sample_rate, now - len(samples) / pcm.sample_rate)
                     stream = self._open_stream(pcm, clock.started_at)
                     timeout = self._stall_timeout
-                yield Block(stream, position, samples)
+                rate = rate or RateCheck(pcm.sample_rate, self._monotonic())
+                self._check(block := Block(stream, position, samples), rate)
+                yield block
                 position += len(samples)
         finally:
             with self._lock:
                 self._child = None
             child.close()
+
+    def _leave_out_backlog(self, child: Child, pcm: PcmFormat, timeout: float) -> None:
+        """Read on until sound has to be waited for, which then is that of now."""
+        child.read(pcm.block_bytes, timeout)
+        for _ in range(round(self._backlog_seconds * 10)):
+            asked = self._monotonic()
+            child.read(pcm.block_bytes, timeout)
+            if self._monotonic() - asked > 0.05:  # a block of live sound takes 0.1 s
+                return
+        raise ChildError("its sound comes faster than time goes by: is it a recording?")
+
+    def _read(self, child: Child, pcm: PcmFormat, timeout: float, *, began: bool) -> bytes:
+        """Read 100 ms."""
+        try:
+            return child.read(pcm.block_bytes, timeout)
+        except ChildStalled as exc:
+            if not began:  # it has never opened
+                raise ChildError(str(exc)) from exc
+            raise
+
+    def _check(self, block: Block, rate: RateCheck) -> None:
+        """Judge the newest sound; raises ChildError if it is to be opened again for that."""
+        sound = self._sound_check.feed(block.samples, block.stream.sample_rate)
+        if wrong := rate.feed(len(block.samples), self._monotonic()):
+            self._drift = Health("drifting", wrong)
+            self._set_health(self._drift)
+            raise _Unfit(wrong)
+        if rate.is_steady:
+            self._drift = OK
+        self._set_health(sound if self._drift is OK else self._drift)
+        if sound.condition != "muted":
+            self._muted_until = self._muted_seconds
+        elif (unchanged := self._sound_check.unchanged_seconds) >= self._muted_until:
+            self._muted_until = unchanged + min(unchanged, _LONGEST_MUTED_PAUSE)
+            raise _Unfit(sound.reason)
 
     def _open_stream(self, pcm: PcmFormat, started_at: float) -> Stream:
         if self._lost_at is not None:
@@ -125,6 +193,16 @@ class ChildSource:
         self._streams += 1
         return Stream(self.name, pcm.sample_rate, pcm.channels, started_at, live=True)
 
+    def _set_health(self, health: Health) -> None:
+        """Keep how the sound is, and say it once."""
+        before, self.health = self.health, health
+        if before.condition == health.condition or health.condition in ("waiting", "stalled"):
+            return
+        if health is not OK:
+            _log.warning("%s: %s", self._title, health.reason)
+        elif before.condition not in ("waiting", "stalled"):
+            _log.warning("%s: all right again", self._title)
+
     def _log_run_away(self, error: float) -> None:
         _log.warning(
             "%s: its time is %.1f s off, a lasting %s; starting a new stream",
@@ -133,13 +211,22 @@ class ChildSource:
             "delay" if error > 0 else "lead",
         )
 
-    def _log_loss(self, reason: str) -> None:
+    def _lose(self, exc: ChildError) -> None:
         """Say that the sound is gone, once until it is back."""
+        if isinstance(exc, _Unfit):
+            _log.debug("%s: opening it again: %s", self._title, exc)
+            return
+        stalled = isinstance(exc, ChildStalled)
+        self._set_health(Health("stalled" if stalled else "waiting", str(exc)))
         if self._lost_at is None:
             self._lost_at = time.monotonic()
-            _log.warning("%s: %s (opening it again)", self._title, reason)
+            _log.warning("%s: %s (opening it again)", self._title, exc)
         else:
-            _log.debug("%s: still gone: %s", self._title, reason)
+            _log.debug("%s: still gone: %s", self._title, exc)
+
+
+class _Unfit(ChildError):
+    """There is sound, but it is to be opened again; what is wrong has been said."""
 
 
 def _announced(line: str) -> PcmFormat:

@@ -8,8 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
+from ast_edge.clips_config import ClipsConfig
 from ast_edge.events import slugify
+from ast_edge.metrics_config import MetricsConfig
 from ast_edge.schedule import find_zone, parse_period
+from ast_edge.source_config import SourceConfig
 from ast_edge.yaml_file import (
     InputPath,
     OutputPath,
@@ -17,6 +20,7 @@ from ast_edge.yaml_file import (
     beside_the_file,
     did_you_mean,
     load_yaml,
+    shown,
 )
 
 
@@ -71,7 +75,7 @@ def _grouped(groups: object) -> object:
             section = {"ontology": [str(name)]}
         elif not isinstance(section, dict):
             raise ValueError(
-                f"{name}: expected 'ontology', a list of labels or a mapping, got {section!r:.60}"
+                f"{name}: expected 'ontology', a list of labels or a mapping, got {shown(section)}"
             )
         sections[name] = section
     return sections
@@ -97,6 +101,11 @@ def _switched(section: object) -> object:
     return {"enabled": section} if isinstance(section, bool) else section
 
 
+def _asked_for(section: object) -> object:
+    """Take true and false for a section that is off unless given."""
+    return ({} if section else None) if isinstance(section, bool) else section
+
+
 Slug = Annotated[str, AfterValidator(_slug)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -108,34 +117,6 @@ BinarySensorClass = Literal[
     "problem", "running", "safety", "smoke", "sound", "tamper", "vibration",
 ]
 # fmt: on
-
-
-class SourceConfig(Section):
-    """Where one source takes its sound from: exactly one of microphone, file and stdin."""
-
-    microphone: str | None = None
-    """Name of an input device as `ast-edge devices` prints it, a part of it, or "default"."""
-    file: InputPath | None = None
-    """A recording: WAV, FLAC, OGG or MP3."""
-    stdin: Literal["s16le", "f32le"] | None = None
-    """Raw little-endian PCM on standard input, interleaved."""
-    sample_rate: int | None = Field(default=None, ge=1000, le=384000)
-    """Hertz. Of stdin (16000 unless given), or to ask a microphone for (its own unless given)."""
-    channels: int | None = Field(default=None, ge=1, le=64)
-    """Channels of stdin (1 unless given), or to open of a microphone; mixed to mono."""
-    pace: Literal["realtime", "fast"] = "realtime"
-    """How a file or stdin plays: as live sound, or as fast as it can be processed."""
-    stall_timeout: float = Field(default=3.0, ge=0.5)
-    """A microphone that delivers nothing for this long is closed and opened again."""
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> "SourceConfig":
-        kinds = [k for k in ("microphone", "file", "stdin") if getattr(self, k) is not None]
-        if len(kinds) != 1:
-            raise ValueError(
-                f"give exactly one of microphone, file and stdin, got {', '.join(kinds) or 'none'}"
-            )
-        return self
 
 
 class LabelConfig(Section):
@@ -291,6 +272,10 @@ class Config(Section):
     mqtt: MqttConfig | None = None
     jsonl: OutputPath | None = None
     """Append every event to this file as a line of JSON; /dev/stdout prints them."""
+    metrics: Annotated[MetricsConfig | None, BeforeValidator(_asked_for)] = None
+    """Numbers for Prometheus: true, false, or a section with the address; off unless given."""
+    clips: ClipsConfig | None = None
+    """Keep the sound of events; no sound is ever written unless given."""
 
     @model_validator(mode="after")
     def _one_standard_input(self) -> "Config":

@@ -33,8 +33,9 @@ class Connection:
     paho itself would send it again after what `on_up` publishes, so that an old state would
     overwrite the present one. `on_up` sends what is still worth sending.
 
-    Callbacks: `on_up()`, `on_acknowledged(packet, refusal)` for `publish`, `on_subscribed(refusal)`
-    and `on_message(topic, payload)`; a refusal is the broker's reason, None when it agreed.
+    Callbacks: `on_up()`, `on_acknowledged(packet, refusal)` for `publish`,
+    `on_subscribed(topic_filter, refusal)` for `subscribe`, and `on_message(topic, payload)`; a
+    refusal is the broker's reason, None when it agreed.
 
     Raises:
         ConfigError: the host name, the password or a certificate cannot be used.
@@ -48,7 +49,7 @@ class Connection:
         will: Message | None = None,
         on_up: Callable[[], None] = lambda: None,
         on_acknowledged: Callable[[int, str | None], None] = lambda packet, refusal: None,
-        on_subscribed: Callable[[str | None], None] = lambda refusal: None,
+        on_subscribed: Callable[[str, str | None], None] = lambda topic_filter, refusal: None,
         on_message: Callable[[str, bytes], None] = lambda topic, payload: None,
         log_level: int = logging.WARNING,
     ) -> None:
@@ -63,9 +64,11 @@ class Connection:
 
         self._mailbox = Mailbox(client_id)
         self._client: Client | None = None
+        self._asked: dict[int, str] = {}  # topic filters by packet id, until they are answered
         self._up = threading.Event()
         self._up_since = 0.0
         self._failures = 0
+        self._short = 0  # connections in a row that were lost soon
         self.fault = ""
         """Why there is no connection; empty while there is one or the first is being made."""
         self.connections = 0
@@ -110,7 +113,9 @@ class Connection:
     def subscribe(self, topic_filter: str) -> None:
         """Ask for the messages of a topic filter; lost with the connection."""
         if self._client is not None:
-            self._client.subscribe(topic_filter, qos=1)
+            _, packet = self._client.subscribe(topic_filter, qos=1)
+            if packet is not None:
+                self._asked[packet] = topic_filter
 
     def close(self, timeout: float = 1.0) -> None:
         """Disconnect cleanly; a broker that does not answer is left after `timeout` seconds."""
@@ -128,13 +133,12 @@ class Connection:
         def connect_failed(c: Client, _: object) -> None:
             # paho calls this while it handles the exception, and hands it to nobody.
             fault = mqtt_faults.unreachable(sys.exc_info()[1], self._endpoint.config)
-            self.submit(partial(self._down, c, fault))
+            self.submit(partial(self._failed, c, fault))
 
         def connected(c: Client, _: object, flags: object, reason: ReasonCode, __: object) -> None:
             if reason.is_failure:
-                self.submit(
-                    partial(self._down, c, mqtt_faults.refused(reason, self._endpoint.config))
-                )
+                fault = mqtt_faults.refused(reason, self._endpoint.config)
+                self.submit(partial(self._failed, c, fault))
             else:
                 self.submit(partial(self._accepted, c))
 
@@ -149,7 +153,7 @@ class Connection:
         def subscribed(
             c: Client, _: object, packet: int, reasons: list[ReasonCode], __: object
         ) -> None:
-            self._pass_on(c, partial(self._on_subscribed, _refusal(reasons[0])))
+            self._pass_on(c, partial(self._answered, packet, _refusal(reasons[0])))
 
         def message(c: Client, _: object, received: MQTTMessage) -> None:
             self._pass_on(c, partial(self._on_message, received.topic, bytes(received.payload)))
@@ -165,9 +169,13 @@ class Connection:
         """Run a callback in our thread unless its client has been given up by then."""
         self.submit(lambda: callback() if client is self._client else None)
 
+    def _answered(self, packet: int, refusal: str | None) -> None:
+        self._on_subscribed(self._asked.pop(packet), refusal)
+
     def _accepted(self, client: Client) -> None:
         if client is not self._client:
             return
+        self._asked.clear()
         self.connections += 1
         self.fault = ""
         self._up_since = time.monotonic()
@@ -175,9 +183,24 @@ class Connection:
         log.log(min(self._log_level, logging.INFO), "MQTT %s: connected", self.address)
         self._on_up()
 
+    def _failed(self, client: Client, fault: str) -> None:
+        if client is self._client:
+            self._short = 0  # the broker was away: no wonder that the connection was lost
+            self._down(client, fault)
+
     def _ended(self, client: Client, reason: ReasonCode, by_broker: bool) -> None:
-        lasted = time.monotonic() - self._up_since if self.connected else None
-        self._down(client, mqtt_faults.lost(reason, by_broker=by_broker, lasted=lasted))
+        if client is not self._client:
+            return
+        if self.connected:
+            lasted = time.monotonic() - self._up_since
+            self._short = self._short + 1 if lasted < mqtt_faults.SHORT else 0
+        fault = mqtt_faults.lost(
+            *(reason, self._endpoint.config),
+            by_broker=by_broker,
+            accepted=self.connected,
+            short=self._short,
+        )
+        self._down(client, fault)
 
     def _down(self, client: Client, fault: str) -> None:
         if client is not self._client:

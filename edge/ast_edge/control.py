@@ -4,14 +4,16 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from ast_edge.commands import Command, CommandParser, CommandRefused
 from ast_edge.events import Event, Label
 from ast_edge.live_settings import LiveSettings
+from ast_edge.log_format import EVERY_TIME
 from ast_edge.message import Message
 from ast_edge.payload import SCHEMA
 from ast_edge.pipeline import Pipeline
+from ast_edge.status import NodeStatus
 from ast_edge.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,8 @@ daemon would restart for ever."""
 
 Action = Callable[[], list[Event]]
 """Something to do in the daemon's thread; the events are published."""
+Publish = Callable[[Callable[[], Iterable[Message]]], None]
+"""Runs what makes messages in the connection's thread, and sends them."""
 
 
 class Control:
@@ -37,20 +41,30 @@ class Control:
         settings: LiveSettings,
         pipelines: Mapping[str, Pipeline],
         labels: Collection[Label],
+        status: NodeStatus,
         *,
+        publish: Publish,
         submit: Callable[[Action], None],
         restart: Callable[[], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Apply what was kept, through `submit`, which runs actions in the daemon's thread."""
         self._topics, self._settings, self._pipelines = topics, settings, pipelines
-        self._labels, self._submit, self._restart = list(labels), submit, restart
+        self._labels, self._status = list(labels), status
+        self._publish, self._submit, self._restart = publish, submit, restart
         self._clock = clock
         self._parser = CommandParser(topics, pipelines, {label.slug: label for label in labels})
         self._greeted = clock()
         self._timers: dict[str, threading.Timer] = {}
+        self._closed = False
         for source in pipelines:
             self._apply(source)
+
+    def start(self) -> list[Message]:
+        """Follow the snoozes that were kept, with `publish`; to be called in its thread."""
+        for source in self._pipelines:
+            self._follow_snooze(source)
+        return []
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
@@ -60,62 +74,81 @@ class Control:
     def greet(self) -> list[Message]:
         """Return every setting as it is."""
         self._greeted = self._clock()
-        return list(self._settings.messages(self._topics, self._labels, self._clock()))
+        return self._all()
 
     def heard(self, topic: str, payload: bytes) -> list[Message]:
         """Follow a command; return it and what it has changed as settings, or why it is refused."""
         before = set(self._all())
         try:
+            if self._closed:
+                raise CommandRefused("the configuration is being changed: say it again")
             command = self._parser.parse(topic, payload)
-            self._follow(command)
+            status = self._follow(command)
         except CommandRefused as exc:
             return self._refuse(topic, str(exc))
-        log.info("command: %s", _said(command))
+        log.info("command: %s", _said(command), extra=EVERY_TIME)
         own = self._topics.setting(command.source, command.name, command.label)
-        return [told for told in self._all() if told not in before or told.topic == own]
+        changed = [told for told in self._all() if told not in before or told.topic == own]
+        return changed + status
 
     def close(self) -> None:
-        """Forget the ends of snoozes."""
-        for timer in self._timers.values():
+        """Follow nothing any more, and forget the ends of snoozes."""
+        self._closed = True
+        for timer in list(self._timers.values()):
             timer.cancel()
 
-    def _all(self) -> Sequence[Message]:
+    def _all(self) -> list[Message]:
         return list(self._settings.messages(self._topics, self._labels, self._clock()))
 
-    def _follow(self, command: Command) -> None:
+    def _follow(self, command: Command) -> list[Message]:
+        """Do what a command wants; return what its source's status has become."""
         if command.name != "restart":
             self._settings.change(command, self._clock())
-            self._apply(command.source)
-        elif self._clock() - self._greeted < RETAINED_SECONDS:
+            self._follow_snooze(command.source)
+            return self._apply(command.source)
+        if self._clock() - self._greeted < RETAINED_SECONDS:
             raise CommandRefused("restart: came right after connecting; is the message retained?")
-        else:
-            self._restart()
+        self._restart()
+        return []
 
     def _refuse(self, topic: str, reason: str) -> list[Message]:
-        log.warning("command refused: %s", reason)
+        log.warning("command refused: %s", reason, extra=EVERY_TIME)
         source = topic.removeprefix(self._topics.root + "/").split("/")[0]
         if source not in self._pipelines:
             return []
         payload = json.dumps({"schema": SCHEMA, "topic": topic[:200], "reason": reason})
         return [Message(self._topics.rejected(source), payload)]
 
-    def _apply(self, source: str) -> None:
-        """Let the daemon listen to a source as the settings are now, and again after a snooze."""
+    def _apply(self, source: str) -> list[Message]:
+        """Let the daemon listen to a source as the settings are now; return its status."""
         self._submit(lambda: self._listen(source))
+        now = self._clock()
+        return self._status.pause(source, self._settings.of(source).pause(now), since=now)
+
+    def _follow_snooze(self, source: str) -> None:
+        """Go on when a snooze is over, or when the minutes that are said of it have changed."""
         if source in self._timers:
             self._timers.pop(source).cancel()
-        left = self._settings.of(source).snoozed_until - self._clock()
+        now, changes = self._clock(), self._settings.of(source)
+        left = changes.snoozed_until - now
         if left > 0:
-            timer = threading.Timer(left, self._submit, (lambda: self._listen(source),))
+            pause = left - 60 * max(0, changes.minutes_left(now) - 1)
+            timer = threading.Timer(pause, self._publish, (lambda: self._go_on(source),))
             timer.daemon = True
             timer.start()
             self._timers[source] = timer
 
+    def _go_on(self, source: str) -> list[Message]:
+        if self._closed:
+            return []
+        self._follow_snooze(source)
+        status, snooze = self._apply(source), self._topics.setting(source, "snooze")
+        return status + [told for told in self._all() if told.topic == snooze]
+
     def _listen(self, source: str) -> list[Event]:
-        pipeline, changes, now = self._pipelines[source], self._settings.of(source), self._clock()
-        for label in self._labels:
-            pipeline.set_settings(label, self._settings.settings(source, label))
-        return pipeline.set_enabled([x for x in self._labels if changes.hears(x.slug, now)])
+        if self._closed:  # the pipelines follow another configuration by now
+            return []
+        return self._settings.apply(self._pipelines[source], self._clock())
 
 
 def _said(command: Command) -> str:

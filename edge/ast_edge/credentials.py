@@ -1,5 +1,6 @@
 """What proves us to the broker and the broker to us: password and certificates."""
 
+import hashlib
 import os
 import ssl
 from pathlib import Path
@@ -62,6 +63,22 @@ def tls_context(config: TlsConfig) -> ssl.SSLContext:
                 f"belong together, the key not encrypted: {exc}"
             ) from exc
     return context
+
+
+def fingerprint(config: MqttConfig) -> str:
+    """Return what changes when the password, a certificate or a key does, and tells none of them.
+
+    Raises:
+        ConfigError: a file cannot be read.
+    """
+    digest = hashlib.sha256((broker_password(config) or "").encode())
+    files = [config.tls.ca, config.tls.certificate, config.tls.key] if config.tls else []
+    for path in files:
+        try:
+            digest.update(b"\0" + (path.read_bytes() if path else b""))
+        except OSError as exc:
+            raise ConfigError(f"mqtt.tls: {path} cannot be read: {exc.strerror}") from exc
+    return digest.hexdigest()
 
 
 def _first_line(path: Path) -> str:

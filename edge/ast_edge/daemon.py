@@ -4,19 +4,22 @@ import logging
 import queue
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ast_edge.audio import Block, Source
+from ast_edge.audio import Block, Monitored, Source
 from ast_edge.engine import Engine
 from ast_edge.errors import AstError
 from ast_edge.events import Event
+from ast_edge.health import OK, Health
 from ast_edge.listener import Window
 from ast_edge.pipeline import Pipeline
+from ast_edge.reader import Ended, Inbox, Reader
 from ast_edge.sink import Sink
 
 log = logging.getLogger(__name__)
@@ -27,14 +30,6 @@ MAX_DUE = 4
 """Windows of one live source that may wait for the engine; then the oldest is dropped."""
 SILENT_SECONDS = 5.0
 """A live source that has delivered nothing for so long has no running events any more."""
-
-
-@dataclass(frozen=True)
-class _Ended:
-    """A source's last word."""
-
-    source: str
-    error: BaseException | None = None
 
 
 class Observer(Protocol):
@@ -48,8 +43,12 @@ class Observer(Protocol):
         """A live source has delivered nothing for 5 s."""
         ...
 
+    def health(self, source: str, health: Health) -> None:
+        """How well the sound of a source arrives has changed; at first it is taken to be OK."""
+        ...
+
     def ended(self, source: str, error: BaseException | None) -> None:
-        """A source is over."""
+        """A source is over, or was removed; one of the same name may follow it."""
         ...
 
     def scored(self, windows: Sequence[Window], seconds: float, dropped: int) -> None:
@@ -74,18 +73,28 @@ class Daemon:
         clock: Callable[[], float] = time.monotonic,
         observers: Sequence[Observer] = (),
     ) -> None:
-        """Take one pipeline for each source, by its name; both lists may grow until `run`."""
-        self.dropped_windows = 0
-        self._sources = {source.name: source for source in sources}
-        self._pipelines = pipelines
+        """Take one pipeline for each source, by its name.
+
+        `sinks` and `observers` may change until `run`, then in its thread (see `submit`).
+        """
+        self.dropped: Counter[str] = Counter()
+        """Windows of each source that were not looked at: the engine could not keep up."""
+        self.skipped_windows = 0
+        """Windows that the silence gate has kept from the engine."""
+        self.pipelines = dict(pipelines)
+        """Those of the sources at present; changes in the thread of `run`."""
         self._engine = engine
         self._sinks = sinks
         self._observers = observers
         self._clock = clock
-        self._inbox: queue.Queue[Block | _Ended] = queue.Queue(maxsize=64)
+        self._inbox: Inbox = queue.Queue(maxsize=64)
+        self._readers = {source.name: Reader(source, self._inbox) for source in sources}
         self._due: deque[Window] = deque()
         self._last_block: dict[str, float] = {}
+        self._health: dict[str, Health] = {}
+        self._errors: dict[str, AstError] = {}
         self._stopping = False
+        self._over = threading.Event()
         self._actions: queue.SimpleQueue[Callable[[], list[Event]]] = queue.SimpleQueue()
 
     def run(self) -> None:
@@ -94,39 +103,36 @@ class Daemon:
         Raises:
             AstError: of the first source that could not be read, after all others have ended.
         """
-        readers = [
-            threading.Thread(target=self._read, args=(source,), name=f"source {name}", daemon=True)
-            for name, source in self._sources.items()
-        ]
-        for reader in readers:
+        for reader in self._readers.values():
             reader.start()
-        listening, errors = set(self._sources), list[AstError]()
         try:
-            while listening and not self._stopping:
+            while any(r.listening for r in self._readers.values()) and not self._stopping:
+                # Before the sound is taken that came before: what is said last is the newest.
+                health = self._changed_health()
                 ended = self._take()
+                self._tell_health(health)
                 # Before the engine runs: while it does, blocks wait and a source only seems silent.
                 self._end_silent_events()
                 self._act()
                 self._infer()
-                for last in ended:
-                    listening.discard(last.source)
-                    for observer in self._observers:
-                        observer.ended(last.source, last.error)
-                    self._publish(self._pipelines[last.source].finish())
-                    if isinstance(last.error, AstError):
-                        errors.append(last.error)
-                    elif last.error:
-                        raise last.error
+                for reader, last in ended:
+                    self._end(reader, last.error)
         finally:
             self.stop()
-            for source in self._sources.values():
-                source.close()
-            for pipeline in self._pipelines.values():
-                self._publish(pipeline.finish())
-            for reader in readers:
+            for reader in self._readers.values():
+                reader.close()
+            for pipeline in self.pipelines.values():
+                self.publish(pipeline.finish())
+            self._over.set()
+            for reader in self._readers.values():
                 reader.join(timeout=2.0)
-        if errors:
-            raise errors[0]
+        if self._errors:
+            raise next(iter(self._errors.values()))
+
+    @property
+    def dropped_windows(self) -> int:
+        """Windows of all sources that were dropped; to be read in the thread of `run`."""
+        return sum(self.dropped.values())
 
     def stop(self) -> None:
         """Make `run` return within a second; safe in another thread and in a signal handler."""
@@ -137,54 +143,114 @@ class Daemon:
         """Run an action in the thread of `run` and publish its events; safe in any thread."""
         self._actions.put(action)
 
+    def perform(self, action: Callable[[], list[Event]]) -> bool:
+        """Run an action as `submit` does, and return when it is done; False if `run` ended first.
+
+        To be called in another thread than that of `run`.
+        """
+        done = threading.Event()
+
+        def act() -> list[Event]:
+            try:
+                return action()
+            finally:
+                done.set()
+
+        self.submit(act)
+        while not done.wait(timeout=0.1):
+            if self._over.is_set():
+                return done.is_set()
+        return True
+
+    def publish(self, events: list[Event]) -> None:
+        """Give events to all sinks; to be called in the thread of `run`."""
+        for event in events:
+            for sink in self._sinks:
+                sink.publish(event)
+
+    def add(self, source: Source, pipeline: Pipeline) -> None:
+        """Read one more source; to be called in the thread of `run`.
+
+        It takes the place of one of the same name that was removed, once that has ended.
+        """
+        reader = Reader(source, self._inbox, before=self._readers.get(source.name))
+        self._readers[source.name] = reader
+        self.pipelines[source.name] = pipeline
+        reader.start()
+
+    def remove(self, name: str) -> list[Event]:
+        """Stop reading a source and return the ends of its events; in the thread of `run`."""
+        reader = self._readers[name]
+        was_listening = reader.listening
+        reader.close()
+        self._due = deque(w for w in self._due if w.stream.source != name)
+        self._errors.pop(name, None)
+        for memory in (self._last_block, self._health):
+            memory.pop(name, None)
+        if was_listening:
+            for observer in self._observers:
+                observer.ended(name, None)
+        return self.pipelines.pop(name).finish()
+
+    def brief(self, observer: Observer) -> None:
+        """Tell an observer that is new how the sources are; in the thread of `run`."""
+        for name, health in self._health.items():
+            if health != OK:
+                observer.health(name, health)
+        for name, reader in self._readers.items():
+            if name in self.pipelines and not reader.listening:
+                observer.ended(name, self._errors.get(name))
+
+    def _end(self, reader: Reader, error: BaseException | None) -> None:
+        """Take it that nothing more comes of a source."""
+        if reader.closed:
+            return
+        name, reader.listening = reader.source.name, False
+        for observer in self._observers:
+            observer.ended(name, error)
+        self.publish(self.pipelines[name].finish())
+        if isinstance(error, AstError):
+            self._errors[name] = error
+        elif error:
+            raise error
+
     def _act(self) -> None:
         while not self._actions.empty():
-            self._publish(self._actions.get()())
+            self.publish(self._actions.get()())
 
-    def _read(self, source: Source) -> None:
-        """Move a source's blocks to the inbox until it ends."""
-        error: BaseException | None = None
-        try:
-            for block in source.blocks():
-                if not self._put(block):
-                    return
-        except AstError as exc:
-            log.error("source %s has failed: %s", source.name, exc)
-            error = exc
-        except BaseException as exc:  # a bug: `run` must end with it, not wait for the source
-            error = exc
-            raise
-        finally:
-            self._put(_Ended(source.name, error))
-
-    def _put(self, item: Block | _Ended) -> bool:
-        while not self._stopping:
-            try:
-                self._inbox.put(item, timeout=0.2)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def _take(self) -> list[_Ended]:
+    def _take(self) -> list[tuple[Reader, Ended]]:
         """Turn all sound that has arrived into due windows; wait for some if there is none."""
         ended = []
         waiting = max(1, self._inbox.qsize())
         for _ in range(waiting):
             try:
-                item = self._inbox.get(timeout=0.2)
+                reader, item = self._inbox.get(timeout=0.2)
             except queue.Empty:
                 break
-            if isinstance(item, _Ended):
-                self._due.extend(self._pipelines[item.source].flush())  # nothing comes after it
-                ended.append(item)
+            if reader.closed:
+                continue
+            pipeline = self.pipelines[reader.source.name]
+            if isinstance(item, Ended):
+                self._due.extend(pipeline.flush())  # nothing comes after it
+                ended.append((reader, item))
             else:
                 for observer in self._observers:
                     observer.heard(item)
                 if item.stream.live:
                     self._last_block[item.stream.source] = self._clock()
-                self._enqueue(self._pipelines[item.stream.source].feed(item))
+                self._enqueue(pipeline.feed(item))
         return ended
+
+    def _changed_health(self) -> dict[str, Health]:
+        sources = [reader.source for reader in self._readers.values() if not reader.closed]
+        found = {s.name: s.health for s in sources if isinstance(s, Monitored)}
+        return {name: h for name, h in found.items() if h != self._health.get(name, OK)}
+
+    def _tell_health(self, changed: dict[str, Health]) -> None:
+        self._health |= changed
+        for source, health in changed.items():
+            for observer in self._observers:
+                observer.health(source, health)
 
     def _enqueue(self, windows: list[Window]) -> None:
         for window in windows:
@@ -197,7 +263,7 @@ class Daemon:
         """Drop a due window; its hop is new sound to the one after it."""
         self._due[self._due.index(before)] = replace(before, hop=window.hop + before.hop)
         self._due.remove(window)
-        self.dropped_windows += 1
+        self.dropped[window.stream.source] += 1
         if self.dropped_windows & (self.dropped_windows - 1) == 0:  # 1, 2, 4, 8, ...
             log.warning(
                 "the engine cannot keep up: %d windows dropped so far; use a longer hop, fewer "
@@ -209,12 +275,25 @@ class Daemon:
         while self._due and not self._stopping:
             batch = [self._due.popleft() for _ in range(min(MAX_BATCH, len(self._due)))]
             start = self._clock()
-            clip = self._engine.run(np.stack([window.fbank for window in batch])).clip
+            pipelines = [self.pipelines[window.stream.source] for window in batch]
+            loud = [w for w, p in zip(batch, pipelines, strict=True) if not p.may_skip(w)]
+            self.skipped_windows += len(batch) - len(loud)
+            scores = self._score(loud)
             for observer in self._observers:
                 observer.scored(batch, self._clock() - start, self.dropped_windows)
-            for window, probabilities in zip(batch, clip, strict=True):
-                pipeline = self._pipelines[window.stream.source]
-                self._publish(pipeline.score(window, probabilities))
+            for window, pipeline in zip(batch, pipelines, strict=True):
+                probabilities = scores.get(window)
+                self.publish(
+                    pipeline.skip(window)
+                    if probabilities is None
+                    else pipeline.score(window, probabilities)
+                )
+
+    def _score(self, windows: Sequence[Window]) -> dict[Window, NDArray[np.float32]]:
+        if not windows:
+            return {}
+        clip = self._engine.run(np.stack([window.fbank for window in windows])).clip
+        return dict(zip(windows, clip, strict=True))
 
     def _end_silent_events(self) -> None:
         now = self._clock()
@@ -223,9 +302,4 @@ class Daemon:
                 del self._last_block[source]
                 for observer in self._observers:
                     observer.silent(source)
-                self._publish(self._pipelines[source].finish())
-
-    def _publish(self, events: list[Event]) -> None:
-        for event in events:
-            for sink in self._sinks:
-                sink.publish(event)
+                self.publish(self.pipelines[source].finish())

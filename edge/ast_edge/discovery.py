@@ -68,7 +68,7 @@ def describe(
     Raises:
         ConfigError: a device class is given for a label that there is not.
     """
-    classes = _device_classes(config, labels)
+    classes = device_classes(config, labels)
     devices = [_host(topics)]
     for source in sources:
         entities = Entities(device_id(topics.node, source), topics, source)
@@ -130,8 +130,12 @@ def _host(topics: Topics) -> Device:
     return Device(device, described, {"connection": connection})
 
 
-def _device_classes(config: HomeAssistantConfig, labels: Sequence[Label]) -> dict[Label, str]:
-    """Return the classes of labels that are not plain sounds."""
+def device_classes(config: HomeAssistantConfig, labels: Sequence[Label]) -> dict[Label, str]:
+    """Return the classes of labels that are not plain sounds.
+
+    Raises:
+        ConfigError: a device class is given for a label that there is not.
+    """
     classes: dict[Label, str] = {}
     if config.smoke_class:
         classes = {label: "smoke" for label in labels if label.mid in SMOKE_ALARMS}

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ast_edge.audio import Block, Source
-from ast_edge.config import MqttConfig, SourceConfig
+from ast_edge.config import MqttConfig
 from ast_edge.connection import Connection
 from ast_edge.engine import Engine, open_engine
 from ast_edge.errors import AstError, AudioError
@@ -20,6 +20,7 @@ from ast_edge.listener import Listener
 from ast_edge.message import Message
 from ast_edge.pipeline import score_recording
 from ast_edge.plan import Plan, load_plan
+from ast_edge.source_config import SourceConfig
 from ast_edge.sources import open_source
 
 LISTEN_SECONDS = 3.0
@@ -186,7 +187,7 @@ class _RoundTrip:
             log_level=logging.DEBUG,
         )
 
-    def _publish(self, refusal: str | None) -> None:
+    def _publish(self, _: str, refusal: str | None) -> None:
         self._refused("subscribing", refusal)
         self.connection.publish(Message(self.topic, "ping"))
 

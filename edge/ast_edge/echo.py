@@ -84,7 +84,7 @@ class Echo:
     def _subscribe(self) -> None:
         self._connection.subscribe(self._filter)
 
-    def _subscribed(self, refusal: str | None) -> None:
+    def _subscribed(self, _: str, refusal: str | None) -> None:
         with self._changed:
             self._ready = refusal is None
             self._refusal = refusal

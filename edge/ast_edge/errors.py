@@ -6,7 +6,8 @@ AstError
 ├── AudioError     a recording or a microphone cannot be read          exit 66
 ├── EngineError    no inference engine can run the bundle here         exit 69
 │   └── EngineUnavailable  there is no such device, nothing to mend
-└── BrokerError    the MQTT broker cannot be started or used           exit 69
+├── BrokerError    the MQTT broker cannot be started or used           exit 69
+└── ServiceError   the service manager refuses, or there is none       exit 69
 
 A message says what was expected, what came, and what to do. The exit codes are those of
 sysexits.h, so that a service manager can tell a bad configuration (78, never restart) from a fault
@@ -15,11 +16,19 @@ worth a retry.
 
 from typing import ClassVar
 
+LONGEST_MESSAGE = 1500
+"""Characters."""
+
 
 class AstError(Exception):
     """Root of all errors that are reported as one line instead of a traceback."""
 
     exit_code: ClassVar[int] = 1
+
+    def __str__(self) -> str:
+        """Return the message as one line that can be printed, whatever file it quotes."""
+        line = " ".join(super().__str__().split())
+        return "".join(c if c.isprintable() else "?" for c in line)[:LONGEST_MESSAGE]
 
 
 class ConfigError(AstError):
@@ -52,5 +61,11 @@ class EngineUnavailable(EngineError):
 
 class BrokerError(AstError):
     """The MQTT broker cannot be started or used (EX_UNAVAILABLE)."""
+
+    exit_code = 69
+
+
+class ServiceError(AstError):
+    """The service manager refuses, or there is none (EX_UNAVAILABLE)."""
 
     exit_code = 69

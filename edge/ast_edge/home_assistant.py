@@ -5,6 +5,7 @@ Source: home-assistant.io/integrations/mqtt, "MQTT discovery", "Birth and last w
 
 import json
 import random
+import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,7 +68,7 @@ class HomeAssistant:
         """Take all topics but those of discovery in `retained`, and where the record is kept."""
         self._status_topic = config.status_topic
         self._online = config.status_online.encode()
-        self._greeted = topics.greeted
+        self._greeted, self._token = topics.greeted, secrets.token_hex(4)
         self._record = record
         self._jitter = jitter
         self._configs = _configs(config, devices)
@@ -80,11 +81,11 @@ class HomeAssistant:
 
     def greet(self) -> list[Message]:
         """Return the configurations of all devices, and what removes those that are not wanted."""
+        told = Message(self._greeted, self._token)
         if self._before == self._wanted:
-            return self._describe()
+            return [*self._describe(), told]
         # Until the broker has confirmed that the old is gone, both may be there.
         save_published(self._record, self._wanted | self._before)
-        told = Message(self._greeted, "")
         if not (moved := self._moved()):
             return [*self._clear(), *self._describe(), told]
         # Home Assistant unloads the entities of one form, then takes them over in the other.
@@ -96,9 +97,11 @@ class HomeAssistant:
 
     def heard(self, topic: str, payload: bytes) -> list[Message]:
         """Answer a Home Assistant that has started; note that the broker has all of a greeting."""
-        if topic == self._greeted and self._before != self._wanted:
-            self._before = self._wanted
-            save_published(self._record, self._wanted)
+        if topic == self._greeted:
+            # That of another configuration may still be on its way.
+            if payload == self._token.encode() and self._before != self._wanted:
+                self._before = self._wanted
+                save_published(self._record, self._wanted)
         elif topic == self._status_topic and payload == self._online:
             return _delayed(self._describe(), self._jitter())
         return []

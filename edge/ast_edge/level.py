@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 FLOOR_DBFS = -90.0
 """Reported for anything quieter, digital silence included."""
+SECONDS = 1.0
+"""Sound over which a level is measured."""
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,24 @@ class Level:
 
     peak: float = FLOOR_DBFS
     rms: float = FLOOR_DBFS
+
+
+class LevelMeter:
+    """Measures a stream second by second, however it is cut."""
+
+    def __init__(self, sample_rate: int) -> None:
+        """Take the samples a second."""
+        self._sample_rate = sample_rate
+        self._sound: list[NDArray[np.float32]] = []
+
+    def feed(self, samples: NDArray[np.float32]) -> Level | None:
+        """Take samples (samples, channels); return the level when a second is complete."""
+        self._sound.append(samples)
+        if sum(map(len, self._sound)) < SECONDS * self._sample_rate:
+            return None
+        level = measure(np.concatenate(self._sound))
+        self._sound.clear()
+        return level
 
 
 def measure(samples: NDArray[np.float32]) -> Level:

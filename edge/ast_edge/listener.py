@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.audio import Block, Stream
+from ast_edge.conditioner import Conditioner, Conditioning
 from ast_edge.context import Context
 from ast_edge.fbank import LOG_FLOOR, FbankSpec, RollingFbank
+from ast_edge.gate import Gate, GateSettings
 from ast_edge.resampler import Resampler
 
 log = logging.getLogger(__name__)
@@ -30,20 +32,32 @@ class Window:
     """Seconds of the stream so far: `end`, but no more than there are (see `slide_out`)."""
     fbank: NDArray[np.float32]
     """(frames, mel_bins)."""
+    quiet: bool = False
+    """Whether all of its sound is below the silence gate; without a gate nothing is."""
 
 
 class Listener:
-    """Resample, compute rolling fbanks and slide the window, for one source.
+    """Resample, condition, compute rolling fbanks and slide the window, for one source.
 
     Every cutting of a stream into blocks gives the same windows. A block of a new stream resets
     everything. Memory is bounded by one window.
     """
 
-    def __init__(self, spec: FbankSpec, frames: int, hop_seconds: float) -> None:
+    def __init__(
+        self,
+        spec: FbankSpec,
+        frames: int,
+        hop_seconds: float,
+        conditioning: Conditioning | None = None,
+        gate: GateSettings | None = None,
+    ) -> None:
         """Take the front end, the model's window in frames, and the seconds between windows."""
         self._spec = spec
         self._frames = frames
         hop = max(1, round(hop_seconds * 1000 / spec.frame_shift_ms))
+        self._channel = conditioning.channel if conditioning else None
+        self._conditioner = Conditioner(conditioning or Conditioning(), spec.sample_rate)
+        self._gate = Gate(gate, spec) if gate else None
         self._fbank = RollingFbank(spec)
         self._context = Context(frames, spec.mel_bins, hop)
         self._stream: Stream | None = None
@@ -57,9 +71,12 @@ class Listener:
             self.reset()
             self._stream = block.stream
             self._resampler = Resampler(
-                block.stream.sample_rate, block.stream.channels, self._spec.sample_rate
+                block.stream.sample_rate,
+                block.stream.channels,
+                self._spec.sample_rate,
+                channel=self._channel,
             )
-        frames = self._fbank.feed(self._resampler.feed(block.samples))
+        frames = self._frames_of(self._resampler.feed(block.samples))
         self._report_bad_samples(block.stream, self._resampler)
         return list(self._windows(self._context.feed(frames)))
 
@@ -85,16 +102,26 @@ class Listener:
     def _last_windows(self) -> list[Window]:
         if self._resampler is None:
             return []
-        frames = self._fbank.feed(self._resampler.flush())
+        frames = self._frames_of(self._resampler.flush())
         windows = list(self._windows(self._context.feed(frames)))
         return windows + list(self._windows(self._context.flush()))
 
     def reset(self) -> None:
         """Forget the stream."""
         self._stream = self._resampler = None
+        self._conditioner.reset()
+        if self._gate:
+            self._gate.reset()
         self._fbank.reset()
         self._context.reset()
         self._last_end = 0
+
+    def _frames_of(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Compute the frames (n, mel_bins) that mono sound completes."""
+        sound = self._conditioner.feed(sound)
+        if self._gate:
+            self._gate.feed(sound)
+        return self._fbank.feed(sound)
 
     def _report_bad_samples(self, stream: Stream, resampler: Resampler) -> None:
         """Say once per stream that it holds samples that are no numbers."""
@@ -109,12 +136,14 @@ class Listener:
         rate, shift = self._spec.sample_rate, self._spec.frame_shift
         for end, fbank in completed:
             end_sample = self._spec.samples_in(end)
+            start_sample = end_sample - self._spec.samples_in(self._frames)
             yield Window(
                 stream=self._stream,
-                start=(end_sample - self._spec.samples_in(self._frames)) / rate,
+                start=start_sample / rate,
                 end=end_sample / rate,
                 hop=(end - self._last_end) * shift / rate,
                 heard=min(end_sample / rate, heard),
                 fbank=fbank,
+                quiet=bool(self._gate and self._gate.is_quiet(start_sample, end_sample)),
             )
             self._last_end = end

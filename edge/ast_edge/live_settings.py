@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from ast_edge.commands import Command, CommandRefused
-from ast_edge.events import Label
+from ast_edge.events import Event, Label
 from ast_edge.message import Message
+from ast_edge.payload import iso8601
+from ast_edge.pipeline import Pipeline
 from ast_edge.topics import Topics
 from ast_edge.tracker import TrackerSettings
 
@@ -52,8 +55,16 @@ class SourceChanges:
         return self.enabled and now >= self.snoozed_until and label.enabled
 
     def minutes_left(self, now: float) -> int:
-        """Return how long the snooze goes on, in whole minutes."""
-        return max(0, round((self.snoozed_until - now) / 60))
+        """Return how long the snooze goes on, in whole minutes begun; 0 only when it is over."""
+        return max(0, math.ceil(round((self.snoozed_until - now) / 60, 4)))
+
+    def pause(self, now: float) -> str:
+        """Say why nothing of the source is reported at this time; empty if it is."""
+        if not self.enabled:
+            return "switched off by a command"
+        if now < self.snoozed_until:
+            return f"snoozed until {iso8601(self.snoozed_until)}"
+        return ""
 
 
 class LiveSettings:
@@ -67,6 +78,7 @@ class LiveSettings:
     ) -> None:
         """Read the file, if there is one; with None nothing is kept."""
         self._path = path
+        self._labels = list(settings)
         self._settings = {label.slug: s for label, s in settings.items()}
         known = _read(path) if path else {}
         self._sources = {name: self._usable(known.get(name, SourceChanges())) for name in sources}
@@ -79,6 +91,16 @@ class LiveSettings:
         """Return how a label becomes events at a source now."""
         changes = self._sources[source].labels.get(label.slug, LabelChanges())
         return changes.apply(self._settings[label.slug])
+
+    def apply(self, pipeline: Pipeline, now: float) -> list[Event]:
+        """Let a pipeline follow its source's labels as they are at this unix time.
+
+        The ends of the events that are reported no more are returned.
+        """
+        changes = self._sources[pipeline.source]
+        for label in self._labels:
+            pipeline.set_settings(label, self.settings(pipeline.source, label))
+        return pipeline.set_enabled([x for x in self._labels if changes.hears(x.slug, now)])
 
     def change(self, command: Command, now: float) -> None:
         """Follow a command, at this unix time.

@@ -4,6 +4,7 @@ import logging
 from datetime import datetime
 
 from ast_edge.events import Event
+from ast_edge.log_format import EVERY_TIME
 
 log = logging.getLogger(__name__)
 
@@ -15,15 +16,16 @@ class LogSink:
         """Log one line, in local time."""
         onset = datetime.fromtimestamp(event.onset).strftime("%H:%M:%S")
         if event.phase == "start":
-            log.info("%s: %s since %s (%.2f)", event.source, event.label.name, onset, event.score)
+            log.info(
+                "%s: %s since %s (%.2f)",
+                *(event.source, event.label.name, onset, event.score),
+                extra=EVERY_TIME,
+            )
         elif event.phase == "end":
             log.info(
                 "%s: %s is over, %s for %.1f s (peak %.2f)",
-                event.source,
-                event.label.name,
-                onset,
-                event.duration,
-                event.peak,
+                *(event.source, event.label.name, onset, event.duration, event.peak),
+                extra=EVERY_TIME,
             )
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 import sys
 
 from ast_edge.child_source import ChildSource
+from ast_edge.sound_check import MUTED_SECONDS
 
 
 class MicrophoneSource(ChildSource):
@@ -15,20 +16,32 @@ class MicrophoneSource(ChildSource):
         *,
         sample_rate: int | None = None,
         channels: int | None = None,
+        channel: int | None = None,
         stall_timeout: float = 3.0,
+        muted_seconds: float = MUTED_SECONDS,
     ) -> None:
         """Prepare to record from `device`; nothing is opened yet.
 
         Args:
             device: as `ast_edge.devices.find_input` takes it.
             sample_rate: hertz to ask for; None is the device's own.
-            channels: channels to ask for; None is 1.
+            channels: channels to ask for; None is 1, or as many as `channel` needs.
+            channel: the one that will be listened to, from 1; None is all.
             stall_timeout: seconds without sound after which the device is opened again.
+            muted_seconds: seconds of digital silence that are a fault; 0 is never.
         """
         # With "=", a device named "-" or "--list" stays a device.
         command = [sys.executable, "-m", "ast_edge.capture", f"--device={device}"]
         if sample_rate is not None:
             command.append(f"--sample-rate={sample_rate}")
+        channels = channels or channel
         if channels is not None:
             command.append(f"--channels={channels}")
-        super().__init__(name, f"microphone {device!r}", command, stall_timeout=stall_timeout)
+        super().__init__(
+            name,
+            f"microphone {device!r}",
+            command,
+            channel=channel,
+            stall_timeout=stall_timeout,
+            muted_seconds=muted_seconds,
+        )

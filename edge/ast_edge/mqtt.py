@@ -24,6 +24,8 @@ WINDOW = 20
 """Events on their way at once; the next is sent when the broker has acknowledged one."""
 LATE = 10.0
 """Seconds after which an event that had to wait is sent as a late one."""
+HEARING_TIMEOUT = 30.0
+"""Seconds after which what a node tells itself must have come back."""
 CLOSE_TIMEOUT = 2.0
 """Seconds that `close` waits for acknowledgements."""
 
@@ -54,20 +56,26 @@ class MqttSink:
         entities: Iterable[tuple[str, Label]],
         outbox: Outbox | None = None,
         extensions: Sequence[Extension] = (),
+        connect: bool = True,
     ) -> None:
-        """Take an outbox, which `close` closes; one in memory unless given."""
+        """Take an outbox, which `close` closes; one in memory unless given.
+
+        Without `connect` all waits for `start`, and the outbox stays open if this fails.
+        """
         self._topics = Topics(config.base_topic, node)
         self._bundle = bundle
         self._states = {self._topics.state(source, label): "OFF" for source, label in entities}
         if outbox is None:
             limits = config.outbox
             outbox = Outbox(None, max_age=limits.max_age, max_events=limits.max_events)
-        self._outbox = outbox
+        self.outbox = outbox
+        """What waits for the broker."""
         self._extensions = extensions
         self._sent = 0  # number of the newest event that is or was on its way
         self._packets: dict[int, tuple[Message, int | None]] = {}  # sent, with the event's number
         self._refusals: set[str] = set()  # topic filters, each said once
-        self._closing = False
+        self._hears = False
+        self._closing = self._handing_over = False
         self._closed = False
         self._drained = threading.Event()
         self.published = 0
@@ -86,19 +94,40 @@ class MqttSink:
                 on_message=self._hear,
             )
         except ConfigError:
-            outbox.close()
+            if connect:
+                outbox.close()
             raise
+        if connect:
+            self.start()
+
+    def start(self) -> None:
+        """Begin to connect; returns at once."""
         self._connection.start()
 
     @property
     def dropped(self) -> int:
         """Events given up: too many, too old, or the broker refused them."""
-        return self._refused + self._outbox.dropped + self._outbox.expired
+        return self._refused + self.outbox.dropped + self.outbox.expired
+
+    @property
+    def waiting(self) -> int:
+        """Events that the broker has not acknowledged."""
+        return 0 if self._closed else len(self.outbox)
 
     @property
     def connected(self) -> bool:
         """Whether there is a connection to the broker."""
         return self._connection.connected
+
+    @property
+    def address(self) -> str:
+        """The broker as `host:port`."""
+        return self._connection.address
+
+    @property
+    def fault(self) -> str:
+        """Why there is no connection; empty while there is one or the first is being made."""
+        return self._connection.fault
 
     @property
     def reconnects(self) -> int:
@@ -114,7 +143,7 @@ class MqttSink:
         if self._closed:
             return
         payload = event_json(event, node=self._topics.node, bundle=self._bundle)
-        self._outbox.put(event, self._topics.event(event.source), payload)
+        self.outbox.put(event, self._topics.event(event.source), payload)
         self._connection.submit(partial(self._publish, event))
 
     def publish_message(self, message: Message) -> None:
@@ -125,6 +154,25 @@ class MqttSink:
         """Call `make` in the connection's thread, as extensions are, and send what it returns."""
         self._connection.submit(lambda: self._send_all(make()))
 
+    def follow(
+        self, entities: Iterable[tuple[str, Label]], extend: Callable[[], Sequence[Extension]]
+    ) -> None:
+        """Speak for other entities and with other extensions from now on.
+
+        Entities that stay keep their states. `extend` makes the extensions, in the connection's
+        thread.
+        """
+        self._connection.submit(partial(self._follow, list(entities), extend))
+
+    def resume(self, running: Iterable[tuple[str, Label]]) -> None:
+        """Take it that these entities are ON; to be called before `start`."""
+        self._states |= {self._topics.state(*entity): "ON" for entity in running}
+
+    def hand_over(self) -> None:
+        """Close, but leave the outbox and what waits in it to the next sink."""
+        self._handing_over = True
+        self.close()
+
     def close(self) -> None:
         """Publish OFF and "offline" and disconnect; waits up to 2 s for acknowledgements."""
         if self._closed:
@@ -133,12 +181,14 @@ class MqttSink:
         self._connection.submit(self._leave)
         self._drained.wait(CLOSE_TIMEOUT)
         self._connection.close()
-        if waiting := len(self._outbox):
-            if self._outbox.durable:
+        if self._handing_over:
+            return
+        if waiting := len(self.outbox):
+            if self.outbox.durable:
                 log.info("MQTT: %d events wait for the next run", waiting)
             else:
                 log.warning("MQTT: %d events were not delivered", waiting)
-        self._outbox.close()
+        self.outbox.close()
 
     def _publish(self, event: Event) -> None:
         if state := STATE_AFTER.get(event.phase):
@@ -152,23 +202,28 @@ class MqttSink:
 
     def _send_events(self) -> None:
         """Send the events whose turn it is."""
-        if self.connected:
+        if self.connected and not (self._closing and self._handing_over):
             on_their_way = sum(number is not None for _, number in self._packets.values())
-            for entry in self._outbox.after(self._sent, WINDOW - on_their_way):
+            for entry in self.outbox.after(self._sent, WINDOW - on_their_way):
                 self._sent = entry.number
                 self._send(self._message(entry), entry.number)
 
     def _message(self, entry: Entry) -> Message:
         payload = late_json(entry.payload) if entry.age > LATE else entry.payload
-        remaining = self._outbox.max_age - entry.age
+        remaining = self.outbox.max_age - entry.age
         return Message(entry.topic, payload, expiry=max(1, math.ceil(remaining)))
 
     def _send_all(self, messages: Iterable[Message]) -> None:
         for message in messages:
             if message.delay:
-                self._connection.submit_later(message.delay, partial(self._send, message))
+                later = partial(self._send_late, message, self._extensions)
+                self._connection.submit_later(message.delay, later)
             else:
                 self._send(message)
+
+    def _send_late(self, message: Message, extensions: Sequence[Extension]) -> None:
+        if extensions is self._extensions:  # others have their own to say
+            self._send(message)
 
     def _send(self, message: Message, number: int | None = None) -> None:
         packet = self._connection.publish(message)
@@ -179,27 +234,47 @@ class MqttSink:
         """Tell a broker that may know nothing: availability, every state, what it missed."""
         self._packets.clear()
         self._sent = 0
-        for extension in self._extensions:
-            for topic_filter in extension.subscriptions:
-                self._connection.subscribe(topic_filter)
+        self._introduce()
+        self._send_events()
+        if self._closing:
+            self._send_farewell()
+
+    def _introduce(self) -> None:
+        filters = [wanted for e in self._extensions for wanted in e.subscriptions]
+        for topic_filter in filters:
+            self._connection.subscribe(topic_filter)
+        if self._topics.greeted in filters:
+            self._connection.submit_later(HEARING_TIMEOUT, lambda: self._check_hearing())
         self._send(self._availability("online"))
         for topic, state in self._states.items():
             self._send(Message(topic, state, retain=True))
         for extension in self._extensions:
             self._send_all(extension.greet())
-        self._send_events()
-        if self._closing:
-            self._send_farewell()
+
+    def _follow(
+        self, entities: Iterable[tuple[str, Label]], extend: Callable[[], Sequence[Extension]]
+    ) -> None:
+        topics = [self._topics.state(*entity) for entity in entities]
+        self._states = {topic: self._states.get(topic, "OFF") for topic in topics}
+        self._extensions = extend()
+        if self.connected and not self._closing:
+            self._introduce()
+
+    def _check_hearing(self) -> None:
+        """Say it if an access control list lets us subscribe, but delivers nothing."""
+        if not self._hears:
+            root, topic = f"{self._topics.root}/#", self._topics.greeted
+            self._say_refusal("read", root, f"hear what we publish to {topic}", "nothing arrives")
 
     def _hear(self, topic: str, payload: bytes) -> None:
+        self._hears = True
         for extension in self._extensions:
             if any(topic_matches_sub(wanted, topic) for wanted in extension.subscriptions):
                 self._send_all(extension.heard(topic, payload))
 
-    def _subscribed(self, refusal: str | None) -> None:
+    def _subscribed(self, topic_filter: str, refusal: str | None) -> None:
         if refusal is not None:
-            filters = ", ".join(f for e in self._extensions for f in e.subscriptions)
-            self._say_refusal("read", filters, f"subscribe to one of {filters}", refusal)
+            self._say_refusal("read", topic_filter, f"subscribe to {topic_filter}", refusal)
 
     def _acknowledge(self, packet: int, refusal: str | None) -> None:
         message, number = self._packets.pop(packet)
@@ -208,7 +283,7 @@ class MqttSink:
             top = root if message.topic.startswith(root) else message.topic.split("/")[0]
             self._say_refusal("write to", f"{top}/#", f"publish to {message.topic}", refusal)
         if number is not None:
-            waited = self._outbox.remove(number)
+            waited = self.outbox.remove(number)
             self.acknowledged += refusal is None
             self._refused += waited and refusal is not None
             self._send_events()
@@ -238,7 +313,7 @@ class MqttSink:
         self._send(self._availability("offline"))
 
     def _notice_drained(self) -> None:
-        if self._closing and not self._packets and not len(self._outbox):
+        if self._closing and not self._packets and (self._handing_over or not len(self.outbox)):
             self._drained.set()
 
     def _availability(self, payload: str) -> Message:

@@ -14,8 +14,10 @@ NOT_AUTHORIZED = 0x87
 KEEP_ALIVE_TIMEOUT = 0x8D
 TAKEN_OVER = 0x8E
 
-SHORT = 5.0
-"""Seconds; a connection that is lost sooner has rather been taken over than broken."""
+SHORT = 30.0
+"""Seconds; two clients of one name that come back after `retry_pause` take over sooner."""
+REPEATED = 3
+"""So many short connections in a row, the broker there all the time, are no accident."""
 
 
 def unreachable(exc: BaseException | None, config: MqttConfig) -> str:
@@ -55,17 +57,30 @@ def refused(reason: ReasonCode, config: MqttConfig) -> str:
     return f"the broker refused the connection: {reason}"
 
 
-def lost(reason: ReasonCode, *, by_broker: bool, lasted: float | None) -> str:
-    """Say why an open connection has ended; `lasted` in seconds, None if never accepted."""
+def lost(
+    reason: ReasonCode, config: MqttConfig, *, by_broker: bool, accepted: bool, short: int
+) -> str:
+    """Say why an open connection has ended.
+
+    `accepted` tells whether the broker had let us in, `short` how many such connections in a row
+    have lasted less than SHORT seconds, this one included.
+    """
     if reason.value == TAKEN_OVER:
         return "another client with our name took over: does a second machine have the same node?"
     if by_broker:
         return f"the broker ended the connection: {reason}"
     if reason.value == KEEP_ALIVE_TIMEOUT:
         return "no sign of life from the broker"
-    if lasted is None:
-        return "the broker hung up without an answer: wrong port, protocol or TLS setting?"
-    if lasted < SHORT:
+    if not accepted:
+        # In TLS 1.3 we are done with the handshake before the broker looks at our certificate.
+        if config.tls is None:
+            guess = "wrong port, protocol or TLS setting?"
+        elif config.tls.certificate is None:
+            guess = "does it want a client certificate (mqtt.tls.certificate)?"
+        else:
+            guess = "does it not accept the client certificate (mqtt.tls.certificate)?"
+        return f"the broker hung up without an answer: {guess}"
+    if short >= REPEATED:
         # Mosquitto before 2.1 and every broker of MQTT 3.1.1 take over without a word.
-        return "the connection was lost at once: does a second machine have the same node?"
+        return "the connection is lost again and again: does a second machine have the same node?"
     return "the connection was lost"

@@ -21,13 +21,16 @@ from onnxruntime.capi import onnxruntime_pybind11_state as faults
 
 # They have no common base.
 FAULTS = (
+    faults.EPFail,
     faults.Fail,
     faults.InvalidArgument,
     faults.InvalidGraph,
     faults.InvalidProtobuf,
+    faults.NoModel,
     faults.NoSuchFile,
     faults.NotImplemented,
     faults.RuntimeException,
+    ValueError,  # also a message that quotes from the file what is no text
 )
 
 
@@ -74,7 +77,7 @@ class OnnxRuntimeEngine:
             raise EngineError(CLOSED)
         try:
             (clip,) = session.run(["clip"], {"fbank": fbank})
-        except (*FAULTS, ValueError) as exc:
+        except FAULTS as exc:
             raise EngineError(
                 f"the graph refused windows of shape {fbank.shape}: {str(exc).splitlines()[0]}"
             ) from exc

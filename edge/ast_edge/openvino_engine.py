@@ -55,7 +55,7 @@ class OpenVinoEngine:
             model = core.compile_model(core.read_model(bundle.onnx), "CPU", settings)
             self._takes = model.input("fbank").get_partial_shape()
             model.output("clip")  # raises if there is none
-        except RuntimeError as exc:
+        except (RuntimeError, ValueError) as exc:  # ValueError: it quotes what is no text
             raise EngineError(f"{bundle.onnx}: {str(exc).strip().splitlines()[-1]}") from exc
         self._request: openvino.InferRequest | None = model.create_infer_request()
         self._one_at_a_time = threading.Lock()

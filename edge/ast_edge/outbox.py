@@ -5,7 +5,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,8 @@ from ast_edge.state_folder import state_folder
 
 log = logging.getLogger(__name__)
 
+BATCH = 1000
+"""Events that are read at once, at most."""
 RETURN_PAUSE = 60.0
 """Seconds between two attempts to go back to a file that could not be written."""
 
@@ -141,6 +143,13 @@ class Outbox:
         expired, entries = self._change(select)
         self._count_expired(expired)
         return entries
+
+    def waiting(self) -> Iterator[Entry]:
+        """Yield all events that wait now, in order."""
+        number = 0
+        while entries := self.after(number, BATCH):
+            yield from entries
+            number = entries[-1].number
 
     def remove(self, number: int) -> bool:
         """Forget an event; return whether it was still there."""

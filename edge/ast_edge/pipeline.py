@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from ast_edge.audio import Block, Source, Stream
 from ast_edge.bundle import Bundle
+from ast_edge.conditioner import Conditioning
 from ast_edge.engine import Engine
 from ast_edge.events import Event, Label
+from ast_edge.gate import GateSettings
 from ast_edge.groups import Group, with_groups
 from ast_edge.listener import Listener, Window
 from ast_edge.rules import Rule, Rules
@@ -33,15 +35,18 @@ class Pipeline:
         hop_seconds: float,
         rules: Mapping[Label, Rule] | None = None,
         new_id: Callable[[], str] = new_id,
+        conditioning: Conditioning | None = None,
+        gate: GateSettings | None = None,
     ) -> None:
         """Follow the labels and groups in `settings` with the bundle's front end and window."""
         self.source = source
-        self.listener = Listener(bundle.fbank, bundle.frames, hop_seconds)
-        groups = [label for label in settings if isinstance(label, Group)]
-        self._groups = sorted(groups, key=lambda group: group.index)
+        self.listener = Listener(bundle.fbank, bundle.frames, hop_seconds, conditioning, gate)
+        self._defaults = bundle.settings
+        self._groups = _groups(settings)
         self._rules = Rules(rules or {}, {**bundle.settings, **settings})
         self._tracker = EventTracker(source, settings, new_id)
         self._stream: Stream | None = None
+        self._nothing = np.zeros(len(bundle.labels), np.float32)
 
     def feed(self, block: Block) -> list[Window]:
         """Take sound and return the windows that are due."""
@@ -66,6 +71,33 @@ class Pipeline:
         )
         return events + self._tracker.feed(step, barred=self._rules.feed(step))
 
+    def may_skip(self, window: Window) -> bool:
+        """Tell whether the model need not look: all is quiet, and no event waits for its end.
+
+        Labels between `off` and `on` do not count: in room tone there is nearly always one.
+        """
+        return window.quiet and not self._tracker.is_running
+
+    def skip(self, window: Window) -> list[Event]:
+        """Take a window in which nothing can be heard."""
+        return self.score(window, self._nothing)
+
+    @property
+    def reported(self) -> list[Label]:
+        """The labels and groups with an event that has been reported and has not ended."""
+        return self._tracker.reported
+
+    def follow(
+        self, settings: Mapping[Label, TrackerSettings], rules: Mapping[Label, Rule]
+    ) -> list[Event]:
+        """Follow these labels and groups from the next window on, all enabled, by these rules.
+
+        Events of what stays go on; the ends of the others' are returned.
+        """
+        self._groups = _groups(settings)
+        self._rules.follow(rules, {**self._defaults, **settings})
+        return self._tracker.follow(settings)
+
     def set_settings(self, label: Label, settings: TrackerSettings) -> None:
         """Follow a label or group with other settings from the next window on.
 
@@ -86,6 +118,12 @@ class Pipeline:
         """End all running events: the stream is over or has fallen silent."""
         self._rules.reset()
         return self._tracker.finish()
+
+
+def _groups(settings: Mapping[Label, TrackerSettings]) -> list[Group]:
+    """Return the groups in the order of their columns."""
+    groups = [label for label in settings if isinstance(label, Group)]
+    return sorted(groups, key=lambda group: group.index)
 
 
 def score_recording(

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from ast_edge.bundle import Bundle, find_bundle, load_bundle
+from ast_edge.clips import check_clips
 from ast_edge.config import Config, GroupConfig, LabelConfig, load_config
-from ast_edge.credentials import broker_password, tls_context
+from ast_edge.credentials import broker_password, fingerprint, tls_context
+from ast_edge.discovery import device_classes
 from ast_edge.errors import BundleError, ConfigError
 from ast_edge.events import Label
 from ast_edge.groups import Group, find_groups
@@ -26,6 +28,8 @@ class Plan:
     """The labels to report, in the order of the bundle, then the groups."""
     rules: dict[Label, Rule] = field(default_factory=dict)
     """Of those labels and groups that have one."""
+    credentials: str = field(default="", repr=False)
+    """The `fingerprint` of what proves us to the broker."""
 
 
 def load_plan(path: Path) -> Plan:
@@ -48,9 +52,14 @@ def load_plan(path: Path) -> Plan:
         settings = {} if groups and not config.labels else label_settings(bundle, config.labels)
         settings |= group_settings(bundle, config.groups, groups, settings)
         rules = _rules(config, bundle, groups)
+        if config.clips:
+            check_clips(config.clips, list(settings))
+        if config.mqtt:
+            device_classes(config.mqtt.home_assistant, list(settings))
+        credentials = fingerprint(config.mqtt) if config.mqtt else ""
     except ConfigError as exc:
         raise ConfigError(f"{path}: {exc}") from exc
-    return Plan(config, bundle, settings, rules)
+    return Plan(config, bundle, settings, rules, credentials)
 
 
 def _check_outputs(config: Config) -> None:

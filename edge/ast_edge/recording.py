@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 _BLOCKS_PER_SECOND = 10
 # A WAV written to a pipe cannot know its length and claims about 2 or 4 GiB.
 _UNKNOWN_LENGTH = 0x7FFF0000
+_SLOWEST, _FASTEST = 1000, 384_000
 
 
 class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
@@ -50,6 +51,7 @@ class RecordingSource:
         pace: Literal["realtime", "fast"] = "realtime",
         started_at: float | None = None,
         *,
+        channel: int | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
     ) -> None:
@@ -57,6 +59,7 @@ class RecordingSource:
 
         Args:
             started_at: Unix time of the first sample; None is now for `realtime`, 0.0 for `fast`.
+            channel: the one that will be listened to, from 1; None is all.
             clock: seconds that only ever go forward.
             sleep: waits for so many seconds; None waits until `close` at most.
         """
@@ -64,6 +67,7 @@ class RecordingSource:
         self._path = path
         self._pace = pace
         self._started_at = started_at
+        self._channel = channel
         self._clock = clock
         self.seconds = 0.0
         """Length of what has been read so far."""
@@ -74,9 +78,18 @@ class RecordingSource:
         """Yield the recording; where it is damaged, what comes before and a warning.
 
         Raises:
-            AudioError: there is no such file, or no sound in it.
+            AudioError: there is no such file, no sound in it, or not the channel to listen to.
         """
         with self._open() as file:
+            if not _SLOWEST <= file.samplerate <= _FASTEST:
+                raise AudioError(
+                    f"{self._path}: expected {_SLOWEST} to {_FASTEST} samples a second, "
+                    f"got {file.samplerate}"
+                )
+            if self._channel is not None and self._channel > file.channels:
+                raise AudioError(
+                    f"{self._path}: expected a channel {self._channel}, got {file.channels} only"
+                )
             stream = self._stream(file.samplerate, file.channels)
             began, position = self._clock(), 0
             for samples in _read(file, self._path):

@@ -3,20 +3,25 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ast_edge.audio import Block
 from ast_edge.events import Event
-from ast_edge.level import measure
+from ast_edge.health import OK, Condition, Health
+from ast_edge.level import LevelMeter
 from ast_edge.listener import Window
 from ast_edge.message import Message
 from ast_edge.status import Diagnostics, NodeStatus, State
 
-LEVEL_SECONDS = 1.0
-"""Sound over which a level is measured."""
 SMOOTHING = 0.1
 """Weight of the newest batch in latency and real-time factor."""
+
+STATE_OF: dict[Condition, State] = {
+    "ok": "listening",
+    "waiting": "silent",
+    "stalled": "silent",
+    "muted": "muted",
+    "clipping": "clipping",
+    "drifting": "drifting",
+}
 
 Publish = Callable[[Callable[[], Iterable[Message]]], None]
 """Runs what makes messages in the connection's thread, and sends them."""
@@ -40,40 +45,56 @@ class Reporter:
         """Take the names of bundle and engine; `clock` gives unix seconds."""
         self._status, self._say, self._clock = status, publish, clock
         self._model, self._engine = model, engine
-        self._states: dict[str, State] = {}
-        self._sound: dict[str, list[NDArray[np.float32]]] = {}
+        self._states: dict[str, tuple[State, str]] = {}
+        self._health: dict[str, Health] = {}
+        self._levels: dict[str, LevelMeter] = {}
         self._latency: dict[str, float] = {}
         self._factor: float | None = None
+
+    def begun(self, source: str) -> None:
+        """A source is opened in the place of another."""
+        self._set_state(source, "starting")
 
     def heard(self, block: Block) -> None:
         """Take sound: the source listens, and has a level."""
         source = block.stream.source
-        self._set_state(source, "listening")
-        sound = self._sound.setdefault(source, [])
-        sound.append(block.samples)
-        if sum(map(len, sound)) >= LEVEL_SECONDS * block.stream.sample_rate:
-            level, now = measure(np.concatenate(sound)), time.monotonic()
-            sound.clear()
+        if self._health.get(source, OK).condition in ("ok", "waiting", "stalled"):
+            self._set_state(source, "listening")  # that it is well again will be said, too
+        if source not in self._levels:
+            self._levels[source] = LevelMeter(block.stream.sample_rate)
+        if level := self._levels[source].feed(block.samples):
+            now = time.monotonic()
             self._say(lambda: self._status.level(source, level, now))
 
     def silent(self, source: str) -> None:
         """A live source delivers nothing any more; it is opened again and again."""
-        self._sound.pop(source, None)
-        self._set_state(source, "silent")
+        self._levels.pop(source, None)
+        if self._states.get(source, ("starting", ""))[0] != "silent":
+            self._set_state(source, "silent")
+
+    def health(self, source: str, health: Health) -> None:
+        """How well the sound of a source arrives has changed."""
+        self._health[source] = health
+        if health.condition in ("waiting", "stalled"):
+            self._levels.pop(source, None)
+        self._set_state(source, STATE_OF[health.condition], detail=health.reason)
 
     def ended(self, source: str, error: BaseException | None) -> None:
         """A source is over, or cannot be read."""
         self._set_state(source, "failed" if error else "ended", detail=str(error or ""))
+        self._health.pop(source, None)
+        self._levels.pop(source, None)
+        self._latency.pop(source, None)
 
     def scored(self, windows: Sequence[Window], seconds: float, dropped: int) -> None:
         """Take what a batch of windows took to score, and how many windows were dropped so far."""
         sound = sum(window.hop for window in windows)
-        self._factor = _smooth(self._factor, seconds / sound if sound else 0.0)
+        self._factor = smooth(self._factor, seconds / sound if sound else 0.0)
         for window in windows:
             source = window.stream.source
             if window.stream.live:
                 late = self._clock() - window.stream.started_at - window.heard
-                self._latency[source] = _smooth(self._latency.get(source), max(0.0, late))
+                self._latency[source] = smooth(self._latency.get(source), max(0.0, late))
         for source in {window.stream.source for window in windows}:
             self._diagnose(source, dropped)
 
@@ -85,8 +106,8 @@ class Reporter:
         """Do nothing: what is retained stays, and the node's availability says the rest."""
 
     def _set_state(self, source: str, state: State, detail: str = "") -> None:
-        if self._states.get(source) != state:
-            self._states[source] = state
+        if self._states.get(source) != (state, detail):
+            self._states[source] = (state, detail)
             since = self._clock()
             self._say(lambda: self._status.source_state(source, state, since=since, detail=detail))
 
@@ -102,5 +123,6 @@ class Reporter:
         self._say(lambda: self._status.diagnostics(source, found, now))
 
 
-def _smooth(before: float | None, newest: float) -> float:
+def smooth(before: float | None, newest: float) -> float:
+    """Return the running mean in which the newest value has the weight SMOOTHING."""
     return newest if before is None else before + SMOOTHING * (newest - before)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 
 class Resampler:
-    """Average the channels and change the sample rate, block by block.
+    """Average the channels, or choose one, and change the sample rate, block by block.
 
     The output is independent of how the input is cut, and it is aligned with the input: output
     sample `k` is the sound at `k / sample_rate_out` seconds of the input, from `k = 0` on. soxr
@@ -17,9 +17,22 @@ class Resampler:
     Memory is bounded by one block and soxr's delay.
     """
 
-    def __init__(self, sample_rate_in: int, channels: int, sample_rate_out: int) -> None:
-        """Prepare for one stream; the rates are in hertz."""
+    def __init__(
+        self,
+        sample_rate_in: int,
+        channels: int,
+        sample_rate_out: int,
+        channel: int | None = None,
+    ) -> None:
+        """Prepare for one stream; the rates are in hertz, `channel` counts from 1.
+
+        Raises:
+            ValueError: if there is no such channel.
+        """
+        if channel is not None and not 1 <= channel <= channels:
+            raise ValueError(f"expected a channel from 1 to {channels}, got {channel}")
         self._channels = channels
+        self._chosen = slice(None) if channel is None else slice(channel - 1, channel)
         self._stream: soxr.ResampleStream | None = (
             None
             if sample_rate_in == sample_rate_out
@@ -36,6 +49,7 @@ class Resampler:
         """Take `(n, channels)` samples and return the `(m,)` mono samples that are ready."""
         if samples.ndim != 2 or samples.shape[1] != self._channels:
             raise ValueError(f"expected samples (n, {self._channels}), got {samples.shape}")
+        samples = samples[:, self._chosen]
         bad = ~np.isfinite(samples)
         if bad.any():  # one NaN would otherwise live on in the filter for ever
             self._bad_samples += int(np.count_nonzero(bad))

@@ -32,11 +32,19 @@ class Rules:
         self, rules: Mapping[Label, Rule], settings: Mapping[Label, TrackerSettings]
     ) -> None:
         """Take the settings of all labels, also of those that only suppress others."""
-        self._rules = rules
-        suppressors = {label for rule in rules.values() for label in rule.suppress_while}
-        self._settings = {label: settings[label] for label in suppressors}
         self._heard: dict[Label, float] = {}
         """Offset of the newest step at or above `off`, of the suppressors that are heard now."""
+        self.follow(rules, settings)
+
+    def follow(
+        self, rules: Mapping[Label, Rule], settings: Mapping[Label, TrackerSettings]
+    ) -> None:
+        """Take other rules from the next step on; what is heard now is not forgotten."""
+        suppressors = {label for rule in rules.values() for label in rule.suppress_while}
+        self._rules = rules
+        self._settings = {label: settings[label] for label in suppressors}
+        known = {label.slug: label for label in suppressors}
+        self._heard = {known[x.slug]: t for x, t in self._heard.items() if x.slug in known}
 
     def feed(self, step: Step) -> frozenset[Label]:
         """Take the next step and return the labels whose events may not begin in it."""

@@ -3,10 +3,11 @@
 import time
 
 from ast_edge.audio import Source
-from ast_edge.config import SourceConfig
 from ast_edge.microphone import MicrophoneSource
 from ast_edge.pcm import PcmFormat, PcmSource
 from ast_edge.recording import RecordingSource
+from ast_edge.source_config import SourceConfig
+from ast_edge.url_source import UrlSource
 
 _STDIN = 0
 
@@ -19,10 +20,23 @@ def open_source(name: str, config: SourceConfig) -> Source:
             config.microphone,
             sample_rate=config.sample_rate,
             channels=config.channels,
+            channel=config.channel,
             stall_timeout=config.stall_timeout,
+            muted_seconds=config.muted_after,
+        )
+    if config.url is not None:
+        return UrlSource(
+            name,
+            config.url.get_secret_value(),
+            sample_rate=config.sample_rate or 16000,
+            channel=config.channel,
+            stall_timeout=config.stall_timeout,
+            muted_seconds=config.muted_after,
         )
     if config.file is not None:
-        return RecordingSource(name, config.file, config.pace, started_at=time.time())
-    assert config.stdin is not None  # the configuration has exactly one of the three
+        return RecordingSource(
+            name, config.file, config.pace, started_at=time.time(), channel=config.channel
+        )
+    assert config.stdin is not None  # the configuration has exactly one of the four
     pcm = PcmFormat(config.stdin, config.sample_rate or 16000, config.channels or 1)
     return PcmSource(name, _STDIN, pcm, live=config.pace == "realtime")

@@ -2,20 +2,26 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from ast_edge.events import Event
+from ast_edge.events import Event, Label
 from ast_edge.level import Level
 from ast_edge.message import Message
-from ast_edge.payload import SCHEMA, event_json, iso8601
+from ast_edge.payload import SCHEMA, event_json, iso8601, late_json
 from ast_edge.topics import Topics
 
-State = Literal["starting", "listening", "silent", "disabled", "failed", "ended"]
-"""Silent: a live source delivers nothing and is opened again and again."""
+# fmt: off
+State = Literal[
+    "starting", "listening", "silent", "muted", "clipping", "drifting", "disabled", "failed",
+    "ended",
+]
+# fmt: on
+"""Silent: a live source delivers nothing and is opened again and again. For muted, clipping and
+drifting see `ast_edge.health.Condition`."""
 STATES: tuple[State, ...] = get_args(State)
-AVAILABLE: set[State] = {"listening", "disabled"}
+AVAILABLE: set[State] = {"listening", "clipping", "drifting", "disabled"}
 """In the other states nothing could be heard, so that "OFF" would be a lie."""
 
 LEVEL_PAUSE = 5.0
@@ -62,11 +68,13 @@ class NodeStatus:
         """Say of every source that it is starting since then (unix seconds)."""
         self._topics = topics
         self._bundle = bundle
-        spread = LEVEL_PAUSE / max(1, len(sources))
-        self._delays = {source: number * spread for number, source in enumerate(sources)}
+        self._delays = _delays(sources)
         self._level_said: dict[str, tuple[float, Level]] = {}
         self._diagnostics_said: dict[str, tuple[float, str]] = {}
         self._retained: dict[str, Message] = {}
+        self._states: dict[str, tuple[State, str]] = {}
+        self._pauses: dict[str, str] = {}
+        self._said: dict[str, tuple[State, str]] = {}
         self._start: float | None = None
         for source in sources:
             self.source_state(source, "starting", since=since)
@@ -83,11 +91,43 @@ class NodeStatus:
         self, source: str, state: State, *, since: float, detail: str = ""
     ) -> list[Message]:
         """Say that a source is in another state since then (unix seconds), and why."""
-        payload = _json({"state": state, "detail": detail, "since": iso8601(since)})
-        available = "online" if state in AVAILABLE else "offline"
-        return self._keep(self._topics.status(source), payload) + self._keep(
-            self._topics.source_availability(source), available
-        )
+        self._states[source] = (state, detail)
+        return self._say_state(source, since)
+
+    def follow(self, sources: Sequence[str], labels: Collection[Label], *, since: float) -> None:
+        """Speak of these sources and labels, and no more of any others."""
+        topics = {topic for source in sources for topic in self._topics.retained(source, labels)}
+        self._retained = {t: message for t, message in self._retained.items() if t in topics}
+        self._delays = _delays(sources)
+        for source in self._states.keys() - set(sources):
+            for memory in (self._states, self._said, self._pauses):
+                memory.pop(source, None)
+        for source in sources:
+            if source not in self._states:
+                self.source_state(source, "starting", since=since)
+
+    def pause(self, source: str, why: str, *, since: float) -> list[Message]:
+        """Say that a source is "disabled" as long as it would be "listening"; "" ends it."""
+        self._pauses[source] = why
+        return self._say_state(source, since)
+
+    def paused(self, source: str) -> str:
+        """Return why a source is not reported though it may be heard; empty if it is."""
+        return self._pauses.get(source, "")
+
+    def recall(self, events: Iterable[str], labels: Collection[Label]) -> None:
+        """Keep the starts and ends that another run has left in the outbox (their `event_json`).
+
+        What the broker has retained of these labels is older: it may be the start of an event that
+        has ended long since.
+        """
+        known = {label.slug: label for label in labels}
+        for text in events:
+            event = json.loads(text)
+            source, label = event["source"], known.get(event["slug"])
+            if event["type"] != "update" and label and source in self._states:
+                self._keep(self._topics.attributes(source, label), late_json(text))
+                self._keep(self._topics.last(source), late_json(text))
 
     def event(self, event: Event) -> list[Message]:
         """Keep the start and the end of an event as the newest of its label and source."""
@@ -128,6 +168,19 @@ class NodeStatus:
         self._diagnostics_said[source] = (now, payload)
         return self._keep(self._topics.diagnostics(source), payload)
 
+    def _say_state(self, source: str, since: float) -> list[Message]:
+        state, detail = self._states[source]
+        if state == "listening" and self._pauses.get(source):
+            state, detail = "disabled", self._pauses[source]
+        if self._said.get(source) == (state, detail):
+            return []
+        self._said[source] = (state, detail)
+        payload = _json({"state": state, "detail": detail, "since": iso8601(since)})
+        available = "online" if state in AVAILABLE else "offline"
+        return self._keep(self._topics.status(source), payload) + self._keep(
+            self._topics.source_availability(source), available
+        )
+
     def _is_early(self, source: str, now: float) -> bool:
         """Tell whether other sources are to go first, right after the start."""
         if self._start is None:
@@ -137,6 +190,12 @@ class NodeStatus:
     def _keep(self, topic: str, payload: str) -> list[Message]:
         self._retained[topic] = message = Message(topic, payload, retain=True)
         return [message]
+
+
+def _delays(sources: Sequence[str]) -> dict[str, float]:
+    """Return when sources may speak first, in seconds, so that they take turns."""
+    spread = LEVEL_PAUSE / max(1, len(sources))
+    return {source: number * spread for number, source in enumerate(sources)}
 
 
 def _json(values: Mapping[str, str | int | float | None]) -> str:

@@ -30,8 +30,8 @@ class TrackerSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.off <= self.on <= 1:
             raise ValueError(f"expected 0 <= off <= on <= 1, got on {self.on} and off {self.off}")
-        if not all(s >= 0 for s in (self.min_duration, self.hold, self.cooldown)):
-            raise ValueError(f"durations must not be negative: {self}")
+        if not all(0 <= s < np.inf for s in (self.min_duration, self.hold, self.cooldown)):
+            raise ValueError(f"durations must not be negative or infinite: {self}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +97,32 @@ class EventTracker:
                 del self._rising[label]
             events += self._advance(label, settings, running, step, score)
         return events
+
+    @property
+    def is_running(self) -> bool:
+        """Whether any event has begun and not ended, reported or not."""
+        return bool(self._running)
+
+    @property
+    def reported(self) -> list[Label]:
+        """The labels with an event that has been reported and has not ended."""
+        return [label for label, running in self._running.items() if running.id is not None]
+
+    def follow(self, settings: Mapping[Label, TrackerSettings]) -> list[Event]:
+        """Follow exactly these labels from the next step on, all enabled.
+
+        Events of labels that stay go on; the ends of all others' are returned. A label is known by
+        its slug: groups move to another column when one before them goes.
+        """
+        known = {label.slug: label for label in settings}
+        gone = [label for label in self._running if label.slug not in known]
+        ended = [event for label in gone for event in self._end(label, self._running.pop(label))]
+        self._running = {known[label.slug]: running for label, running in self._running.items()}
+        self._rising = {known[x.slug]: s for x, s in self._rising.items() if x.slug in known}
+        self._ended = {known[x.slug]: t for x, t in self._ended.items() if x.slug in known}
+        self._settings = dict(settings)
+        self._enabled = frozenset(settings)
+        return ended
 
     def set_settings(self, label: Label, settings: TrackerSettings) -> None:
         """Follow a label with other settings from the next step on; its running event goes on.

@@ -1,6 +1,7 @@
 """YAML files as trees of frozen models, with errors that say where and what to do."""
 
 import re
+import reprlib
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -31,7 +32,7 @@ def load_yaml(path: Path, model: type[Tree]) -> Tree:
     tree = read_tree(path)
     if not isinstance(tree, dict):
         needed = [name for name, field in model.model_fields.items() if field.is_required()]
-        raise ConfigError(f"{path}: expected a mapping with {', '.join(needed)}, got {tree!r:.60}")
+        raise ConfigError(f"{path}: expected a mapping with {', '.join(needed)}, got {shown(tree)}")
     return parse_tree(tree, model, path)
 
 
@@ -52,6 +53,9 @@ def read_tree(path: Path) -> object:
         raise ConfigError(f"{path}: is not YAML: {_one_line(exc)}") from exc
     except RecursionError as exc:
         raise ConfigError(f"{path}: is nested too deeply") from exc
+    except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as exc:
+        # PyYAML's own, of a value that is not what its tag or its form says: "2026-99-99".
+        raise ConfigError(f"{path}: holds a value that cannot be: {exc}") from exc
 
 
 def parse_tree(tree: dict[str, Any], model: type[Tree], source: Path) -> Tree:
@@ -63,7 +67,11 @@ def parse_tree(tree: dict[str, Any], model: type[Tree], source: Path) -> Tree:
     try:
         return model.model_validate(tree, context={"folder": source.parent})
     except ValidationError as exc:
-        raise ConfigError(f"{source}: {_first_problem(exc, model)}") from exc
+        problem = _first_problem(exc, model)
+        # What is quoted may be a URL, in the wrong place perhaps.
+        problem = re.sub(r"(:/+)\S*@", r"\1***@", problem)
+        # Without the cause, which quotes it as well.
+        raise ConfigError(f"{source}: {problem}") from None
 
 
 def beside_the_file(path: Path, info: ValidationInfo) -> Path:
@@ -122,8 +130,13 @@ def _one_line(exc: yaml.YAMLError) -> str:
     """Say what is wrong and where, without PyYAML's quotation of the lines around it."""
     mark, problem = getattr(exc, "problem_mark", None), getattr(exc, "problem", None)
     if mark is None or problem is None:
-        return " ".join(str(exc).split())
+        return str(exc)
     return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+
+
+def shown(value: object) -> str:
+    """Show a value in a message; a few aliases of YAML can make one that has no end."""
+    return reprlib.repr(value)[:60]
 
 
 def _first_problem(exc: ValidationError, model: type[Section]) -> str:
@@ -138,7 +151,7 @@ def _first_problem(exc: ValidationError, model: type[Section]) -> str:
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if error["type"] in ("missing", "value_error"):
         return f"{where}: {message}" if where else message
-    return f"{where}: {message}, got {error['input']!r:.60}"
+    return f"{where}: {message}, got {shown(error['input'])}"
 
 
 def _keys_at(section: type[Section], path: tuple[str | int, ...]) -> list[str]:

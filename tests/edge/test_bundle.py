@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -220,6 +221,65 @@ def test_files_outside_the_folder_are_not_read(model_folder, name):
     tree = read_tree(model_folder)
     tree["files"][name] = tree["files"]["model.onnx"]
     refusal(model_folder, tree)
+
+
+def test_a_link_out_of_the_folder_is_refused(model_folder, tmp_path):
+    (model_folder / "model.onnx").rename(tmp_path / "elsewhere.onnx")
+    (model_folder / "model.onnx").symlink_to(tmp_path / "elsewhere.onnx")
+    with pytest.raises(BundleError, match=r"model\.onnx: is a link that leads out of the folder"):
+        load_bundle(model_folder)
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "model.onnx"])
+def test_what_could_be_read_for_ever_is_refused(model_folder, name):
+    (model_folder / name).unlink()
+    os.mkfifo(model_folder / name)
+    with pytest.raises(BundleError, match="expected a file, got something else"):
+        load_bundle(model_folder)
+
+
+def test_a_description_without_end_is_not_read(model_folder):
+    with (model_folder / "bundle.json").open("ab") as file:
+        file.truncate(1 << 40)  # takes no room on the disk
+    with pytest.raises(BundleError, match="is larger than any description"):
+        load_bundle(model_folder)
+
+
+@pytest.mark.parametrize("location", ["../secret", "/etc/hostname", "sub/weights", "weights.bin"])
+def test_weights_that_are_no_file_of_the_bundle_are_refused(model_folder, location):
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    from rigs.model import external_graph, make_tree, write_tree
+
+    (model_folder / "weights.bin").write_bytes(bytes(1024))
+    (model_folder / "model.onnx").write_bytes(external_graph(location))
+    write_tree(model_folder, make_tree(model_folder))
+    with pytest.raises(BundleError, match=r"takes weights from .* none of the bundle's files"):
+        load_bundle(model_folder)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("members", 0, "frames"), 1_000_000_000, "too long to be computed"),
+        (("fbank", "sample_rate"), 384_000, "too large to be computed"),
+        (("name",), "bands\n<3>kernel: panic", "printed in one line"),
+        (("labels", 0, "name"), "Hum\x1b]0;owned\x07", "printed in one line"),
+        (("labels", 0, "mid"), "m" * 1000, "printed in one line"),
+        (("labels", 0, "settings", "hold"), float("inf"), "must not be negative or infinite"),
+    ],
+)
+def test_what_would_harm_later_is_refused(model_folder, path, value, message):
+    tree = read_tree(model_folder)
+    if path[0] == "fbank":
+        tree["fbank"] |= {"frame_length_ms": 1000.0, "mel_bins": 4000}
+        tree["members"][0]["mel_bins"] = 4000
+    place = tree
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    (model_folder / "bundle.json").write_text(json.dumps(tree))
+    with pytest.raises(BundleError, match=message):
+        load_bundle(model_folder)
 
 
 def test_a_bundle_without_a_sum_of_its_graph_is_refused(model_folder):

@@ -7,8 +7,10 @@ import time
 import numpy as np
 import pytest
 from rigs.listener import Listener
+from rigs.mosquitto import wait_until
 
 from ast_edge.child_source import ChildSource
+from ast_edge.health import OK, Health
 from ast_edge.pcm import PcmFormat
 
 MONO = PcmFormat("s16le", 1000, 1)  # 100 ms are 200 bytes
@@ -105,7 +107,12 @@ def test_a_wrong_first_line_is_quoted(caplog, line):
 
 def test_a_clock_that_is_set_starts_a_new_stream_of_the_same_child(caplog):
     times = itertools.chain(np.arange(5) * 0.1, 86400 + np.arange(10**6) * 0.1)
-    running = source(ENDLESS.replace("0.01", "0.001"), clock=lambda: float(next(times)))
+    ticks = itertools.count()
+    running = source(
+        ENDLESS.replace("0.01", "0.001"),
+        clock=lambda: float(next(times)),
+        monotonic=lambda: next(ticks) / 10,
+    )
     with Listener(running) as listener:
         listener.wait_for_streams(2)
     assert listener.streams[1].started_at - listener.streams[0].started_at > 86400
@@ -129,3 +136,102 @@ def test_close_before_the_start_leaves_nothing_to_run():
     running = source(ENDLESS)
     running.close()
     assert list(running.blocks()) == []
+
+
+def test_a_stall_and_a_failure_to_open_are_told_apart():
+    stalls = source("out.write(bytes(200)); out.flush(); input()", stall_timeout=0.3)
+    assert stalls.health == OK
+    with Listener(stalls):
+        wait_until(lambda: stalls.health == Health("stalled", "no data for 0.3 s"))
+    fails = source("sys.exit('no such device')")
+    with Listener(fails):
+        wait_until(lambda: fails.health == Health("waiting", "no such device"))
+
+
+def test_sound_that_only_trickles_is_a_stall():
+    drops = "while True: out.write(bytes(1)); out.flush(); time.sleep(0.01)"
+    running = source(drops, stall_timeout=0.5)
+    with Listener(running):
+        wait_until(lambda: running.health == Health("stalled", "no data for 0.5 s"))
+
+
+def test_after_sound_that_is_well_again_nothing_is_wrong():
+    running = source("out.write(bytes(range(200))); out.flush(); sys.exit('gone')")
+    with Listener(running) as listener:
+        wait_until(lambda: running.health == Health("waiting", "gone"))
+        listener.wait_for_streams(2)
+
+
+def test_a_flood_is_drift_said_once(caplog):
+    flood = source("while True: out.write(bytes(range(200))); out.flush()")
+    with Listener(flood) as listener:
+        wait_until(lambda: flood.health.condition == "drifting")
+        listener.wait_for_streams(2)
+        assert flood.health.condition == "drifting"
+    assert flood.health.reason == "its sound is 10 s ahead of time: is it a recording?"
+    assert messages(caplog) == [f"the test program: {flood.health.reason}"]
+
+
+def test_a_wrong_rate_opens_it_again_and_is_over_when_the_rate_is_right(caplog):
+    course = (0.0, time.monotonic(), 12.0)  # of the clock: from here, since then, so fast
+
+    def clock():
+        time_then, since, speed = course
+        return time_then + (time.monotonic() - since) * speed
+
+    program = (
+        "n, began = 0, time.monotonic()\n"
+        "while True:\n"
+        "    out.write(bytes(range(200))); out.flush(); n += 1\n"
+        "    time.sleep(max(0, began + n / 100 - time.monotonic()))"
+    )
+    running = source(program, clock=clock, monotonic=clock)
+    with Listener(running) as listener:
+        wait_until(lambda: running.health.condition == "drifting")
+        expected = r"it delivers \d+ samples a second instead of 1000"
+        assert re.fullmatch(expected, running.health.reason)
+        listener.wait_for_streams(2)
+        course = (clock(), time.monotonic(), 10.0)  # as fast as the source
+        wait_until(lambda: running.health == OK)
+    assert messages(caplog)[-1] == "the test program: all right again"
+
+
+def test_digital_silence_is_muted_and_opened_again_at_growing_pauses(caplog):
+    running = source(ENDLESS, muted_seconds=1.0)
+    with Listener(running) as listener:
+        listener.wait_for_streams(4)
+        assert running.health.condition == "muted"
+    lengths = [len(listener.samples(stream)) for stream in listener.streams[:3]]
+    assert lengths == [900, 900, 1900]  # the block that decides is not passed on
+    assert messages(caplog) == [
+        "the test program: nothing but zeros for 1 s: muted or broken?",
+    ]
+
+
+def test_a_channel_that_is_not_there_is_waited_for():
+    running = source(ENDLESS, channel=2)
+    with Listener(running):
+        wait_until(lambda: running.health == Health("waiting", "it has no channel 2, only 1"))
+
+
+def test_older_sound_that_comes_at_once_is_left_out():
+    program = "out.write(b'\\1\\0' * 3000); out.flush()\n" + ENDLESS.replace("0.01", "0.1")
+    with Listener(source(program, backlog_seconds=10)) as listener:
+        listener.wait(lambda it: len(it.blocks) > 3)
+    assert not listener.samples(listener.streams[0]).any()
+
+
+def test_what_is_all_backlog_is_no_live_sound():
+    running = source("while True: out.write(bytes(range(200)))", backlog_seconds=5)
+    with Listener(running) as listener:
+        wait_until(lambda: running.health.condition == "waiting")
+    assert running.health.reason == "its sound comes faster than time goes by: is it a recording?"
+    assert not listener.blocks
+
+
+def test_secrets_are_not_repeated(caplog):
+    program = "sys.exit('cannot open rtsp://me:secret@cam')"
+    running = source(program, secrets={"me:secret": "***"})
+    with caplog.at_level(logging.DEBUG), Listener(running):
+        wait_until(lambda: running.health.reason == "cannot open rtsp://***@cam")
+    assert "secret" not in caplog.text

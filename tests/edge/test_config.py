@@ -69,11 +69,11 @@ def test_a_shipped_bundle_is_named_and_another_is_a_path_beside_the_file(load, t
         ("sources:", None),
         (
             "sources: {a: {}}",
-            "sources.a: give exactly one of microphone, file and stdin, got none",
+            "sources.a: give exactly one of microphone, url, file and stdin, got none",
         ),
         (
             "sources: {a: {microphone: x, stdin: s16le}}",
-            "sources.a: give exactly one of microphone, file and stdin, got microphone, stdin",
+            "sources.a: give exactly one of microphone, url, file and stdin, got microphone, stdin",
         ),
         (
             "sources: {a: {microfone: x}}",

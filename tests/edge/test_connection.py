@@ -155,6 +155,41 @@ def test_no_tls_to_a_tls_port_is_said_once(faults, tmp_path):
 
 
 @needs_mosquitto
+@failed_handshakes
+def test_a_missing_client_certificate_is_said_once(faults, tmp_path):
+    with Mosquitto(tmp_path, certificates=True) as broker:
+        tls = TlsConfig(ca=broker.ca)
+        (line,) = faults(MqttConfig(host="localhost", port=broker.port, tls=tls))
+    assert "mqtt.tls.certificate" in line
+
+
+@needs_mosquitto
+@failed_handshakes
+def test_a_client_certificate_of_another_authority_is_said_once(faults, tmp_path):
+    (tmp_path / "other").mkdir()
+    mosquitto.make_authority(tmp_path / "other")
+    with Mosquitto(tmp_path, certificates=True) as broker:
+        other = {"certificate": tmp_path / "other/client.crt", "key": tmp_path / "other/client.key"}
+        tls = TlsConfig(ca=broker.ca, **other)
+        (line,) = faults(MqttConfig(host="localhost", port=broker.port, tls=tls))
+    assert "mqtt.tls.certificate" in line
+
+
+@needs_mosquitto
+def test_a_broker_that_is_restarted_is_not_taken_for_a_second_client(tmp_path, caplog):
+    with Mosquitto(tmp_path) as broker:
+        link = Connection(MqttConfig(host="127.0.0.1", port=broker.port), "test-client")
+        link.start()
+        for number in range(4):
+            wait_until(lambda number=number: link.connections > number and link.connected)
+            broker.stop()
+            wait_until(lambda: "connection refused" in link.fault)
+            broker.start()
+        link.close()
+    assert "second machine" not in caplog.text
+
+
+@needs_mosquitto
 def test_a_second_client_of_the_same_name_is_explained(tmp_path, caplog):
     with Mosquitto(tmp_path) as broker:
         config = MqttConfig(host="127.0.0.1", port=broker.port)

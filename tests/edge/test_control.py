@@ -2,11 +2,13 @@ import json
 import time
 
 import pytest
+from rigs.mosquitto import wait_until
 
 from ast_edge.bundle import load_bundle
 from ast_edge.control import Control
 from ast_edge.live_settings import LiveSettings
 from ast_edge.pipeline import Pipeline
+from ast_edge.status import NodeStatus
 from ast_edge.topics import Topics
 
 TOPICS = Topics("ast-edge", "attic")
@@ -29,11 +31,16 @@ class Rig:
 
         self.pipelines["kitchen"].set_enabled = note
         self.settings = LiveSettings(path, bundle.settings, self.pipelines)
+        self.status = NodeStatus(TOPICS, ["kitchen"], "bands", since=START)
+        self.status.source_state("kitchen", "listening", since=START)
+        self.told = []
         self.control = Control(
             TOPICS,
             self.settings,
             self.pipelines,
             self.labels,
+            self.status,
+            publish=lambda make: self.told.extend(make()),
             submit=lambda action: self.events.extend(action()),
             restart=self._restart,
             clock=clock or (lambda: self.now),
@@ -44,7 +51,11 @@ class Rig:
 
     def send(self, name, payload, label=None):
         messages = self.control.heard(TOPICS.command("kitchen", name, label), payload)
-        return {m.topic.removeprefix("ast-edge/attic/kitchen/"): m for m in messages}
+        return by_name(messages)
+
+
+def by_name(messages):
+    return {m.topic.removeprefix("ast-edge/attic/kitchen/"): m for m in messages}
 
 
 @pytest.fixture
@@ -90,17 +101,49 @@ def test_a_snooze_ends_by_itself(bundle):
     rig.settings.of("kitchen")
     told = rig.send("snooze", b"0.01")  # 0.6 s
     assert rig.enabled["kitchen"] == []
-    assert list(told) == ["snooze"]
-    end = time.monotonic() + 10
-    while rig.enabled["kitchen"] == []:
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    assert rig.enabled["kitchen"] == ["hum", "hiss"]
+    assert told["snooze"].payload == "1"
+    wait_until(lambda: rig.enabled["kitchen"] == ["hum", "hiss"])
+    wait_until(lambda: by_name(rig.told).get("snooze"))
+    assert by_name(rig.told)["snooze"].payload == "0"
+    assert json.loads(by_name(rig.told)["status"].payload)["state"] == "listening"
+
+
+def test_a_snooze_goes_on_after_a_restart_and_ends_by_itself(bundle, tmp_path):
+    before = Rig(bundle, tmp_path / "settings.json", time.time)
+    before.send("snooze", b"0.02")
+    before.control.close()
+    rig = Rig(bundle, tmp_path / "settings.json", time.time)
+    assert rig.enabled["kitchen"] == []
+    rig.control.start()
+    wait_until(lambda: rig.enabled["kitchen"] == ["hum", "hiss"])
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "why"),
+    [
+        ("enabled", b"OFF", "switched off by a command"),
+        ("snooze", b"10", "snoozed until 1970-01-12T13:56:40.000Z"),
+    ],
+)
+def test_the_status_of_a_source_says_that_and_why_it_is_disabled(rig, name, payload, why):
+    status = json.loads(rig.send(name, payload)["status"].payload)
+    assert (status["state"], status["detail"]) == ("disabled", why)
+    rig.control.close()
+
+
+def test_the_status_says_that_a_source_is_listened_to_again(rig):
+    rig.send("enabled", b"OFF")
+    rig.now += 100
+    status = json.loads(rig.send("enabled", b"ON")["status"].payload)
+    assert (status["state"], status["since"]) == ("listening", "1970-01-12T13:48:20.000Z")
 
 
 def test_changes_are_applied_at_the_next_start(bundle, tmp_path):
     Rig(bundle, tmp_path / "settings.json").send("enabled", b"OFF")
-    assert Rig(bundle, tmp_path / "settings.json").enabled["kitchen"] == []
+    rig = Rig(bundle, tmp_path / "settings.json")
+    assert rig.enabled["kitchen"] == []
+    greeting = by_name(rig.status.greet())
+    assert json.loads(greeting["status"].payload)["state"] == "disabled"
 
 
 def test_a_refused_command_is_answered_with_the_reason_and_changes_nothing(rig):

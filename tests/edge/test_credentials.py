@@ -5,7 +5,7 @@ import pytest
 from rigs import mosquitto
 
 from ast_edge.config import MqttConfig, TlsConfig
-from ast_edge.credentials import broker_password, tls_context
+from ast_edge.credentials import broker_password, fingerprint, tls_context
 from ast_edge.errors import ConfigError
 
 
@@ -89,3 +89,23 @@ def test_an_encrypted_key_is_refused_and_not_asked_for_on_the_terminal(tmp_path)
     config = TlsConfig(certificate=tmp_path / "server.crt", key=tmp_path / "locked")
     with pytest.raises(ConfigError, match="the key not encrypted"):
         tls_context(config)
+
+
+def test_a_fingerprint_changes_with_the_password_and_does_not_hold_it(tmp_path):
+    file = tmp_path / "password"
+    file.touch()
+    config = MqttConfig(username="me", password_file=file)
+    found = []
+    for password in ("one", "two", "one"):
+        file.write_text(password)
+        found.append(fingerprint(config))
+    assert found[0] == found[2] != found[1]
+    assert "one" not in found[0]
+
+
+def test_a_fingerprint_changes_with_a_certificate(tmp_path):
+    (tmp_path / "ca.crt").write_text("one")
+    config = MqttConfig(tls=TlsConfig(ca=tmp_path / "ca.crt"))
+    before = fingerprint(config)
+    (tmp_path / "ca.crt").write_text("two")
+    assert fingerprint(config) != before

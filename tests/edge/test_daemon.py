@@ -1,83 +1,23 @@
 """The daemon with sources that are lists, a model whose scores are known, and sinks that keep."""
 
 import threading
-from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 
-from ast_edge.audio import Block, Stream
 from ast_edge.bundle import load_bundle
 from ast_edge.daemon import MAX_BATCH, MAX_DUE, SILENT_SECONDS, Daemon
-from ast_edge.engine import Scores
 from ast_edge.errors import AudioError
+from ast_edge.health import OK, Health
 from ast_edge.listener import Listener
 from ast_edge.pipeline import Pipeline
 
 pytest.importorskip("onnx", reason="onnx is not installed")
-from rigs.model import RATE, scores, silence, tone
+from rigs.daemon_parts import TIMEOUT, ListSink, ListSource, NumpyEngine, Running
+from rigs.model import silence, tone
 from rigs.mosquitto import wait_until
 
 HOP = 0.1
-TIMEOUT = 20.0
-
-
-class ListSource:
-    """Yield each array as a stream of its own, 100 ms a block; then wait, fail or end."""
-
-    def __init__(self, name, *streams, live=False, endless=False, error=None):
-        self.name = name
-        self.exhausted = threading.Event()
-        self.closed = threading.Event()
-        self._streams = streams
-        self._live = live
-        self._endless = endless
-        self._error = error
-
-    def blocks(self) -> Iterator[Block]:
-        for samples in self._streams:
-            stream = Stream(self.name, RATE, 1, started_at=0.0, live=self._live)
-            for start in range(0, len(samples), RATE // 10):
-                yield Block(stream, start, samples[start : start + RATE // 10, np.newaxis])
-        self.exhausted.set()
-        if self._endless:
-            assert self.closed.wait(TIMEOUT), "was never closed"
-        if self._error:
-            raise self._error
-
-    def close(self) -> None:
-        self.closed.set()
-
-
-class NumpyEngine:
-    """Score as the tiny model does; call `before` first."""
-
-    description = "NumPy"
-
-    def __init__(self, before: Callable[[], object] = lambda: None) -> None:
-        self.batches: list[int] = []
-        self.seen: list[np.ndarray] = []
-        self._before = before
-
-    def run(self, fbank):
-        self._before()
-        self.batches.append(len(fbank))
-        self.seen += list(fbank)
-        return Scores(scores(fbank).astype(np.float32))
-
-
-class ListSink:
-    def __init__(self):
-        self.events = []
-
-    def publish(self, event):
-        self.events.append(event)
-
-    def close(self):
-        pass
-
-    def lives(self, source=None):
-        return [(e.phase, e.label.name) for e in self.events if source in (None, e.source)]
 
 
 class Clock:
@@ -108,23 +48,6 @@ def make(bundle):
         return daemon
 
     return make
-
-
-class Running:
-    """A daemon in a thread; on leaving it is stopped and must end."""
-
-    def __init__(self, daemon):
-        self._daemon = daemon
-        self._thread = threading.Thread(target=daemon.run)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._daemon.stop()
-        self._thread.join(TIMEOUT)
-        assert not self._thread.is_alive(), "the daemon does not stop"
 
 
 def beeps(*labels):
@@ -343,6 +266,9 @@ class Notes:
     def silent(self, source):
         self.told.append(("silent", source))
 
+    def health(self, source, health):
+        self.told.append(("health", source, health))
+
     def ended(self, source, error):
         self.told.append(("ended", source, error))
 
@@ -365,6 +291,17 @@ def test_observers_are_told_of_a_live_source_that_falls_silent(make):
         wait_until(lambda: notes.told.count(("heard", "a")) == 3)
         clock.advance()
         wait_until(lambda: ("silent", "a") in notes.told)
+
+
+def test_observers_are_told_of_the_health_of_a_source_when_it_changes(make):
+    notes, source = Notes(), ListSource("a", silence(0.1), endless=True)
+    source.health = OK
+    with Running(make(source, observers=[notes])):
+        wait_until(lambda: notes.told == [("heard", "a")])
+        source.health = muted = Health("muted", "nothing but zeros")
+        wait_until(lambda: notes.told[1:] == [("health", "a", muted)])
+        source.health = OK
+        wait_until(lambda: notes.told[2:] == [("health", "a", OK)])
 
 
 def test_an_action_is_done_in_the_thread_of_run_and_its_events_are_published(make):

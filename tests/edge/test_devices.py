@@ -80,3 +80,12 @@ def test_a_crash_of_the_sound_libraries_is_an_error_of_one_line(monkeypatch):
     monkeypatch.setenv("ALSA_CONFIG_PATH", "/nonexistent")  # PortAudio aborts the process
     with pytest.raises(AudioError, match=r"PortAudio has crashed \(signal 6\).*libasound2-data"):
         list_inputs()
+
+
+@pytest.mark.parametrize("wanted", ["hw:CARD=Device", "plughw:CARD=Device,DEV=0", "hw:Device"])
+def test_a_card_that_has_another_number_today_is_found_by_its_id(tmp_path, wanted):
+    for number, moved in ((1, DONGLE), (2, dataclasses.replace(DONGLE, name="USB PnP (hw:2,0)"))):
+        card = tmp_path / str(number)
+        card.mkdir()
+        (card / "Device").symlink_to(f"card{number}")
+        assert find_input(wanted, (CAMERA, moved), cards=card) == moved

@@ -100,3 +100,28 @@ def test_without_a_connection_other_messages_are_forgotten(broker, open_sink):
         assert sink.wait_connected(10.0)
         sink.publish_message(Message("ast-edge/attic/mic/status", "new"))
         assert subscriber.wait_on("ast-edge/attic/mic/status") == ["new"]
+
+
+def test_other_extensions_greet_over_the_same_connection(broker, open_sink):
+    with Subscriber(broker) as subscriber:
+        sink = open_sink()
+        subscriber.wait_on("ast-edge/attic/extra")
+        sink.follow([], lambda: [Repeater()])
+        subscriber.wait_on("ast-edge/attic/extra", 2)
+        assert set(subscriber.on("ast-edge/attic/availability")) == {"online"}
+    assert sink.reconnects == 0
+
+
+def test_what_an_extension_wanted_to_say_later_is_not_said_when_another_has_its_place(
+    broker, open_sink
+):
+    with Subscriber(broker) as subscriber:
+        sink = open_sink()
+        subscriber.wait_on("ast-edge/attic/extra")
+        broker.publish("elsewhere/status", "a")
+        subscriber.wait_on("ast-edge/attic/heard")
+        sink.follow([], lambda: [Repeater()])
+        subscriber.wait_on("ast-edge/attic/extra", 2)
+        broker.publish("elsewhere/status", "b")
+        answers = subscriber.wait_on("ast-edge/attic/heard", 4)
+    assert answers[1] == "elsewhere/status b"

@@ -290,3 +290,14 @@ def test_what_a_source_says_reaches_a_real_broker(live):
         (level,) = subscriber.wait_on("ast-edge/attic/kitchen/level")
     check("level", level)
     assert retained(broker)["ast-edge/attic/kitchen/availability"] == "online"
+
+
+def test_the_confirmation_of_another_configuration_counts_for_nothing(node, broker):
+    node(labels=(DOG, SIREN), confirmed=False)
+    (told,) = [message for message in broker.messages if message.topic == "ast-edge/attic/greeted"]
+    second = node(labels=(DOG,), confirmed=False)
+    second.heard(told.topic, told.payload.encode())
+    node(labels=(DOG,))  # as far as is known, the broker may still have the Siren
+    assert json.loads(payloads(broker, KITCHEN)[0])["components"]["label_siren"] == {
+        "platform": "binary_sensor"
+    }

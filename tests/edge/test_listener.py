@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ast_edge.audio import Block, Stream
+from ast_edge.conditioner import Conditioning
 from ast_edge.fbank import LOG_FLOOR, FbankSpec, fbank
+from ast_edge.gate import GateSettings
 from ast_edge.listener import Listener
 
 SPEC = FbankSpec(mel_bins=16)
@@ -153,3 +155,34 @@ def test_a_nan_leaves_no_trace_in_the_windows():
 def test_a_tiny_hop_is_one_frame():
     windows = listen(noise(0.1), make_stream(), listener=Listener(SPEC, FRAMES, 0.001))
     assert len(windows) == SPEC.frames_in(1600)
+
+
+@given(data=st.data())
+def test_any_cutting_gives_the_same_conditioned_and_gated_windows(data):
+    cuts = st.lists(st.sampled_from([0, 1, 7, 160, 1600, 8000]), max_size=12)
+    samples, stream = noise(1.03, channels=2), make_stream(channels=2)
+    samples[:9000] *= 1e-4
+    samples[9000:9100, 1] += 0.5
+
+    def ear():
+        conditioning = Conditioning(gain_db=3, high_pass=100, channel=2)
+        return Listener(SPEC, FRAMES, HOP, conditioning, GateSettings(level=-40))
+
+    whole = listen(samples, stream, listener=ear())
+    pieces = listen(samples, stream, data.draw(cuts), listener=ear())
+    assert [w.quiet for w in pieces] == [w.quiet for w in whole]
+    assert {w.quiet for w in whole} == {True, False}
+    for a, b in zip(pieces, whole, strict=True):
+        assert np.abs(a.fbank - b.fbank).max() <= 1e-4
+
+
+def test_one_channel_gives_the_windows_of_that_channel_alone():
+    samples = noise(0.5, channels=2)
+    chosen = Listener(SPEC, FRAMES, HOP, Conditioning(channel=2))
+    found = listen(samples, make_stream(channels=2), listener=chosen)
+    alone = listen(samples[:, 1:], make_stream())
+    assert all(np.array_equal(a.fbank, b.fbank) for a, b in zip(found, alone, strict=True))
+
+
+def test_without_a_gate_no_window_is_quiet():
+    assert not any(window.quiet for window in listen(np.zeros((16_000, 1)), make_stream()))

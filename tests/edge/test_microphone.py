@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from rigs import pulse
 from rigs.listener import Listener
+from rigs.mosquitto import wait_until
 
 from ast_edge.microphone import MicrophoneSource
 
@@ -116,6 +117,65 @@ def test_a_device_that_is_absent_at_first_is_heard_when_it_appears(microphone, s
         listener.wait(heard_in)
     assert source.restarts == 0
     assert "'vmic' cannot be opened" in warnings(caplog)[0]
+
+
+def test_a_microphone_with_another_name_is_heard_if_the_wanted_part_is_still_in_it(microphone):
+    source = MicrophoneSource("kitchen", "vmic", stall_timeout=1.0)
+    with Listener(source) as listener:
+        listener.wait(heard_in)
+        microphone.rename("vmic_2")
+        microphone.unplug()
+        wait_until(lambda: source.health.condition == "waiting")
+        microphone.replug()
+        listener.wait_for_streams(2)
+        wait_until(lambda: source.health.condition == "ok")
+
+
+def test_a_microphone_that_has_lost_its_name_is_waited_for(microphone):
+    source = MicrophoneSource("kitchen", "vmic", stall_timeout=1.0)
+    with Listener(source) as listener:
+        listener.wait(heard_in)
+        microphone.rename("other")
+        microphone.unplug()
+        microphone.replug()
+        wait_until(lambda: "no input device is named 'vmic'" in source.health.reason)
+        assert source.health.condition == "waiting"
+        microphone.rename("vmic")
+        listener.wait_for_streams(2)
+
+
+def test_a_mute_microphone_is_said_once_and_heard_when_it_speaks(microphone, caplog, tmp_path):
+    source = MicrophoneSource("kitchen", "vmic", stall_timeout=1.0, muted_seconds=0.5)
+    hiss = np.random.default_rng(1).normal(0, 0.1, 48000)
+    soundfile.write(tmp_path / "hiss.wav", hiss, 48000)
+    with Listener(source) as listener:
+        wait_until(lambda: source.health.condition == "muted")
+        listener.wait_for_streams(3)  # it has been opened again
+        assert warnings(caplog) == [
+            "microphone 'vmic': nothing but zeros for 0.5 s: muted or broken?"
+        ]
+        assert source.health.condition == "muted"
+        microphone.wait_for_listener()
+        microphone.play(tmp_path / "hiss.wav")
+        wait_until(lambda: source.health.condition == "ok")
+
+
+@pytest.mark.slow
+def test_a_microphone_that_clips_is_said(microphone, source, tmp_path):
+    hiss = np.clip(np.random.default_rng(1).normal(0, 1, 20 * 48000), -1, 1)
+    soundfile.write(tmp_path / "loud.wav", hiss, 48000)
+    with Listener(source) as listener:
+        listener.wait(heard_in)
+        microphone.play(tmp_path / "loud.wav")
+        wait_until(lambda: source.health.condition == "clipping", timeout=40)
+    assert source.health.reason == "it clips all the time: lower its capture volume"
+
+
+def test_one_channel_of_a_stereo_microphone_can_be_chosen(microphone):
+    source = MicrophoneSource("kitchen", "vmic", channel=2)
+    with Listener(source) as listener:
+        listener.wait(heard_in)
+    assert listener.streams[0].channels == 2
 
 
 def test_close_returns_while_the_sound_server_hangs(microphone, source):

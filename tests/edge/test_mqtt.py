@@ -10,12 +10,15 @@ import pytest
 from rigs import mosquitto
 from rigs.mosquitto import Mosquitto, Subscriber, retained, wait_until
 
-from ast_edge import connection
-from ast_edge.config import MqttConfig
+from ast_edge import connection, mqtt
+from ast_edge.config import HomeAssistantConfig, MqttConfig, TlsConfig
 from ast_edge.errors import ConfigError
 from ast_edge.events import Event, Label
+from ast_edge.home_assistant import HomeAssistant
 from ast_edge.mqtt import WINDOW, MqttSink
 from ast_edge.outbox import Outbox
+from ast_edge.status import NodeStatus
+from ast_edge.topics import Topics
 
 pytestmark = pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available())
 
@@ -46,10 +49,10 @@ def open_sink():
     """Return a function that makes a sink for a broker; sinks left open are closed."""
     sinks = []
 
-    def open_sink(broker, box=None, **options):
-        config = MqttConfig(host="127.0.0.1", port=broker.port, **options)
+    def open_sink(broker, box=None, extensions=(), **options):
+        config = MqttConfig(**{"host": "127.0.0.1", "port": broker.port} | options)
         entities = [("mic", DOG), ("mic", SIREN)]
-        sinks.append(MqttSink(config, "attic", "home", entities, box))
+        sinks.append(MqttSink(config, "attic", "home", entities, box, extensions))
         return sinks[-1]
 
     yield open_sink
@@ -271,6 +274,60 @@ def test_a_broker_that_forbids_publishing_is_said_once(tmp_path, open_sink, capl
     assert "Not authorized; allow this user to write to forbidden/x/attic/#" in line
 
 
+@pytest.mark.skipif(not mosquitto.dynamic_security(), reason="no plug-in for rights")
+def test_a_broker_that_forbids_subscribing_is_said_once_and_gets_the_events(
+    tmp_path, open_sink, caplog, protocol
+):
+    status = NodeStatus(Topics("ast-edge", "attic"), ["mic"], "home", since=0.0)
+    status.subscriptions = ("ast-edge/attic/+/set/#",)
+    with Mosquitto(tmp_path, deaf="refused") as broker:
+        sink = open_sink(broker, protocol=protocol, extensions=[status])
+        sink.publish(event("start"))
+        wait_until(lambda: sink.acknowledged == 1)
+        broker.restart()
+        sink.publish(event("end"))
+        wait_until(lambda: sink.acknowledged == 2)
+    (line,) = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
+    assert "does not let us subscribe to ast-edge/attic/+/set/#: " in line
+    assert "allow this user to read ast-edge/attic/+/set/#" in line
+
+
+@pytest.mark.skipif(not mosquitto.dynamic_security(), reason="no plug-in for rights")
+@pytest.mark.parametrize("deaf", ["", "silent"])
+def test_rights_that_let_nothing_be_heard_are_said_once(
+    tmp_path, open_sink, caplog, monkeypatch, deaf
+):
+    monkeypatch.setattr(mqtt, "HEARING_TIMEOUT", 0.5)
+    topics = Topics("ast-edge", "attic")
+    record = tmp_path / "record.json"
+    home_assistant = HomeAssistant(HomeAssistantConfig(), topics, [], [], record)
+    with Mosquitto(tmp_path, deaf=deaf) as broker:
+        sink = open_sink(broker, extensions=[home_assistant])
+        checks = []
+        monkeypatch.setattr(sink, "_check_hearing", _counted(sink._check_hearing, checks))
+        assert sink.wait_connected(10.0)
+        wait_until(lambda: checks)
+        broker.restart()
+        wait_until(lambda: len(checks) == 2)
+    lines = [r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR]
+    assert len(lines) == (1 if deaf else 0)
+    assert all("allow this user to read ast-edge/attic/#" in line for line in lines)
+
+
+def _counted(function, calls):
+    return lambda: (function(), calls.append(1))
+
+
+def test_events_arrive_at_a_broker_that_wants_a_client_certificate(tmp_path, open_sink, protocol):
+    with Mosquitto(tmp_path, certificates=True) as broker, Subscriber(broker) as subscriber:
+        tls = TlsConfig(ca=broker.ca, certificate=broker.certificate, key=broker.key)
+        sink = open_sink(broker, host="localhost", tls=tls, protocol=protocol)
+        sink.publish(event("start"))
+        subscriber.wait_on(EVENTS)
+        sink.close()
+    assert sink.acknowledged == 1
+
+
 def test_closing_without_a_broker_returns_and_says_what_is_lost(tmp_path, open_sink, caplog):
     sink = open_sink(Mosquitto(tmp_path))
     sink.publish(event("start"))
@@ -340,7 +397,8 @@ def test_a_message_that_is_sent_again_has_the_same_id(memory, open_sink):
         memory.thaw()
         memory.restart()
         wait_until(lambda: sink.acknowledged == 2)
-        ids = {(p["type"], p["message"]) for p in map(json.loads, subscriber.wait_on(EVENTS, 2))}
+        subscriber.wait_for(lambda: '"end"' in "".join(subscriber.on(EVENTS)))
+        ids = {(p["type"], p["message"]) for p in map(json.loads, subscriber.on(EVENTS))}
     assert len(ids) == 2
 
 
@@ -389,3 +447,28 @@ def test_only_one_attempt_is_under_way_at_a_time(broker, open_sink):
         broker.restart()
         wait_until(lambda count=count: sink.reconnects >= count)
     assert broker.log().count("as ast-edge-attic") == 1 + sink.reconnects
+
+
+def test_entities_that_stay_keep_their_states_when_others_are_followed(broker, open_sink):
+    sink = open_sink(broker)
+    sink.publish(event("start"))
+    wait_until(lambda: retained(broker).get(DOG_STATE) == "ON")
+    sink.follow([("mic", DOG), ("hall", SIREN)], lambda: [])
+    wait_until(lambda: retained(broker).get("ast-edge/attic/hall/siren/state") == "OFF")
+    assert retained(broker)[DOG_STATE] == "ON"
+
+
+def test_what_waits_is_handed_over_and_not_sent_any_more(broker, open_sink, tmp_path):
+    (tmp_path / "other").mkdir()
+    box = Outbox(None, max_age=3600, max_events=1000)
+    first = open_sink(broker, box)
+    assert first.wait_connected(10.0)
+    broker.freeze()
+    for number in range(WINDOW + 5):
+        first.publish(event("start", number))
+    first.hand_over()
+    broker.thaw()
+    with Mosquitto(tmp_path / "other") as other, Subscriber(other) as subscriber:
+        second = open_sink(other, box)
+        subscriber.wait_on(EVENTS, WINDOW + 5)
+        wait_until(lambda: second.waiting == 0)

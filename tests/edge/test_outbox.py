@@ -83,6 +83,13 @@ def test_only_so_many_are_returned_after_one(box):
     assert [payload["id"] for payload in payloads] == ["e1", "e2"]
 
 
+def test_all_that_waits_is_told_in_order(box, monkeypatch):
+    monkeypatch.setattr(outbox_module, "BATCH", 2)
+    for number in range(5):
+        put(box, event(id=f"e{number}"))
+    assert [entry.payload for entry in box.waiting()] == [e.payload for e in box.after(0, 10)]
+
+
 def test_one_that_was_removed_is_not_there_twice(box):
     put(box, event())
     (entry,) = box.after(0, 1)

@@ -4,6 +4,7 @@ import pytest
 from ast_edge.audio import Block, Stream
 from ast_edge.bundle import load_bundle
 from ast_edge.engine import Scores
+from ast_edge.gate import GateSettings
 from ast_edge.groups import Group
 from ast_edge.listener import Listener
 from ast_edge.pipeline import Pipeline, new_id, score_recording
@@ -185,3 +186,44 @@ def test_a_label_that_is_disabled_has_no_events_but_its_group_has(bundle, tone_g
     assert [e.label.name for e in pipeline.set_enabled([tone_group])] == ["Hum"]
     assert pipeline.score(window, sure) == []
     assert [e.label.name for e in pipeline.finish()] == ["Tone"]
+
+
+def test_a_quiet_window_may_be_skipped_unless_an_event_runs(bundle):
+    pipeline = Pipeline("s", bundle, bundle.settings, 0.1, gate=GateSettings(level=-40))
+    stream = Stream("s", RATE, 1, 0.0, live=False)
+    sound = np.concatenate([silence(2), tone("Hum", 1), silence(3)])[:, np.newaxis]
+    lives, skipped = [], []
+    for window in pipeline.feed(Block(stream, 0, sound)):
+        if pipeline.may_skip(window):
+            skipped.append(window.end)
+            lives += pipeline.skip(window)
+        else:
+            lives += pipeline.score(window, scores(window.fbank[np.newaxis])[0])
+    assert [event.phase for event in lives] == ["start", "end"]
+    # The event is given up half a second after its end has left the window of a second.
+    assert max(end for end in skipped if end < 3) < 2.0 + 0.02
+    assert min(end for end in skipped if end > 3) > 4.0
+
+
+def test_what_has_not_become_an_event_is_forgotten_when_it_is_quiet(bundle):
+    settings = dict.fromkeys(bundle.settings, TrackerSettings(on=0.9, off=0.3))
+    pipeline = Pipeline("s", bundle, settings, 0.1, gate=GateSettings(level=-40))
+    stream = Stream("s", RATE, 1, 0.0, live=False)
+    first, second, third = pipeline.feed(Block(stream, 0, silence(0.4)[:, np.newaxis]))[:3]
+    half, full = np.array([0.5, 0.5], np.float32), np.array([1.0, 1.0], np.float32)
+    assert pipeline.score(first, half) == pipeline.skip(second) == []
+    assert {e.onset for e in pipeline.score(third, full)} == {third.heard - third.hop}
+
+
+def test_a_group_that_comes_is_scored_from_the_next_window_on(bundle):
+    hum, hiss = bundle.labels
+    pipeline = Pipeline("array", bundle, bundle.settings, 0.1)
+    either = Group(2, "Either", "", (hum, hiss), "max")
+    found = score_recording(ArraySource(tone("Hum", 0.3)), pipeline, NumpyEngine())
+    events = []
+    for number, (window, probabilities) in enumerate(found):
+        events += pipeline.score(window, probabilities)
+        if number == 0:
+            events += pipeline.follow({hum: bundle.settings[hum], either: TrackerSettings()}, {})
+    assert [e.label for e in events if e.phase == "start"] == [hum, either]
+    assert set(pipeline.reported) <= {hum, either}

@@ -78,6 +78,14 @@ def test_a_hop_that_skips_sound_is_refused(problem):
     )
 
 
+def test_a_device_class_for_an_unknown_label_is_refused_with_the_nearest(problem):
+    found = problem(mqtt={"home_assistant": {"device_classes": {"Hom": "safety"}}})
+    assert found == (
+        "mqtt.home_assistant.device_classes: 'Hom' is not one of the labels that are reported, "
+        "did you mean 'Hum'?"
+    )
+
+
 def test_an_unknown_bundle_is_refused(problem):
     assert problem(bundle="hose").startswith("bundle: no bundle 'hose': no such folder")
 

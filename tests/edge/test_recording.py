@@ -155,3 +155,17 @@ def test_a_wav_from_a_pipe_of_unknown_length_gives_no_warning(recording, caplog)
     path.write_bytes(data)
     list(RecordingSource("r", path, "fast").blocks())
     assert caplog.records == []
+
+
+def test_a_channel_that_the_recording_does_not_have_is_an_error(recording):
+    source = RecordingSource("r", recording(channels=2), "fast", channel=3)
+    with pytest.raises(AudioError, match="expected a channel 3, got 2 only"):
+        list(source.blocks())
+
+
+@pytest.mark.parametrize("rate", [1, 999, 384_001])
+def test_a_sample_rate_that_no_sound_has_is_refused(tmp_path, rate):
+    soundfile.write(tmp_path / "odd.wav", np.zeros(100, np.float32), rate)
+    source = RecordingSource("r", tmp_path / "odd.wav", "fast")
+    with pytest.raises(AudioError, match=f"expected 1000 to 384000 samples a second, got {rate}"):
+        list(source.blocks())

@@ -6,6 +6,7 @@ import pytest
 from ast_edge.audio import Block, Stream
 from ast_edge.errors import AudioError
 from ast_edge.events import Event, Label
+from ast_edge.health import OK, Health
 from ast_edge.listener import Window
 from ast_edge.reporter import Reporter
 from ast_edge.status import NodeStatus
@@ -98,3 +99,29 @@ def test_the_newest_event_is_kept_as_attributes(rig):
     rig.reporter.publish(Event("1", "start", "kitchen", dog, 100.0, 101.0, 0.9, 0.9))
     (attributes,) = rig.payloads("kitchen/dog/attributes")
     assert attributes["label"] == "Dog"
+
+
+def test_how_well_sound_arrives_is_said_with_the_reason(rig):
+    rig.reporter.heard(block(0.1))
+    rig.reporter.health("kitchen", Health("muted", "nothing but zeros"))
+    rig.reporter.heard(block(0.1))
+    rig.reporter.health("kitchen", OK)
+    rig.reporter.heard(block(0.1))
+    told = [(found["state"], found["detail"]) for found in rig.payloads("kitchen/status")]
+    assert told == [("listening", ""), ("muted", "nothing but zeros"), ("listening", "")]
+
+
+def test_a_source_that_waits_is_silent_and_says_what_it_waits_for(rig):
+    rig.reporter.health("kitchen", Health("waiting", "no input device"))
+    rig.reporter.silent("kitchen")  # adds nothing
+    [status] = rig.payloads("kitchen/status")
+    assert (status["state"], status["detail"]) == ("silent", "no input device")
+
+
+@pytest.mark.parametrize(
+    ("condition", "available"),
+    [("muted", "offline"), ("stalled", "offline"), ("clipping", "online"), ("drifting", "online")],
+)
+def test_only_what_hears_is_available(rig, condition, available):
+    rig.reporter.health("kitchen", Health(condition, "why"))
+    assert ("kitchen/availability", available) in rig.told

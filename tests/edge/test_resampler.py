@@ -83,3 +83,15 @@ def test_nothing_of_the_old_stream_reaches_the_new_one(end):
 def test_a_wrong_number_of_channels_is_refused():
     with pytest.raises(ValueError, match=r"expected samples \(n, 2\), got \(3, 1\)"):
         Resampler(48000, 2, OUT).feed(noise(3))
+
+
+def test_one_channel_can_be_chosen():
+    samples = noise(4800, 3)
+    found = Resampler(48000, 3, OUT, channel=2).feed(samples)
+    np.testing.assert_array_equal(found, Resampler(48000, 1, OUT).feed(samples[:, 1:2]))
+
+
+@pytest.mark.parametrize("channel", [0, 3])
+def test_a_channel_that_is_not_there_is_refused(channel):
+    with pytest.raises(ValueError, match=f"expected a channel from 1 to 2, got {channel}"):
+        Resampler(48000, 2, OUT, channel=channel)

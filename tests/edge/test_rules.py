@@ -90,3 +90,10 @@ def test_a_label_is_barred_exactly_while_an_event_of_the_other_runs(scores, hold
         for event in tracker.feed(step(number, music=score)):
             running = [] if event.phase == "end" else [event]
         assert (rules.feed(step(number, music=score)) == {DOG}) is bool(running)
+
+
+def test_what_is_heard_is_not_forgotten_when_rules_change(no_dog_while_music):
+    assert barred(no_dog_while_music, [0.9]) == [True]
+    moved = Label(2, "Music", "")
+    no_dog_while_music.follow({SPEECH: Rule(suppress_while=(moved,))}, {moved: SETTINGS[MUSIC]})
+    assert no_dog_while_music.feed(step(2, speech=0.4)) == {SPEECH}

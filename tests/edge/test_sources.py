@@ -1,8 +1,10 @@
-from ast_edge.config import SourceConfig
+from ast_edge.audio import Monitored
 from ast_edge.microphone import MicrophoneSource
 from ast_edge.pcm import PcmSource
 from ast_edge.recording import RecordingSource
+from ast_edge.source_config import SourceConfig
 from ast_edge.sources import open_source
+from ast_edge.url_source import UrlSource
 
 
 def test_a_microphone_is_a_microphone_source():
@@ -22,3 +24,13 @@ def test_stdin_is_a_pcm_source():
     source = open_source("kitchen", SourceConfig(stdin="f32le"))
     source.close()
     assert isinstance(source, PcmSource)
+
+
+def test_a_url_is_a_url_source():
+    source = open_source("gate", SourceConfig(url="rtsp://me:secret@cam/live"))
+    assert isinstance(source, UrlSource)
+    assert isinstance(source, Monitored)
+
+
+def test_a_microphone_knows_its_health():
+    assert isinstance(open_source("kitchen", SourceConfig(microphone="usb")), Monitored)

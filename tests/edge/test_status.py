@@ -5,6 +5,7 @@ from rigs.payloads import check
 
 from ast_edge.events import Event, Label
 from ast_edge.level import FLOOR_DBFS, Level
+from ast_edge.payload import event_json
 from ast_edge.status import STATES, Diagnostics, NodeStatus
 from ast_edge.topics import Topics
 
@@ -76,6 +77,37 @@ def test_a_new_connection_is_told_the_newest_only(status):
     status.event(event("start", 1))
     status.event(event("end", 2))
     assert json.loads(by_topic(status.greet())[f"{ROOT}/last"])["id"] == "e2"
+
+
+def test_a_fault_goes_before_a_source_that_is_disabled(status):
+    status.pause("mic", "switched off", since=1.0)
+    failed = by_topic(status.source_state("mic", "failed", since=2.0))
+    assert json.loads(failed[f"{ROOT}/status"])["state"] == "failed"
+    back = by_topic(status.source_state("mic", "listening", since=3.0))
+    assert json.loads(back[f"{ROOT}/status"])["state"] == "disabled"
+
+
+def test_what_is_said_of_a_source_is_not_said_twice(status):
+    status.source_state("mic", "failed", since=1.0)
+    assert status.pause("mic", "switched off", since=2.0) == []
+
+
+def test_events_that_another_run_left_behind_are_the_newest(status):
+    texts = [event_json(event(p), node="attic", bundle="home") for p in ("start", "update", "end")]
+    status.recall(texts, [DOG])
+    retained = by_topic(status.greet())
+    for topic in (f"{ROOT}/dog/attributes", f"{ROOT}/last"):
+        newest = check("attributes", retained[topic])
+        assert (newest["type"], newest["late"]) == ("end", True)
+
+
+@pytest.mark.parametrize("gone", ["label", "source"])
+def test_events_of_what_is_configured_no_more_are_not_retained(gone):
+    status = NodeStatus(TOPICS, [] if gone == "source" else ["mic"], "home", since=0.0)
+    before = status.greet()
+    text = event_json(event("end"), node="attic", bundle="home")
+    status.recall([text], [] if gone == "label" else [DOG])
+    assert status.greet() == before
 
 
 def test_a_level_is_rounded_and_not_retained(status):

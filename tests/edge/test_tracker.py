@@ -300,3 +300,44 @@ def test_an_event_begins_where_its_score_rose_above_off():
 def test_a_score_that_fell_back_below_off_is_no_part_of_a_later_event():
     (span,) = spans(track(make_tracker(on=0.8, off=0.2), [0.5, 0.1, 0.5, 0.9, 0.1]))
     assert span[0] == 1.0
+
+
+def two(*labels):
+    numbers = count(1)
+    return EventTracker("mic", dict.fromkeys(labels, PLAIN), lambda: f"id{next(numbers)}")
+
+
+def test_labels_that_stay_keep_their_events_when_others_are_followed():
+    tracker = two(DOG, CAT)
+    (dog, _) = tracker.feed(step(1, 0.9, 0.9))
+    (gone,) = tracker.follow({DOG: replace(PLAIN, off=0.1)})
+    assert (gone.phase, gone.label) == ("end", CAT)
+    assert tracker.feed(step(2, 0.2, 0.9)) == []
+    (end,) = tracker.feed(step(3, 0.0, 0.9))
+    assert (end.phase, end.id) == ("end", dog.id)
+
+
+def test_a_label_that_moves_to_another_column_keeps_its_event():
+    tracker = two(DOG)
+    (start,) = tracker.feed(step(1, 0.9))
+    moved = replace(DOG, index=1)
+    assert tracker.follow({moved: PLAIN}) == []
+    assert tracker.reported == [moved]
+    assert tracker.feed(step(2, 0.0, 0.9)) == []
+    (end,) = tracker.feed(step(3, 0.9, 0.0))
+    assert (end.phase, end.id, end.label) == ("end", start.id, moved)
+
+
+def test_a_cooldown_goes_on_when_others_are_followed():
+    tracker = make_tracker(cooldown=60.0)
+    track(tracker, [0.9, 0.0])
+    tracker.follow({DOG: replace(PLAIN, cooldown=60.0), CAT: PLAIN})
+    (event,) = tracker.feed(step(4, 0.9, 0.9))
+    assert event.label == CAT
+
+
+def test_all_are_enabled_that_are_followed_anew():
+    tracker = two(DOG, CAT)
+    tracker.set_enabled([CAT])
+    tracker.follow({DOG: PLAIN})
+    assert len(tracker.feed(step(1, 0.9))) == 1

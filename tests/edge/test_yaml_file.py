@@ -190,3 +190,18 @@ def test_the_nearest_word_is_found_whatever_its_case():
 def test_with_nothing_near_all_that_is_known_is_listed():
     assert did_you_mean("zzz", ["city", "race"]) == "; known are 'city', 'race'"
     assert did_you_mean("zzz", []) == ""
+
+
+def test_a_few_aliases_that_make_a_value_without_end_are_refused_at_once(load):
+    levels = [f"&l{n} [{', '.join([f'*l{n - 1}'] * 9) if n else 'x'}]" for n in range(30)]
+    with pytest.raises(ConfigError, match=r"name: should be a valid string, got \[\[") as caught:
+        load(f"name: [{', '.join(levels)}]")
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("value", ["2026-99-99", "!!int x", "!!bool x", "!!binary é", "9" * 5000])
+def test_a_value_that_is_not_what_it_claims_is_refused(load, value):
+    with pytest.raises(
+        ConfigError, match=r"bike\.yaml: (holds a value that cannot be|is not YAML)"
+    ):
+        load(f"name: {value}")

@@ -106,5 +106,16 @@ def make_graph(
     return helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
 
+def external_graph(location: str) -> bytes:
+    """Return a graph whose weights lie in another file."""
+    graph = make_graph()
+    weights = graph.graph.initializer[0]
+    weights.ClearField("raw_data")
+    weights.data_location = TensorProto.EXTERNAL
+    entry = weights.external_data.add()
+    entry.key, entry.value = "location", location
+    return bytes(graph.SerializeToString())
+
+
 def _bands() -> list[tuple[int, int, float]]:
     return list(BANDS.values())

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import Literal
 
 TIMEOUT = 10.0
 """Seconds after which a condition that is waited for has failed."""
@@ -28,17 +29,28 @@ class Mosquitto:
     """A broker on a free port of 127.0.0.1 that can be stopped, killed, frozen and started again.
 
     With `password`, USER may use every topic but those below "forbidden/". With `tls`, `ca` is the
-    authority of its certificate, which is for localhost. With `persistent` it remembers sessions
-    and retained messages over `stop` and `start`.
+    authority of its certificate, which is for localhost; with `certificates`, clients need one as
+    well, and `certificate` and `key` are one for them. With `persistent` it remembers sessions and
+    retained messages over `stop` and `start`. With `deaf`, nobody hears anything: subscriptions
+    are refused ("refused"), or accepted for nothing, as by an access control list ("silent").
     """
 
     def __init__(
-        self, folder: Path, *, password: bool = False, tls: bool = False, persistent: bool = False
+        self,
+        folder: Path,
+        *,
+        password: bool = False,
+        tls: bool = False,
+        certificates: bool = False,
+        persistent: bool = False,
+        deaf: Literal["", "refused", "silent"] = "",
     ) -> None:
         self.folder = folder
         self.password = password
         self.port = _free_port()
-        self.ca = make_authority(folder) if tls else None
+        self.ca = make_authority(folder) if tls or certificates else None
+        self.certificate = folder / "client.crt" if certificates else None
+        self.key = folder / "client.key" if certificates else None
         self._process: subprocess.Popen[bytes] | None = None
         lines = [
             f"listener {self.port} 127.0.0.1",
@@ -59,11 +71,21 @@ class Mosquitto:
                 capture_output=True,
             )
             lines += [f"password_file {folder}/passwords", f"acl_file {folder}/acl"]
-        if tls:
+        if self.ca:
             lines += [
                 f"cafile {folder}/ca.crt",
                 f"certfile {folder}/server.crt",
                 f"keyfile {folder}/server.key",
+                f"require_certificate {str(certificates).lower()}",
+            ]
+        if deaf:
+            silent = deaf == "silent"
+            rights = {"publishClientSend": True, "publishClientReceive": not silent}
+            rights["subscribe"] = silent
+            (folder / "rights.json").write_text(json.dumps({"defaultACLAccess": rights}))
+            lines += [
+                f"plugin {dynamic_security()}",
+                f"plugin_opt_config_file {folder}/rights.json",
             ]
         (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n")
 
@@ -128,6 +150,8 @@ class Mosquitto:
             options += ["-u", USER, "-P", PASSWORD]
         if self.ca:
             options += ["--cafile", str(self.ca)]
+        if self.certificate:
+            options += ["--cert", str(self.certificate), "--key", str(self.key)]
         return options
 
     def _end(self, sign: signal.Signals) -> None:
@@ -190,6 +214,8 @@ class Subscriber:
     def _read(self) -> None:
         assert self._process.stdout
         for line in self._process.stdout:
+            if not line.endswith("\n"):
+                break  # it was killed while it wrote
             message = json.loads(line)
             message["payload"] = bytes.fromhex(message["payload"]).decode()
             with self._changed:
@@ -207,7 +233,7 @@ def retained(broker: Mosquitto) -> dict[str, str]:
 
 
 def make_authority(folder: Path) -> Path:
-    """Make `ca.crt` and a server certificate for localhost in `folder`; return `ca.crt`."""
+    """Make `ca.crt`, `server.crt` for localhost and `client.crt` in `folder`; return `ca.crt`."""
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     (folder / "server.ext").write_text(
         "subjectAltName=DNS:localhost\nauthorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\n"
@@ -218,6 +244,8 @@ def make_authority(folder: Path) -> Path:
         ["req", "-x509", *key, *root, "-days", "2", "-keyout", "ca.key", "-out", "ca.crt"],
         ["req", *key, "-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr"],
         ["x509", "-req", "-in", "server.csr", *by_ca, "-days", "2", "-out", "server.crt"],
+        ["req", *key, "-subj", "/CN=client", "-keyout", "client.key", "-out", "client.csr"],
+        ["x509", "-req", "-in", "client.csr", *by_ca[:-2], "-days", "2", "-out", "client.crt"],
     ):
         subprocess.run(
             [_find("openssl"), *command], cwd=folder, check=True, capture_output=True, timeout=20
@@ -236,6 +264,11 @@ def wait_until(condition, timeout: float = TIMEOUT) -> None:
 def _find(program: str) -> str:
     # Daemons live in sbin, which is not on every user's path.
     return shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin") or ""
+
+
+def dynamic_security() -> Path | None:
+    """Return Mosquitto's plug-in for rights, if it is there."""
+    return next(Path("/usr/lib").glob("**/mosquitto_dynamic_security.so"), None)
 
 
 def _free_port() -> int:

@@ -130,6 +130,10 @@ class VirtualMicrophone:
         )
         self._pactl("set-default-source", DEVICE)
 
+    def rename(self, name: str) -> None:
+        """Give the microphone another name, which those that look for it from now on will see."""
+        (self._folder / "asoundrc").write_text(_ALSA_CONFIG.replace("pcm.vmic", f"pcm.{name}"))
+
     def wait_for_listener(self) -> None:
         """Wait until somebody records from the microphone."""
         deadline = time.monotonic() + _TIMEOUT

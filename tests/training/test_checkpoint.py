@@ -156,3 +156,19 @@ def test_refuses_pickle_and_does_not_execute_it(tmp_path):
     torch.save({"model": Trap(tmp_path / "executed")}, path)
     refused(path)
     assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"width": 64_000_000}, {"depth": 10**9}, {"labels": 10**12}, {"frames": 10**12}],
+)
+def test_refuses_a_model_far_larger_than_the_weights_before_it_takes_memory(change):
+    checkpoint = random_checkpoint()
+    with pytest.raises(BundleError, match="weights do not fit its model"):
+        replace(checkpoint, model=replace(checkpoint.model, **change)).build()
+
+
+@pytest.mark.parametrize("key", ["recipe", "epoch", "metrics", "provenance"])
+def test_refuses_a_header_with_a_value_of_another_kind(path, key):
+    header = header_of(path) | {key: ["x"]}
+    assert "malformed" in refused(write_with_header(path, header))

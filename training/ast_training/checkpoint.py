@@ -5,10 +5,11 @@ labels, recipe, epoch and metrics.
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -48,12 +49,22 @@ class Checkpoint:
         Raises:
             BundleError: if the weights are not those of such a model.
         """
+        self._check_size()
         model = AudioSpectrogramTransformer(self.model)
         try:
             model.load_state_dict(self.weights, assign=share)
         except RuntimeError as exc:
             raise BundleError(f"the checkpoint's weights do not fit its model: {exc}") from exc
         return model.eval()
+
+    def _check_size(self) -> None:
+        """Refuse a spec of a model far larger than the weights, before memory is taken for it."""
+        spec, numbers = self.model, sum(tensor.numel() for tensor in self.weights.values())
+        largest = (spec.depth * spec.width, spec.tokens, spec.labels, spec.patch[0] * spec.patch[1])
+        if spec.width * max(largest) > numbers:
+            raise BundleError(
+                f"the checkpoint's weights do not fit its model: {numbers} numbers for {spec}"
+            )
 
     def save(self, path: Path) -> None:
         """Write the file; an existing one is replaced only when the new one is complete.
@@ -96,22 +107,33 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise BundleError(f"{path}: safetensors, but no ast-edge checkpoint of format {FORMAT}")
     try:
-        model = header["model"] | {k: tuple(header["model"][k]) for k in ("patch", "stride")}
         return Checkpoint(
-            model=ModelSpec(**model),
-            fbank=FbankSpec(**header["fbank"]),
-            labels=tuple(Label(**label) for label in header["labels"]),
+            model=_read(ModelSpec, header["model"]),
+            fbank=_read(FbankSpec, header["fbank"]),
+            labels=tuple(_read(Label, label) for label in header["labels"]),
             weights=_part(tensors, "weights."),
-            recipe=header["recipe"],
-            epoch=header["epoch"],
-            metrics=header["metrics"],
-            provenance=header["provenance"],
+            recipe=_read(dict[str, Any], header["recipe"]),
+            epoch=_read(int, header["epoch"]),
+            metrics=_read(dict[str, Any], header["metrics"]),
+            provenance=_read(dict[str, str], header["provenance"]),
             state=_part(tensors, "state."),
         )
     except KeyError as exc:
         raise BundleError(f"{path}: the checkpoint's header lacks {exc.args[0]!r}") from exc
-    except (TypeError, ValueError) as exc:
+    except (TypeError, ValueError, RecursionError) as exc:
         raise BundleError(f"{path}: the checkpoint's header is malformed: {exc}") from exc
+
+
+Value = TypeVar("Value")
+
+
+def _read(kind: type[Value], value: object) -> Value:
+    """Take a value of JSON as what it is to be; an unknown field would be ignored silently."""
+    if is_dataclass(kind) and isinstance(value, dict):
+        unknown = value.keys() - {field.name for field in fields(kind)}
+        if unknown:
+            raise ValueError(f"{kind.__name__} has no {sorted(unknown)[0]!r}")
+    return TypeAdapter(kind).validate_python(value)
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -14,8 +14,8 @@ from ast_edge.cli.terminal import log_to_stderr
 from ast_edge.errors import AudioError
 
 if TYPE_CHECKING:
-    from ast_edge.config import SourceConfig
     from ast_edge.plan import Plan
+    from ast_edge.source_config import SourceConfig
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -49,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
     console.print(f"[bold]engine[/]  {engine.description}")
     _print_broker(plan, console)
     console.print(f"[bold]jsonl[/]   {escape(str(plan.config.jsonl or 'none'))}", soft_wrap=True)
+    clips = plan.config.clips.folder if plan.config.clips else "none"
+    console.print(f"[bold]clips[/]   {escape(str(clips))}", soft_wrap=True)
     _print_labels(plan, console)
     return AudioError.exit_code if missing else 0
 
@@ -72,6 +74,12 @@ def _describe(source: "SourceConfig") -> str:
         device = find_input(source.microphone, list_inputs())
         rate = source.sample_rate or device.sample_rate
         return f"microphone {device.name!r}, {rate} Hz"
+    if source.url is not None:
+        from ast_edge.stream_url import shown_url
+        from ast_edge.url_source import find_ffmpeg
+
+        find_ffmpeg()
+        return f"stream {shown_url(source.url.get_secret_value())}"
     if source.file is not None:
         return f"recording {source.file}, {source.pace}"
     return f"standard input, {source.stdin}, {source.sample_rate or 16000} Hz"

@@ -5,10 +5,10 @@ import os
 import sys
 
 from ast_edge import __version__
-from ast_edge.cli import check, devices, doctor, listen, replay, run, tag
+from ast_edge.cli import check, devices, doctor, install_service, listen, replay, run, status, tag
 from ast_edge.errors import AstError
 
-COMMANDS = (run, check, doctor, devices, listen, tag, replay)
+COMMANDS = (run, status, check, doctor, devices, listen, tag, replay, install_service)
 
 
 def main(argv: list[str] | None = None) -> int:

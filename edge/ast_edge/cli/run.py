@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,8 @@ from ast_edge.cli.terminal import log_to_stderr
 from ast_edge.log_sink import LogSink
 
 if TYPE_CHECKING:
-    from ast_edge.daemon import Daemon, Observer
-    from ast_edge.pipeline import Pipeline
-    from ast_edge.plan import Plan
-    from ast_edge.sink import Sink
+    from ast_edge.reload import Reload
+    from ast_edge.service import Service
 
 log = logging.getLogger(__name__)
 
@@ -34,115 +32,117 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--config", type=Path, required=True, help="the configuration (YAML)")
     parser.add_argument("--verbose", action="store_true", help="log more")
+    parser.add_argument("--log-json", action="store_true", help="log lines as JSON")
     parser.set_defaults(command=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run what the configuration says until all sources have ended, SIGINT or SIGTERM."""
-    from ast_edge.daemon import Daemon
-    from ast_edge.engine import open_engine
-    from ast_edge.pipeline import Pipeline
-    from ast_edge.plan import load_plan
-    from ast_edge.sources import open_source
+    """Run what the configuration says until all sources have ended, SIGINT or SIGTERM.
 
-    log_to_stderr(verbose=args.verbose)
-    plan = load_plan(args.config)
-    engine = open_engine(plan.bundle, plan.config.engine)
-    hop = plan.config.hop
-    pipelines = {
-        name: Pipeline(name, plan.bundle, plan.settings, hop, plan.rules)
-        for name in plan.config.sources
-    }
-    sources = [open_source(name, config) for name, config in plan.config.sources.items()]
-    sinks, observers = list["Sink"](), list["Observer"]()
-    daemon = Daemon(sources, pipelines, engine, sinks, observers=observers)
-    restart = _Restart(daemon)
-    with contextlib.closing(engine), contextlib.ExitStack() as stack:
-        # The broker's side first: what stands in a file then waits for the broker, come what may.
+    SIGHUP lets it read the configuration again.
+    """
+    from ast_edge.engine import open_engine
+    from ast_edge.plan import load_plan
+    from ast_edge.reload import Reload
+    from ast_edge.service import Service
+
+    log_to_stderr(verbose=args.verbose, as_json=args.log_json)
+    reload = Reload(args.config.absolute())
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_on_signals(reload.request, signal.SIGHUP))
+        plan = load_plan(args.config)
+        engine = open_engine(plan.bundle, plan.config.engine)
+        stack.callback(engine.close)
+        service = Service(plan, engine)
+        _open_status(service, reload, stack)
+        # The broker's side before files: what stands in one then waits for the broker.
         if plan.config.mqtt:
-            _open_node(plan, stack, pipelines, engine.name, daemon, restart, sinks, observers)
+            _open_node(service, stack)
         else:
-            sinks.append(LogSink())
-        _open_sinks(plan, stack, sinks)
-        with _stop_on_signals(daemon):
-            log.info("listening to %s", ", ".join(pipelines))
-            daemon.run()
-    restart.do_if_wanted()
+            service.sinks.append(LogSink())
+            stack.callback(service.close)
+        service.open_jsonl()
+        _open_clips(service, stack)
+        _open_watchdog(service, stack)
+        with (
+            _on_signals(service.daemon.stop, signal.SIGINT, signal.SIGTERM),
+            contextlib.closing(reload),
+        ):
+            log.info("listening to %s", ", ".join(plan.config.sources))
+            reload.start(service)
+            service.daemon.run()
+    if service.restarts:
+        log.info("restarting")
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     return 0
 
 
-class _Restart:
-    """Begins the program anew, when a command asks for it."""
+def _open_status(service: "Service", reload: "Reload", stack: contextlib.ExitStack) -> None:
+    """Let others on this machine see how the daemon is, and Prometheus if that is asked for."""
+    from ast_edge.runtime_folder import runtime_folder
+    from ast_edge.status_document import status_bytes
+    from ast_edge.status_socket import StatusSocket
 
-    def __init__(self, daemon: "Daemon") -> None:
-        self._daemon, self._wanted = daemon, False
+    config = service.plan.config
+    path = runtime_folder() / f"{config.node}.sock"
+    status = StatusSocket(path, lambda: status_bytes(service, reload))
+    stack.callback(status.close)
+    if config.metrics:
+        from ast_edge.metrics import MetricsServer
 
-    def want(self) -> None:
-        """Stop the daemon, to begin anew."""
-        self._wanted = True
-        self._daemon.stop()
-
-    def do_if_wanted(self) -> None:
-        """Replace this process with a new one of the same command."""
-        if self._wanted:
-            log.info("restarting")
-            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+        stack.callback(MetricsServer(config.metrics, service, reload).close)
 
 
-def _open_sinks(plan: "Plan", stack: contextlib.ExitStack, sinks: "list[Sink]") -> None:
-    """Open the files that events go to."""
-    from ast_edge.jsonl import JsonLinesSink
+def _open_clips(service: "Service", stack: contextlib.ExitStack) -> None:
+    """Keep the sound of events, if that is asked for."""
+    if service.plan.config.clips:
+        from ast_edge.clips import Clips
 
-    config = plan.config
-    if config.jsonl:
-        sinks.append(JsonLinesSink(config.jsonl, node=config.node, bundle=plan.bundle.name))
-        stack.callback(sinks[-1].close)
+        clips = Clips(service.plan.config.clips, service.channels)
+        stack.callback(clips.close)
+        service.sinks.append(clips)
+        service.observers.append(clips)
 
 
-def _open_node(
-    plan: "Plan",
-    stack: contextlib.ExitStack,
-    pipelines: "Mapping[str, Pipeline]",
-    engine: str,
-    daemon: "Daemon",
-    restart: _Restart,
-    sinks: "list[Sink]",
-    observers: "list[Observer]",
-) -> None:
+def _open_watchdog(service: "Service", stack: contextlib.ExitStack) -> None:
+    """Tell the service manager how things are, if there is one."""
+    from ast_edge.watchdog import Watchdog
+
+    if Watchdog.wanted():
+        watchdog = Watchdog(service.daemon.submit)
+        stack.callback(watchdog.close)
+        service.sinks.append(watchdog)
+        service.observers.append(watchdog)
+        watchdog.start()
+
+
+def _open_node(service: "Service", stack: contextlib.ExitStack) -> None:
     """Open the broker's side; on leaving, what is still under way is delivered."""
     from ast_edge.broker import EmbeddedBroker
     from ast_edge.echo import Echo
-    from ast_edge.node import open_node
 
-    mqtt, echo = plan.config.mqtt, None
+    mqtt, echo = service.plan.config.mqtt, None
     assert mqtt
     if mqtt.embedded:
         broker = stack.enter_context(EmbeddedBroker(mqtt.port or 0))
         mqtt = broker.client_config(mqtt)
         log.info("embedded broker at %s:%d", mqtt.host, mqtt.port)
     if mqtt.echo:
-        echo = Echo(mqtt, Console(), node=plan.config.node)
+        echo = Echo(mqtt, Console(), node=service.plan.config.node)
         stack.callback(echo.close)
         echo.wait_ready()
-    node = open_node(
-        plan, mqtt, pipelines, engine=engine, submit=daemon.submit, restart=restart.want
-    )
-    stack.callback(node.close)
+    node = service.open_node(mqtt)
+    stack.callback(service.close)
     if echo:
         stack.callback(lambda: echo.wait_for(node.publisher.acknowledged))
     else:
-        sinks.append(LogSink())
-    sinks += [node.publisher, node.reporter]
-    observers.append(node.reporter)
+        service.sinks.append(LogSink())
 
 
 @contextlib.contextmanager
-def _stop_on_signals(daemon: "Daemon") -> Iterator[None]:
-    """Stop cleanly on Ctrl-C and on the service manager's SIGTERM."""
-    before = {
-        number: signal.signal(number, lambda *_: daemon.stop())
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+def _on_signals(action: Callable[[], None], *signals: signal.Signals) -> Iterator[None]:
+    """Do something on these signals: SIGINT is Ctrl-C, SIGTERM and SIGHUP a service manager's."""
+    before = {number: signal.signal(number, lambda *_: action()) for number in signals}
     try:
         yield
     finally:

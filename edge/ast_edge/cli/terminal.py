@@ -1,26 +1,48 @@
 """What the commands share on a terminal: options and log lines."""
 
 import argparse
+import atexit
+import contextlib
 import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ast_edge.log_format import JournalFormatter, JsonFormatter, RepeatFilter, goes_to_the_journal
 
 if TYPE_CHECKING:
     from ast_edge.bundle import Bundle
     from ast_edge.engine import Engine
 
 
-def log_to_stderr(*, verbose: bool = False) -> None:
-    """Send log lines to standard error, with the time unless the journal adds its own."""
-    plain = "%(levelname)s %(message)s"
-    stamped = "%(asctime)s %(levelname)-7s %(message)s"
-    logging.basicConfig(
-        stream=sys.stderr,
-        format=stamped if sys.stderr.isatty() else plain,
-        datefmt="%H:%M:%S",
-        level=logging.DEBUG if verbose else logging.INFO,
-    )
+def log_to_stderr(*, verbose: bool = False, as_json: bool = False) -> None:
+    """Send log lines to standard error, as whoever reads it there likes them.
+
+    On a terminal with the time; for the journal, which adds its own, with priorities; as JSON if
+    that is asked for. What is repeated is written once a minute.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_formatter(as_json=as_json))
+
+    def emit(record: logging.LogRecord) -> None:
+        with handler.lock or contextlib.nullcontext():
+            handler.emit(record)
+
+    repeats = RepeatFilter(emit)
+    handler.addFilter(repeats)
+    atexit.register(repeats.flush)
+    level = logging.DEBUG if verbose else logging.INFO
+    logging.basicConfig(handlers=[handler], level=level)
+
+
+def _formatter(*, as_json: bool) -> logging.Formatter:
+    if goes_to_the_journal():
+        return JournalFormatter(JsonFormatter() if as_json else logging.Formatter("%(message)s"))
+    if as_json:
+        return JsonFormatter()
+    if sys.stderr.isatty():
+        return logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+    return logging.Formatter("%(levelname)s %(message)s")
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:

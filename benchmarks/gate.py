@@ -1,0 +1,146 @@
+"""Measure what the silence gate skips and what it misses, on sounds over room tone.
+
+python benchmarks/gate.py --clips esc50/audio --background room.ogg --hours 2
+
+Every so many seconds a clip sounds, some decibels below its own level. All windows are scored once;
+then the events are tracked with and without the gate.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from ast_edge.audio import Block, Stream
+from ast_edge.bundle import find_bundle, load_bundle
+from ast_edge.config import EngineConfig
+from ast_edge.engine import open_engine
+from ast_edge.events import Event
+from ast_edge.gate import GateSettings
+from ast_edge.listener import Listener, Window
+from ast_edge.pipeline import Pipeline
+
+Sound = NDArray[np.float32]
+Scored = list[tuple[Window, NDArray[np.float32]]]
+
+LEVELS = (-60, -55, -50, -45, -40, -35, -30)
+ABOVE_FLOOR = (6, 10, 15, 20, 25)
+
+
+def main() -> None:
+    """Print a line for each setting of the gate."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clips", type=Path, required=True, help="a folder of recordings")
+    parser.add_argument("--background", type=Path, required=True, help="a recording, looped")
+    parser.add_argument("--hours", type=float, default=1.0)
+    parser.add_argument("--gap", type=float, default=30.0, help="seconds from clip to clip")
+    parser.add_argument("--quieter", type=float, default=20.0, help="0 to so many decibels (20)")
+    parser.add_argument("--level", type=float, nargs="*", default=LEVELS)
+    parser.add_argument("--above-floor", type=float, nargs="*", default=ABOVE_FLOOR)
+    parser.add_argument("--bundle", default="home")
+    parser.add_argument("--hop", type=float, default=0.5)
+    args = parser.parse_args()
+    bundle = load_bundle(find_bundle(args.bundle))
+    rate = bundle.fbank.sample_rate
+    sound, spans = mix(args.clips, args.background, args.hours, args.gap, args.quieter, rate)
+    stream = Stream("bench", rate, 1, started_at=0.0, live=False)
+
+    def blocks() -> Iterator[Block]:
+        for start in range(0, len(sound), rate):
+            yield Block(stream, start, sound[start : start + rate, np.newaxis])
+
+    engine, scored = open_engine(bundle, EngineConfig(threads=1)), Scored()
+    listener, began = Listener(bundle.fbank, bundle.frames, args.hop), time.perf_counter()
+    for block in blocks():
+        windows = listener.feed(block)
+        if windows:
+            clip = engine.run(np.stack([window.fbank for window in windows])).clip
+            scored += zip([_light(window) for window in windows], clip, strict=True)
+    seconds = time.perf_counter() - began
+    print(f"{args.hours:g} h, {len(spans)} clips, {len(scored)} windows in {seconds:.0f} s")
+
+    def track(gate: GateSettings | None) -> tuple[list[Event], float]:
+        pipeline = Pipeline("bench", bundle, bundle.settings, args.hop, gate=gate)
+        gated = (window for block in blocks() for window in pipeline.feed(block))
+        events, skipped = list[Event](), 0
+        for window, (_, probabilities) in zip(gated, scored, strict=True):
+            if pipeline.may_skip(window):
+                events += pipeline.skip(window)
+                skipped += 1
+            else:
+                events += pipeline.score(window, probabilities)
+        ends = [event for event in events + pipeline.finish() if event.phase == "end"]
+        return ends, skipped / len(scored)
+
+    reference, _ = track(None)
+    of_clips = [event for event in reference if _overlaps(event, spans)]
+    print(f"{len(of_clips)} events of clips, {len(reference) - len(of_clips)} of the background")
+    gates = [GateSettings(level=dbfs) for dbfs in args.level]
+    gates += [GateSettings(above_floor=decibels) for decibels in args.above_floor]
+    for gate in gates:
+        found, share = track(gate)
+        missed = [event for event in reference if not _is_found(event, found)]
+        missed_of_clips = sum(event in of_clips for event in missed)
+        for event in missed:
+            print(f"  missed: {event.label.name}, peak {event.peak:.2f} at {event.onset:.1f} s")
+        later = sum(
+            event.onset > twin.onset + 0.001
+            for twin in of_clips
+            for event in found
+            if event.label == twin.label and abs(event.offset - twin.offset) < 0.001
+        )
+        print(
+            f"{gate}: skipped {share:.1%}, missed {missed_of_clips} of clips, "
+            f"{len(missed) - missed_of_clips} of the background, {later} later onsets"
+        )
+
+
+def mix(
+    clips: Path, background: Path, hours: float, gap: float, quieter: float, rate: int
+) -> tuple[Sound, list[tuple[float, float]]]:
+    """Return the sound and from when to when the clips sound, in seconds."""
+    rng = np.random.default_rng(1)
+    room = _read(background, rate)
+    sound = np.resize(np.concatenate([room, room[::-1]]), round(hours * 3600 * rate))
+    paths = sorted(path for path in clips.iterdir() if path.suffix in (".ogg", ".wav", ".flac"))
+    order = rng.permutation(len(paths))
+    spans = []
+    for number, start in enumerate(np.arange(gap, hours * 3600 - gap, gap)):
+        clip = _read(paths[order[number % len(paths)]], rate)
+        clip = clip * 10 ** (rng.uniform(-quieter, 0) / 20)
+        first = round((start + rng.uniform(0, 1)) * rate)
+        sound[first : first + len(clip)] += clip
+        spans.append((first / rate, (first + len(clip)) / rate))
+    return sound.astype(np.float32), spans
+
+
+def _read(path: Path, rate: int) -> Sound:
+    samples, own_rate = soundfile.read(path, dtype="float32", always_2d=True)
+    resampled: Sound = soxr.resample(samples.mean(axis=1), own_rate, rate)
+    return resampled
+
+
+def _light(window: Window) -> Window:
+    """Forget the features: hours of them do not fit in memory."""
+    empty = np.zeros((0, 0), np.float32)
+    return Window(window.stream, window.start, window.end, window.hop, window.heard, empty)
+
+
+def _overlaps(event: Event, spans: list[tuple[float, float]]) -> bool:
+    return any(event.onset < end and event.offset > start for start, end in spans)
+
+
+def _is_found(event: Event, found: list[Event]) -> bool:
+    return any(
+        other.label == event.label and other.onset < event.offset and other.offset > event.onset
+        for other in found
+    )
+
+
+if __name__ == "__main__":
+    main()

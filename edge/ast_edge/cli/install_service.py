@@ -1,0 +1,145 @@
+"""Install ast-edge as a service of systemd, and start it; --dry-run shows what that would do."""
+
+import argparse
+import contextlib
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ast_edge.service_unit import File
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `install-service` to the sub-commands."""
+    parser = commands.add_parser(
+        "install-service",
+        help="run as a service from now on",
+        description=__doc__,
+        epilog="example: sudo /opt/ast-edge/bin/ast-edge install-service --config my.yaml",
+    )
+    parser.add_argument(
+        "--config", type=Path, help="is copied to where the service reads it (see --dry-run)"
+    )
+    parser.add_argument("--user", action="store_true", help="for PipeWire: of this user's session")
+    parser.add_argument("--gpu", action="store_true", help="let it use an NVIDIA GPU")
+    parser.add_argument("--remove", action="store_true", help="stop it and remove its units")
+    parser.add_argument("--dry-run", action="store_true", help="print, and change nothing")
+    parser.set_defaults(command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the units and the configuration, and start the service.
+
+    Raises:
+        ConfigError: the configuration cannot be run, or root is needed.
+        ServiceError: systemd refuses.
+    """
+    from ast_edge import service_unit
+    from ast_edge.errors import ConfigError
+
+    if not args.user and os.geteuid() != 0 and not args.dry_run:
+        raise ConfigError("the system's service is for root to install: use sudo, or --user")
+    control = ["systemctl", "--user"] if args.user else ["systemctl"]
+    executable = service_unit.program()
+    password = service_unit.PASSWORD.exists()
+    files = (
+        service_unit.user_unit(executable)
+        if args.user
+        else service_unit.system_unit(executable, gpu=args.gpu, password=password)
+    )
+    if args.remove:
+        units = [service_unit.File(file.path, None) for file in files]
+        steps = [[*control, "disable", "--now", service_unit.NAME]]
+        _do(steps, [], dry_run=args.dry_run)
+        _do([[*control, "daemon-reload"]], units, dry_run=args.dry_run)
+        return 0
+    files = [*_configuration(args.config, service_unit.config_path(user=args.user)), *files]
+    steps = [
+        [*control, "daemon-reload"],
+        [*control, "enable", service_unit.NAME],
+        [*control, "restart", service_unit.NAME],
+    ]
+    _do(steps, files, dry_run=args.dry_run)
+    if not args.dry_run:
+        print(f"running; see: {' '.join(control)} status ast-edge, and ast-edge status")
+    return 0
+
+
+def _configuration(given: Path | None, place: Path) -> "list[File]":
+    """Check the configuration, and return it as a file to write if it is another's.
+
+    Raises:
+        ConfigError: there is none, or it cannot be run, also where it will stand.
+    """
+    from ast_edge.bundle import find_bundle
+    from ast_edge.config import Config
+    from ast_edge.errors import BundleError, ConfigError
+    from ast_edge.plan import load_plan
+    from ast_edge.service_unit import File
+    from ast_edge.yaml_file import parse_tree, read_tree
+
+    if given is None or given.resolve() == place.resolve():
+        if not place.exists():
+            raise ConfigError(f"{place}: no such file: write it, or name yours with --config")
+        load_plan(place)
+        return []
+    load_plan(given)
+    # Paths in it are relative to it: what is found here must be found there as well.
+    tree = read_tree(given)
+    assert isinstance(tree, dict)
+    try:
+        find_bundle(parse_tree(tree, Config, place).bundle)
+    except (ConfigError, BundleError) as exc:
+        raise ConfigError(f"{exc}; the service reads it from {place}: give whole paths") from exc
+    return [File(place, given.read_text("utf-8"), mode=0o644)]
+
+
+def _do(steps: Sequence[Sequence[str]], files: "Sequence[File]", *, dry_run: bool) -> None:
+    """Write and remove files, then run the steps; or print all that.
+
+    Raises:
+        ServiceError: a step fails, or a file cannot be written.
+    """
+    from ast_edge.errors import ServiceError
+
+    for file in files:
+        if file.text is None and not file.path.exists():
+            continue
+        print(f"{'remove' if file.text is None else 'write '}  {file.path}")
+        if dry_run:
+            continue
+        try:
+            _place(file)
+        except OSError as exc:
+            raise ServiceError(f"{file.path}: cannot be written: {exc.strerror}") from exc
+    for step in steps:
+        print(f"run     {' '.join(step)}")
+        if dry_run:
+            continue
+        try:
+            done = subprocess.run(step, capture_output=True, text=True, check=False)
+        except FileNotFoundError as exc:
+            raise ServiceError(f"{step[0]}: not found: this machine has no systemd") from exc
+        if done.returncode:
+            said = done.stderr.strip().splitlines()
+            raise ServiceError(
+                f"{' '.join(step)}: {said[0] if said else done.returncode}; see: journalctl -u "
+                "ast-edge -n 20"
+            )
+
+
+def _place(file: "File") -> None:
+    """Write a file as a whole, or remove it."""
+    if file.text is None:
+        file.path.unlink()
+        with contextlib.suppress(OSError):  # the folder of drop-ins may hold the user's own
+            file.path.parent.rmdir()
+        return
+    file.path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.path.with_name(f".{file.path.name}.new")
+    fresh.write_text(file.text, "utf-8")
+    fresh.chmod(file.mode)
+    fresh.replace(file.path)

@@ -1,0 +1,146 @@
+"""The folder of clips: written whole or not at all, bounded in age and size."""
+
+import contextlib
+import errno
+import io
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from ast_edge.errors import ConfigError
+from ast_edge.events import Event
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+_[a-z0-9_]+_\d{8}T\d{6}Z_[0-9a-f]{32}\.flac(\.partial)?")
+_LONGEST = 80
+"""Characters of a source and of a label in a name; file systems allow 255 in all."""
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """The sound of one event."""
+
+    name: str
+    """Of its file."""
+    sample_rate: int
+    """Hertz."""
+    samples: NDArray[np.int16]
+    """(samples,)."""
+
+
+def clip_name(event: Event) -> str:
+    """Return the name of an event's file: source, label, onset in UTC and the event's id.
+
+    Whatever the four are, it names a file in the folder and nothing outside.
+    """
+    onset = datetime.fromtimestamp(event.onset, timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    source = re.sub(r"[^A-Za-z0-9_-]", "_", event.source)[:_LONGEST]
+    return f"{source}_{event.label.slug[:_LONGEST]}_{onset}_{_hex(event.id)}.flac"
+
+
+def _hex(identifier: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{32}", identifier):
+        raise ValueError(f"expected an id of 32 hexadecimal digits, got {identifier!r}")
+    return identifier
+
+
+class ClipFolder:
+    """Writes clips and deletes the oldest; files with other names are never touched.
+
+    Raises:
+        ConfigError: it cannot be made or written to.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        max_age: float,
+        max_bytes: int,
+        min_free_bytes: int,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.path = path
+        self._max_age, self._max_bytes, self._min_free = max_age, max_bytes, min_free_bytes
+        self._wall = wall
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for partial in path.glob("*.partial"):  # of a run that was killed
+                if _NAME.fullmatch(partial.name):
+                    partial.unlink()
+        except OSError as exc:
+            raise ConfigError(
+                f"clips.folder: {path}: cannot be made: {exc.strerror}; give a folder that this "
+                "user may write to"
+            ) from exc
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise ConfigError(
+                f"clips.folder: {path}: may not be written to by this user; give another folder"
+            )
+
+    def write(self, clip: Clip) -> Path:
+        """Write a clip as FLAC, for this user alone, after making room for it.
+
+        Raises:
+            OSError: it cannot be written; nothing of it is left.
+        """
+        content = _flac(clip)
+        if len(content) > self._max_bytes:
+            raise OSError(
+                errno.EFBIG, f"a clip of {len(content)} bytes is more than max_bytes for all"
+            )
+        self.prune(coming=len(content))
+        free = shutil.disk_usage(self.path).free
+        if self._min_free and free - len(content) < self._min_free:
+            raise OSError(
+                errno.ENOSPC, f"{free} bytes are free, min_free_bytes is {self._min_free}"
+            )
+        path = self.path / clip.name
+        partial = path.with_name(path.name + ".partial")
+        # Not through a link that somebody has put there.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        try:
+            with os.fdopen(os.open(partial, flags, 0o600), "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())  # or a power cut could leave the name without the sound
+            partial.replace(path)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
+        return path
+
+    def prune(self, coming: int = 0) -> None:
+        """Delete what is too old, and the oldest until so many bytes more fit.
+
+        Raises:
+            OSError: the folder cannot be read, or a clip not be deleted.
+        """
+        clips = []
+        for path in self.path.iterdir():
+            if _NAME.fullmatch(path.name):
+                with contextlib.suppress(FileNotFoundError):  # deleted by its owner
+                    status = path.lstat()
+                    clips.append((status.st_mtime, status.st_size, path))
+        clips.sort()
+        total = coming + sum(size for _, size, _ in clips)
+        for modified, size, path in clips:
+            if self._wall() - modified <= self._max_age and total <= self._max_bytes:
+                return
+            path.unlink(missing_ok=True)
+            total -= size
+
+
+def _flac(clip: Clip) -> bytes:
+    """Encode in memory: libsndfile cannot say why a file could not be written."""
+    file = io.BytesIO()
+    soundfile.write(file, clip.samples, clip.sample_rate, format="FLAC", subtype="PCM_16")
+    return file.getvalue()

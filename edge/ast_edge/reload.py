@@ -1,0 +1,79 @@
+"""Reading the configuration again while the daemon runs."""
+
+import logging
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ast_edge.errors import AstError
+from ast_edge.log_format import EVERY_TIME
+from ast_edge.mailbox import Mailbox
+from ast_edge.notify import notify
+from ast_edge.plan import load_plan
+from ast_edge.service import Service
+
+log = logging.getLogger(__name__)
+
+CLOSE_TIMEOUT = 5.0
+"""Seconds that `close` waits for a reload that is under way."""
+
+
+@dataclass(frozen=True)
+class Reloaded:
+    """How the newest reload went."""
+
+    time: float
+    """Unix seconds."""
+    refusal: str = ""
+    """Why the configuration of before goes on; empty if the new one is followed."""
+
+
+class Reload:
+    """Lets the service follow its configuration file when it is asked to.
+
+    A file that cannot be followed is refused in one line of the log, and nothing changes. Reading
+    and connecting happen in a thread of its own: no sound is lost meanwhile.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Take the file."""
+        self.path = path
+        self.newest: Reloaded | None = None
+        self._mailbox = Mailbox("reload")
+        self._service: Service | None = None
+        self._on_terminal = os.isatty(2)
+
+    def request(self) -> None:
+        """Reload soon, after `start`; safe in a signal handler."""
+        self._mailbox.put(self._reload)  # a SimpleQueue: its `put` may interrupt itself
+
+    def start(self, service: Service) -> None:
+        """Reload what was asked for and will be."""
+        self._service = service
+        self._mailbox.start()
+
+    def close(self) -> None:
+        """Reload nothing any more."""
+        self._mailbox.close(lambda: None, CLOSE_TIMEOUT)
+
+    def _reload(self) -> None:
+        assert self._service
+        if self._on_terminal and not os.isatty(2):
+            # A terminal that is closed sends the signal, too.
+            self._service.daemon.stop()
+            return
+        # The service manager takes this as the sign that the signal has been understood.
+        notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            change = self._service.change(load_plan(self.path))
+            self.newest = Reloaded(time.time())
+            what = str(change) or "nothing has changed"
+            log.info("configuration reloaded: %s", what, extra=EVERY_TIME)
+        except AstError as exc:
+            self.newest = Reloaded(time.time(), str(exc))
+            log.error(
+                "reload refused: %s; the configuration of before goes on", exc, extra=EVERY_TIME
+            )
+        finally:
+            notify("READY=1")

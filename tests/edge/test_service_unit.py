@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from ast_edge import service_unit
+from ast_edge.errors import ConfigError
+from ast_edge.service_unit import NAME, SHIPPED_PROGRAM, system_unit, user_unit
+
+OPT = Path("/opt/ast-edge/bin/ast-edge")
+
+
+def by_name(files):
+    return {file.path.name: file.text for file in files}
+
+
+def test_the_unit_starts_the_installed_program():
+    files = by_name(system_unit(Path("/usr/local/my%bin/ast-edge"), gpu=False, password=False))
+    assert "ExecStart=/usr/local/my%%bin/ast-edge run --config" in files[NAME]
+    assert SHIPPED_PROGRAM not in files[NAME]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_drop_ins_are_there_when_wanted_and_else_removed(wanted):
+    files = by_name(system_unit(OPT, gpu=wanted, password=wanted))
+    assert (files["gpu.conf"] is not None) == wanted
+    assert (files["mqtt-password.conf"] is not None) == wanted
+
+
+def test_the_password_is_named_not_copied():
+    files = by_name(system_unit(OPT, gpu=False, password=True))
+    assert files["mqtt-password.conf"] == (
+        "[Service]\nLoadCredential=mqtt-password:/etc/ast-edge/mqtt-password\n"
+    )
+
+
+@pytest.mark.parametrize("home", ["/root/venv/bin/ast-edge", "/home/me/venv/bin/ast-edge"])
+def test_a_program_in_a_home_is_refused_for_the_system(home):
+    with pytest.raises(ConfigError, match=r"cannot see: install ast-edge in /opt/ast-edge"):
+        system_unit(Path(home), gpu=False, password=False)
+
+
+def test_a_users_unit_may_stand_in_a_home(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (file,) = user_unit(Path("/home/me/venv/bin/ast-edge"))
+    assert file.path == tmp_path / "systemd/user" / NAME
+    assert "/home/me/venv/bin/ast-edge" in file.text
+
+
+def test_the_units_are_found_where_they_are_installed(monkeypatch, tmp_path):
+    (tmp_path / "systemd").mkdir()
+    monkeypatch.setattr(service_unit, "__file__", str(tmp_path / "service_unit.py"))
+    assert service_unit.unit_folder() == tmp_path / "systemd"

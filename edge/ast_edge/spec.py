@@ -34,6 +34,8 @@ class ModelSpec:
     """Their standard deviation; inputs are divided by twice this, as AST does."""
     activation: Activation = "sigmoid"
     """What turns logits into probabilities: sigmoid for several labels at once, softmax for one."""
+    frame_head: bool = False
+    """Scores every step of the window as well, not only the window as a whole."""
 
     def __post_init__(self) -> None:
         counts = (self.labels, self.frames, self.mel_bins, self.width, self.depth, self.heads)
@@ -50,6 +52,8 @@ class ModelSpec:
             raise ValueError(f"activation must be sigmoid or softmax, got {self.activation!r}")
         if not self.std > 0:  # NaN included
             raise ValueError(f"std must be positive, got {self.std}")
+        if self.frame_head and self.activation != "sigmoid":
+            raise ValueError("a frame head needs sigmoid: a step may hold several sounds, or none")
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -58,6 +62,11 @@ class ModelSpec:
             (self.mel_bins - self.patch[0]) // self.stride[0] + 1,
             (self.frames - self.patch[1]) // self.stride[1] + 1,
         )
+
+    @property
+    def steps(self) -> int:
+        """Number of scores in time that a frame head gives: columns of the grid."""
+        return self.grid[1]
 
     @property
     def tokens(self) -> int:

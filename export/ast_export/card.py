@@ -102,7 +102,7 @@ def _data(recipe: dict[str, Any]) -> list[str]:
 def _use(pack: dict[str, Any]) -> str:
     labels = sorted({label for label in pack["labels"].values() if label})
     use = "; ".join(labels) or "examples of none of the labels"
-    if pack["background"]:
+    if pack["role"] == "background":
         use = "background noise"
     return f"{use}. Terms: {pack.get('licence') or 'not stated in the recipe'}."
 

@@ -31,9 +31,9 @@ def random_checkpoint(**changes: object) -> Checkpoint:
             "licence": "CC0-1.0",
             "mix": {"examples_per_epoch": 640},
             "packs": {
-                "sounds": {"background": False, "labels": {"w": "Whistle", "h": "Hum", "x": None}},
-                "neither": {"background": False, "labels": {}},
-                "noise": {"background": True, "labels": {}},
+                "sounds": {"role": "events", "labels": {"w": "Whistle", "h": "Hum", "x": None}},
+                "neither": {"role": "events", "labels": {}},
+                "noise": {"role": "background", "labels": {}},
             },
         },
         "epoch": 3,

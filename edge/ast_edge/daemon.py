@@ -209,12 +209,12 @@ class Daemon:
         while self._due and not self._stopping:
             batch = [self._due.popleft() for _ in range(min(MAX_BATCH, len(self._due)))]
             start = self._clock()
-            clip = self._engine.run(np.stack([window.fbank for window in batch])).clip
+            scores = self._engine.run(np.stack([window.fbank for window in batch]))
             for observer in self._observers:
                 observer.scored(batch, self._clock() - start, self.dropped_windows)
-            for window, probabilities in zip(batch, clip, strict=True):
+            for window, (clip, frame) in zip(batch, scores.each(), strict=True):
                 pipeline = self._pipelines[window.stream.source]
-                self._publish(pipeline.score(window, probabilities))
+                self._publish(pipeline.score(window, clip, frame))
 
     def _end_silent_events(self) -> None:
         now = self._clock()

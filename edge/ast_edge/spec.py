@@ -1,5 +1,6 @@
 """What defines a network: shared by training, export and the edge, and stored in every artefact."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,6 +70,21 @@ class ModelSpec:
         return self.grid[1]
 
     @property
+    def time_grid(self) -> tuple[int, int, int]:
+        """Length of the window, of a patch and of the time from one step to the next, in frames.
+
+        Step i looks first of all at the frames from i * stride to i * stride + patch.
+        """
+        return self.frames, self.patch[1], self.stride[1]
+
+    @property
     def tokens(self) -> int:
         """Length of the sequence: all patches and the two special tokens."""
         return self.grid[0] * self.grid[1] + 2
+
+
+def same_steps(members: Sequence[ModelSpec]) -> bool:
+    """Tell whether all members score the same steps, so that their frame scores can be averaged."""
+    return all(member.frame_head for member in members) and (
+        len({member.time_grid for member in members}) == 1
+    )

@@ -210,7 +210,7 @@ class AudioSpectrogramTransformer(nn.Module):
             clip = self(fbank)
             return clip, clip.new_empty(len(clip), 0, self.spec.labels)
         tokens = self._encode(fbank, None)
-        columns = tokens[:, 2:].reshape(len(tokens), -1, self.spec.steps, self.spec.width)
+        columns = tokens[:, 2:].reshape(tokens.shape[0], -1, self.spec.steps, self.spec.width)
         # A step's token is the mean of its column of patches, over frequency.
         frame: Tensor = self.frame_head(columns.mean(dim=1))
         return self._clip_logits(tokens[:, :2]), frame

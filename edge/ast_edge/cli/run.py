@@ -48,9 +48,9 @@ def run(args: argparse.Namespace) -> int:
     log_to_stderr(verbose=args.verbose)
     plan = load_plan(args.config)
     engine = open_engine(plan.bundle, plan.config.engine)
-    hop = plan.config.hop
+    hop, latency = plan.config.hop, plan.config.latency
     pipelines = {
-        name: Pipeline(name, plan.bundle, plan.settings, hop, plan.rules)
+        name: Pipeline(name, plan.bundle, plan.settings, hop, plan.rules, latency=latency)
         for name in plan.config.sources
     }
     sources = [open_source(name, config) for name, config in plan.config.sources.items()]

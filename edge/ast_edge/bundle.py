@@ -6,7 +6,7 @@ import stat
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -14,13 +14,14 @@ from ast_edge.errors import BundleError
 from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
 from ast_edge.onnx_file import external_files
-from ast_edge.spec import ModelSpec
+from ast_edge.spec import ModelSpec, same_steps
 from ast_edge.tracker import TrackerSettings
 from ast_edge.yaml_file import did_you_mean
 
 Precision = Literal["fp32", "fp16"]
+FrameScores = Literal["none", "head", "curve"]
 
-FORMAT = 1
+FORMAT = 2
 FRONT_END = "kaldi-fbank"
 """The only front end there is; a bundle that names another is refused."""
 
@@ -48,18 +49,39 @@ class Bundle:
     """Of model.onnx; of all sums together if weights lie beside it."""
     precision: Precision
     """Of the graph's arithmetic; TensorRT keeps to it, an engine for CPUs need not."""
+    frame: FrameScores
+    """Where the scores of every step come from: there are none, from a head that was trained for
+    them, or from the clip's head that reads the patches of a step instead ("curve")."""
+    clip_gate: bool
+    """A step scores the geometric mean of its own probability and that of its window."""
     metrics: dict[str, Any]
     licence: str
 
     @property
     def onnx(self) -> Path:
-        """The graph: input `fbank` (batch, frames, mels), output `clip` (batch, labels)."""
+        """The graph: input `fbank` (batch, frames, mels), output `clip` (batch, labels).
+
+        With frame scores there is an output `frame` (batch, steps, labels) as well.
+        """
         return self.folder / "model.onnx"
 
     @property
     def frames(self) -> int:
         """Length of the window in fbank frames: that of the member with the longest."""
         return max(member.frames for member in self.members)
+
+    @property
+    def outputs(self) -> dict[str, tuple[int, ...]]:
+        """The graph's outputs and their shapes without the batch, the clip's first."""
+        shapes: dict[str, tuple[int, ...]] = {"clip": (len(self.labels),)}
+        if self.frame != "none":
+            shapes["frame"] = (self.members[0].steps, len(self.labels))
+        return shapes
+
+    @property
+    def step_seconds(self) -> float:
+        """Time from one step of the frame scores to the next."""
+        return self.members[0].stride[1] * self.fbank.frame_shift / self.fbank.sample_rate
 
     @property
     def window_seconds(self) -> float:
@@ -97,6 +119,9 @@ def find_bundle(name: str) -> Path:
     raise BundleError(f"no bundle {name!r}: no such folder{did_you_mean(name, list(shipped))}")
 
 
+Made = TypeVar("Made")
+
+
 def load_bundle(folder: Path) -> Bundle:
     """Read and verify a bundle.
 
@@ -111,8 +136,10 @@ def load_bundle(folder: Path) -> Bundle:
             )
         tree = json.loads(path.read_text(encoding="utf-8"))
         if tree["format"] != FORMAT:
+            older = tree["format"] in range(FORMAT)
+            remedy = "export the bundle again" if older else "update ast-edge"
             raise BundleError(
-                f"{path}: is format {tree['format']!r}, this ast-edge reads {FORMAT}: update it"
+                f"{path}: is format {tree['format']!r}, this ast-edge reads {FORMAT}: {remedy}"
             )
         _verify(folder, tree["files"])
         front_end = dict(tree["fbank"])
@@ -154,7 +181,9 @@ def _from_tree(folder: Path, tree: dict[str, Any], front_end: dict[str, Any]) ->
         labels=labels,
         settings=settings,
         sha256=_graph_sha256(tree["files"]),
-        precision=_precision(tree["precision"]),
+        precision=cast(Precision, _one_of(get_args(Precision), tree["precision"], "precision")),
+        frame=cast(FrameScores, _one_of(get_args(FrameScores), tree["frame"], "frame")),
+        clip_gate=_one_of((True, False), tree["clip_gate"], "clip_gate"),
         metrics=dict(tree["metrics"]),
         licence=str(tree["licence"]),
     )
@@ -168,14 +197,11 @@ def _graph_sha256(sums: dict[str, str]) -> str:
     ).hexdigest()
 
 
-def _precision(value: str) -> Precision:
-    try:
-        return TypeAdapter[Precision](Precision).validate_python(value)
-    except ValidationError as exc:
-        raise ValueError(f"precision: expected fp32 or fp16, got {value!r:.60}") from exc
-
-
-Made = TypeVar("Made")
+def _one_of(known: tuple[Made, ...], value: Made, where: str) -> Made:
+    if value not in known or type(value) is not type(known[0]):  # 1 is True
+        expected = " or ".join(map(str, known))
+        raise ValueError(f"{where}: expected {expected}, got {value!r:.60}")
+    return value
 
 
 def _make(kind: type[Made], values: dict[str, Any], where: str) -> Made:
@@ -257,6 +283,11 @@ def _check_fit(path: Path, bundle: Bundle) -> None:
                 f"{path}: expected a name of at most {LONGEST_NAME} characters that can be printed "
                 f"in one line, got {text!r:.60}"
             )
+    if bundle.frame != "none" and not same_steps(bundle.members):
+        raise BundleError(
+            f"{path}: has frame scores, but its members do not all have a frame head, or not the "
+            "same steps in time"
+        )
     slugs = [label.slug for label in bundle.labels]
     if "" in slugs:
         name = bundle.labels[slugs.index("")].name

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
+from ast_edge.aggregator import LATENCY_SECONDS
 from ast_edge.clips_config import ClipsConfig
 from ast_edge.events import slugify
 from ast_edge.metrics_config import MetricsConfig
@@ -257,6 +258,9 @@ class Config(Section):
     engine: EngineConfig = EngineConfig()
     hop: float = Field(default=0.5, ge=0.05, le=10)
     """Seconds between two looks at the sound."""
+    latency: float = Field(default=LATENCY_SECONDS, ge=0, le=10)
+    """Seconds that a model with frame scores listens on before it says what a moment held: less is
+    faster, more is surer, up to the length of its window. Other models answer at every look."""
     sources: Annotated[dict[Slug, SourceConfig], Field(min_length=1)]
     labels: Annotated[dict[str, LabelConfig | None], BeforeValidator(_named)] = Field(
         default_factory=dict

@@ -10,10 +10,9 @@ from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ast_edge.audio import Block, Monitored, Source
-from ast_edge.engine import Engine
+from ast_edge.engine import Engine, WindowScores
 from ast_edge.errors import AstError
 from ast_edge.events import Event
 from ast_edge.health import OK, Health
@@ -282,18 +281,14 @@ class Daemon:
             for observer in self._observers:
                 observer.scored(batch, self._clock() - start, self.dropped_windows)
             for window, pipeline in zip(batch, pipelines, strict=True):
-                probabilities = scores.get(window)
-                self.publish(
-                    pipeline.skip(window)
-                    if probabilities is None
-                    else pipeline.score(window, probabilities)
-                )
+                found = scores.get(window)
+                self.publish(pipeline.score(window, *found) if found else pipeline.skip(window))
 
-    def _score(self, windows: Sequence[Window]) -> dict[Window, NDArray[np.float32]]:
+    def _score(self, windows: Sequence[Window]) -> dict[Window, WindowScores]:
         if not windows:
             return {}
-        clip = self._engine.run(np.stack([window.fbank for window in windows])).clip
-        return dict(zip(windows, clip, strict=True))
+        scores = self._engine.run(np.stack([window.fbank for window in windows]))
+        return dict(zip(windows, scores.each(), strict=True))
 
     def _end_silent_events(self) -> None:
         now = self._clock()

@@ -88,7 +88,7 @@ def _hear(name: str, config: SourceConfig, plan: Plan, engine: Engine) -> Findin
     try:
         heard = _Heard(_open(name, config))
         listener = Listener(plan.bundle.fbank, plan.bundle.frames, plan.config.hop)
-        scores = [scores for _, scores in score_recording(heard, listener, engine)]
+        scores = [clip for _, clip, _ in score_recording(heard, listener, engine)]
     except AudioError as exc:
         return Finding(step, False, str(exc), "`ast-edge devices` lists what there is")
     if not heard.seconds:

@@ -1,7 +1,7 @@
 """What runs a model: the protocol of engines, and the choice among them."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +15,9 @@ from ast_edge.fbank import LOG_FLOOR
 
 log = logging.getLogger(__name__)
 
+WindowScores = tuple[NDArray[np.float32], NDArray[np.float32] | None]
+"""Of one window: its probabilities (labels,), and those of its steps (steps, labels) if any."""
+
 CLOSED = "the engine is closed; open it again"
 
 
@@ -24,6 +27,14 @@ class Scores:
 
     clip: NDArray[np.float32]
     """(batch, labels) probabilities that the label sounds somewhere in the window."""
+    frame: NDArray[np.float32] | None = None
+    """(batch, steps, labels) probabilities that it sounds in each step; None if the bundle has no
+    frame scores."""
+
+    def each(self) -> Iterator[WindowScores]:
+        """Yield those of one window after the other."""
+        for row, clip in enumerate(self.clip):
+            yield clip, None if self.frame is None else self.frame[row]
 
 
 class Engine(Protocol):
@@ -88,14 +99,16 @@ def _open(make: "Maker", bundle: Bundle, config: EngineConfig) -> Engine:
 def check_fit(engine: Engine, bundle: Bundle) -> None:
     """Run two silent windows: the graph must take and give what the bundle says."""
     batch = np.full((2, bundle.frames, bundle.fbank.mel_bins), LOG_FLOOR, np.float32)
-    clip = engine.run(batch).clip
-    # Written so that NaN does not pass.
-    if clip.shape != (2, len(bundle.labels)) or not ((clip >= 0) & (clip <= 1)).all():
-        raise EngineError(
-            f"{bundle.onnx}: expected probabilities (2, {len(bundle.labels)}), got "
-            f"{clip.shape} from {clip.min()} to {clip.max()}; the bundle is not usable with this "
-            "engine"
-        )
+    scores = engine.run(batch)
+    for name, shape in bundle.outputs.items():
+        found: NDArray[np.float32] | None = getattr(scores, name)
+        # Written so that NaN does not pass.
+        if found is None or found.shape != (2, *shape) or not ((found >= 0) & (found <= 1)).all():
+            what = "none" if found is None else f"{found.shape} from {found.min()} to {found.max()}"
+            raise EngineError(
+                f"{bundle.onnx}: expected probabilities {name} {(2, *shape)}, got {what}; the "
+                "bundle is not usable with this engine"
+            )
 
 
 def _tensorrt(bundle: Bundle, config: EngineConfig) -> Engine:

@@ -59,6 +59,7 @@ class OnnxRuntimeEngine:
         except FAULTS as exc:
             raise EngineError(f"{bundle.onnx}: {str(exc).splitlines()[0]}") from exc
         self._session: onnxruntime.InferenceSession | None = session
+        self._outputs = list(bundle.outputs)
         self.precision: str = bundle.precision
         # Not the first that was asked for: one that does not load is passed over.
         device = session.get_providers()[0].removesuffix("ExecutionProvider")
@@ -76,12 +77,12 @@ class OnnxRuntimeEngine:
         if session is None:
             raise EngineError(CLOSED)
         try:
-            (clip,) = session.run(["clip"], {"fbank": fbank})
-        except FAULTS as exc:
+            found = session.run(self._outputs, {"fbank": fbank})
+        except (*FAULTS, ValueError) as exc:
             raise EngineError(
                 f"the graph refused windows of shape {fbank.shape}: {str(exc).splitlines()[0]}"
             ) from exc
-        return Scores(clip=clip)
+        return Scores(*found)
 
     def close(self) -> None:
         """Free the session."""

@@ -54,9 +54,11 @@ class OpenVinoEngine:
         try:
             model = core.compile_model(core.read_model(bundle.onnx), "CPU", settings)
             self._takes = model.input("fbank").get_partial_shape()
-            model.output("clip")  # raises if there is none
+            for name in bundle.outputs:
+                model.output(name)  # raises if there is none
         except (RuntimeError, ValueError) as exc:  # ValueError: it quotes what is no text
             raise EngineError(f"{bundle.onnx}: {str(exc).strip().splitlines()[-1]}") from exc
+        self._outputs = tuple(bundle.outputs)
         self._request: openvino.InferRequest | None = model.create_infer_request()
         self._one_at_a_time = threading.Lock()
         actual = model.get_property("INFERENCE_PRECISION_HINT").get_type_name()
@@ -86,7 +88,7 @@ class OpenVinoEngine:
                     f"the graph refused windows of shape {fbank.shape}: "
                     f"{str(exc).strip().splitlines()[-1]}"
                 ) from exc
-            return Scores(clip=np.array(results["clip"], np.float32))
+            return Scores(*(np.array(results[name], np.float32) for name in self._outputs))
 
     def close(self) -> None:
         """Free the compiled graph."""

@@ -1,12 +1,13 @@
 """Everything pure that one source needs: its listener before the engine, its tracker after."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ast_edge.aggregator import LATENCY_SECONDS, Aggregator, Moment
 from ast_edge.audio import Block, Source, Stream
 from ast_edge.bundle import Bundle
 from ast_edge.conditioner import Conditioning
@@ -37,8 +38,13 @@ class Pipeline:
         new_id: Callable[[], str] = new_id,
         conditioning: Conditioning | None = None,
         gate: GateSettings | None = None,
+        latency: float = LATENCY_SECONDS,
     ) -> None:
-        """Follow the labels and groups in `settings` with the bundle's front end and window."""
+        """Follow the labels and groups in `settings` with the bundle's front end and window.
+
+        If the bundle has frame scores, events are told `latency` seconds after the sound (and up
+        to a hop), and lie where it was to a step; else to a hop.
+        """
         self.source = source
         self.listener = Listener(bundle.fbank, bundle.frames, hop_seconds, conditioning, gate)
         self._defaults = bundle.settings
@@ -47,6 +53,15 @@ class Pipeline:
         self._tracker = EventTracker(source, settings, new_id)
         self._stream: Stream | None = None
         self._nothing = np.zeros(len(bundle.labels), np.float32)
+        self._latency, self._clip_gate = latency, bundle.clip_gate
+        self._aggregator = (
+            Aggregator(bundle.members[0], bundle.fbank, latency) if bundle.frame != "none" else None
+        )
+        self._no_steps = (
+            np.zeros((bundle.members[0].steps, len(bundle.labels)), np.float32)
+            if self._aggregator
+            else None
+        )
 
     def feed(self, block: Block) -> list[Window]:
         """Take sound and return the windows that are due."""
@@ -54,22 +69,61 @@ class Pipeline:
 
     def flush(self) -> list[Window]:
         """Return the windows that the end of the stream completes, until all sound has left."""
-        return self.listener.slide_out()
+        windows = self.listener.slide_out()
+        if self._aggregator is None:
+            return windows
+        # Those that follow would only show what has been released.
+        return [w for w in windows if w.end - w.hop < w.heard + self._latency]
 
-    def score(self, window: Window, probabilities: NDArray[np.float32]) -> list[Event]:
-        """Take a window's probabilities (labels,) and return what they start, update and end."""
+    def score(
+        self,
+        window: Window,
+        clip: NDArray[np.float32],
+        frame: NDArray[np.float32] | None = None,
+    ) -> list[Event]:
+        """Take a window's probabilities and return what they start, update and end.
+
+        `clip` (labels,) is of the window as a whole, `frame` (steps, labels) of its steps, where
+        the bundle has such scores; then the events are made of these.
+        """
         events = []
         if window.stream is not self._stream:
             events = self.finish()  # a gap: what ran before it is over
             self._stream = window.stream
+            if self._aggregator:
+                self._aggregator.reset()
+        if self._aggregator is None:
+            return events + self._track([self._clip_step(window, clip)])
+        assert frame is not None, "the bundle has frame scores: they are what events are made of"
+        if self._clip_gate:
+            frame = np.sqrt(frame * clip)
+        moments = self._aggregator.feed(window.start, window.heard, frame)
+        return events + self._track(self._frame_steps(moments))
+
+    def _clip_step(self, window: Window, clip: NDArray[np.float32]) -> Step:
+        """Return what a whole window says."""
         start = window.stream.started_at
-        step = Step(
+        return Step(
             onset=start + max(0.0, window.heard - window.hop),
             offset=start + min(window.start + window.hop, window.heard),
             now=start + window.heard,
-            probabilities=with_groups(probabilities, self._groups),
+            probabilities=with_groups(clip, self._groups),
         )
-        return events + self._tracker.feed(step, barred=self._rules.feed(step))
+
+    def _frame_steps(self, moments: Iterable[Moment]) -> Iterator[Step]:
+        """Yield steps that are one moment each."""
+        assert self._stream
+        start = self._stream.started_at
+        for moment in moments:
+            yield Step(
+                onset=start + moment.start,
+                offset=start + moment.end,
+                now=start + moment.end,
+                probabilities=with_groups(moment.probabilities, self._groups),
+            )
+
+    def _track(self, steps: Iterable[Step]) -> list[Event]:
+        return [e for s in steps for e in self._tracker.feed(s, barred=self._rules.feed(s))]
 
     def may_skip(self, window: Window) -> bool:
         """Tell whether the model need not look: all is quiet, and no event waits for its end.
@@ -80,7 +134,7 @@ class Pipeline:
 
     def skip(self, window: Window) -> list[Event]:
         """Take a window in which nothing can be heard."""
-        return self.score(window, self._nothing)
+        return self.score(window, self._nothing, self._no_steps)
 
     @property
     def reported(self) -> list[Label]:
@@ -116,8 +170,11 @@ class Pipeline:
 
     def finish(self) -> list[Event]:
         """End all running events: the stream is over or has fallen silent."""
+        events = []
+        if self._aggregator and self._stream:
+            events = self._track(self._frame_steps(self._aggregator.flush()))
         self._rules.reset()
-        return self._tracker.finish()
+        return events + self._tracker.finish()
 
 
 def _groups(settings: Mapping[Label, TrackerSettings]) -> list[Group]:
@@ -128,8 +185,11 @@ def _groups(settings: Mapping[Label, TrackerSettings]) -> list[Group]:
 
 def score_recording(
     source: Source, ear: Pipeline | Listener, engine: Engine, batch: int = 16
-) -> Iterator[tuple[Window, NDArray[np.float32]]]:
-    """Yield every window of a source that ends, with its probabilities (labels,).
+) -> Iterator[tuple[Window, NDArray[np.float32], NDArray[np.float32] | None]]:
+    """Yield every window of a source that ends, with its probabilities.
+
+    They are those of the window (labels,) and of its steps (steps, labels), as `Pipeline.score`
+    takes them.
 
     A pipeline goes on until all sound has left the window; a listener stops with the sound.
 
@@ -144,5 +204,6 @@ def score_recording(
 
     due = windows()
     while chunk := list(islice(due, batch)):
-        clip = engine.run(np.stack([window.fbank for window in chunk])).clip
-        yield from zip(chunk, clip, strict=True)
+        scores = engine.run(np.stack([window.fbank for window in chunk]))
+        for window, (clip, frame) in zip(chunk, scores.each(), strict=True):
+            yield window, clip, frame

@@ -206,6 +206,7 @@ def open_pipeline(plan: Plan, source: str) -> Pipeline:
         plan.settings,
         plan.config.hop,
         plan.rules,
+        latency=plan.config.latency,
         conditioning=config.conditioning,
         gate=config.gate_settings,
     )

@@ -1,5 +1,6 @@
 """What defines a network: shared by training, export and the edge, and stored in every artefact."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,6 +35,8 @@ class ModelSpec:
     """Their standard deviation; inputs are divided by twice this, as AST does."""
     activation: Activation = "sigmoid"
     """What turns logits into probabilities: sigmoid for several labels at once, softmax for one."""
+    frame_head: bool = False
+    """Scores every step of the window as well, not only the window as a whole."""
 
     def __post_init__(self) -> None:
         counts = (self.labels, self.frames, self.mel_bins, self.width, self.depth, self.heads)
@@ -50,6 +53,8 @@ class ModelSpec:
             raise ValueError(f"activation must be sigmoid or softmax, got {self.activation!r}")
         if not self.std > 0:  # NaN included
             raise ValueError(f"std must be positive, got {self.std}")
+        if self.frame_head and self.activation != "sigmoid":
+            raise ValueError("a frame head needs sigmoid: a step may hold several sounds, or none")
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -60,6 +65,26 @@ class ModelSpec:
         )
 
     @property
+    def steps(self) -> int:
+        """Number of scores in time that a frame head gives: columns of the grid."""
+        return self.grid[1]
+
+    @property
+    def time_grid(self) -> tuple[int, int, int]:
+        """Length of the window, of a patch and of the time from one step to the next, in frames.
+
+        Step i looks first of all at the frames from i * stride to i * stride + patch.
+        """
+        return self.frames, self.patch[1], self.stride[1]
+
+    @property
     def tokens(self) -> int:
         """Length of the sequence: all patches and the two special tokens."""
         return self.grid[0] * self.grid[1] + 2
+
+
+def same_steps(members: Sequence[ModelSpec]) -> bool:
+    """Tell whether all members score the same steps, so that their frame scores can be averaged."""
+    return all(member.frame_head for member in members) and (
+        len({member.time_grid for member in members}) == 1
+    )

@@ -52,6 +52,7 @@ class TensorRTEngine:
                 self._execution: Execution | None = Execution(loaded, self._cuda, graphs=graphs)
             opened.pop_all()
         self._window = (bundle.frames, bundle.fbank.mel_bins)
+        self._outputs = tuple(bundle.outputs)
         self.precision: str = bundle.precision
         self.description = (
             f"{library.title}, {self.precision}, {self._cuda.device.name}, {self._cuda.library}"
@@ -72,7 +73,8 @@ class TensorRTEngine:
             if self._execution is None:
                 raise EngineError(CLOSED)
             with self._cuda.current():
-                return Scores(clip=self._execution.run(fbank))
+                found = self._execution.run(fbank)
+                return Scores(*(found[name] for name in self._outputs))
 
     def close(self) -> None:
         """Free the memory of host and GPU."""
@@ -152,9 +154,9 @@ def _check_precision(bundle: Bundle, config: EngineConfig) -> None:
 
 def _check_fit(bundle: Bundle, card: EngineCard) -> None:
     window = Tensor("fbank", "float32", (-1, bundle.frames, bundle.fbank.mel_bins))
-    clip = Tensor("clip", "float32", (-1, len(bundle.labels)))
-    if card.inputs != (window,) or clip not in card.outputs:
+    scores = tuple(Tensor(n, "float32", (-1, *shape)) for n, shape in bundle.outputs.items())
+    if card.inputs != (window,) or not set(scores) <= set(card.outputs):
         raise EngineError(
-            f"{bundle.onnx}: expected {window} and {clip}, got {card.inputs} and {card.outputs}; "
+            f"{bundle.onnx}: expected {window} and {scores}, got {card.inputs} and {card.outputs}; "
             "the bundle is not usable with this engine"
         )

@@ -40,7 +40,8 @@ class Step:
 
     A window of a clip-level model says "somewhere in here". A sound that the previous window did
     not show has begun in the newest hop (`onset`); one that the next window does not show any more
-    has ended in the oldest (`offset`).
+    has ended in the oldest (`offset`). A step of a frame-level model is the moment from `onset` to
+    `offset`, and `now` is its end.
     """
 
     onset: float
@@ -48,7 +49,8 @@ class Step:
     offset: float
     """Where an event ends if this is its last step."""
     now: float
-    """The newest moment heard; a sound that shows in a single step lasts from `onset` to here."""
+    """The newest moment it speaks of; a sound that shows in a single step lasts from `onset` to
+    here."""
     probabilities: NDArray[np.float32]
     """(labels + groups,)."""
 

@@ -10,6 +10,13 @@ from typing import Any
 
 from ast_training.checkpoint import Checkpoint
 
+FRAME = {
+    "none": "none: events are placed by whole windows",
+    "head": "a head trained for them: events are placed by steps",
+    "curve": "the head of the clip reads the patches of a step, untrained for that",
+}
+"""What a card says of each kind of frame scores."""
+
 
 def model_card(members: Sequence[Checkpoint], tree: dict[str, Any]) -> str:
     """Write the card of a bundle as Markdown, from its checkpoints and `bundle.json`."""
@@ -46,6 +53,7 @@ def _summary(members: Sequence[Checkpoint], tree: dict[str, Any]) -> list[str]:
             for number, member in enumerate(members, 1)
         }
     rows |= {
+        "Scores of steps": FRAME[tree["frame"]],
         "Computes in": f"{tree['precision']}, weights stored in {tree['weights']}",
         "Licence of the weights": tree["licence"],
         "Macro AP": quality,
@@ -102,7 +110,7 @@ def _data(recipe: dict[str, Any]) -> list[str]:
 def _use(pack: dict[str, Any]) -> str:
     labels = sorted({label for label in pack["labels"].values() if label})
     use = "; ".join(labels) or "examples of none of the labels"
-    if pack["background"]:
+    if pack["role"] == "background":
         use = "background noise"
     return f"{use}. Terms: {pack.get('licence') or 'not stated in the recipe'}."
 
@@ -156,15 +164,19 @@ def _limits(recipe: dict[str, Any]) -> list[str]:
 
 def _parity(tree: dict[str, Any]) -> list[str]:
     return [
-        "| engine | precision | largest difference | mean | same first label | same first five "
-        "| mAP |",
-        "|---|---|---|---|---|---|---|",
+        "| engine | precision | largest difference | in a step | mean | same first label "
+        "| same first five | mAP |",
+        "|---|---|---|---|---|---|---|---|",
         *(
-            f"| {r['engine']} | {r['precision']} | {r['largest']:.1e} | {r['mean']:.1e} | "
-            f"{r['top1']:.1%} | {r['top5']:.1%} | {_map(r)} |"
+            f"| {r['engine']} | {r['precision']} | {r['largest']:.1e} | {_frame(r)} | "
+            f"{r['mean']:.1e} | {r['top1']:.1%} | {r['top5']:.1%} | {_map(r)} |"
             for r in tree["parity"]
         ),
     ]
+
+
+def _frame(report: dict[str, Any]) -> str:
+    return "no steps" if report["frame"] is None else f"{report['frame']:.1e}"
 
 
 def _map(report: dict[str, Any]) -> str:

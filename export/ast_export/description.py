@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ast_edge.bundle import FORMAT, FRONT_END, Precision, file_sha256
+from ast_edge.bundle import FORMAT, FRONT_END, FrameScores, Precision, file_sha256
 from ast_edge.tracker import TrackerSettings
 from ast_export.compression import Storage
 from ast_training.checkpoint import Checkpoint
@@ -17,7 +17,14 @@ certain somewhere."""
 
 
 def describe(
-    members: Sequence[Checkpoint], folder: Path, name: str, precision: Precision, weights: Storage
+    members: Sequence[Checkpoint],
+    folder: Path,
+    name: str,
+    precision: Precision,
+    weights: Storage,
+    frame: FrameScores = "none",
+    *,
+    clip_gate: bool = False,
 ) -> dict[str, Any]:
     """Return `bundle.json` but for the parity; the graph is in `folder` already."""
     first = members[0]
@@ -28,6 +35,8 @@ def describe(
         "fbank": {"kind": FRONT_END} | asdict(first.fbank),
         "members": [asdict(member.model) for member in members],
         "precision": precision,
+        "frame": frame,
+        "clip_gate": clip_gate,
         "weights": "fp16" if precision == "fp16" else weights,
         "labels": _labels(members),
         "calibration": _calibration(members),

@@ -19,8 +19,9 @@ OPSET = 18
 def export_graph(model: MergedModel, path: Path, opset: int = OPSET) -> None:
     """Write `model` to `path`; its weights to a file beside it if one cannot hold them.
 
-    Input `fbank` (batch, frames, mels) float32, output `clip` (batch, labels) float32. The batch is
-    dynamic; normalisation and activation are inside.
+    Input `fbank` (batch, frames, mels) float32, output `clip` (batch, labels) float32 and, where
+    the model has frame scores, `frame` (batch, steps, labels) float32. The batch is dynamic;
+    normalisation and activation are inside.
 
     Raises:
         ConfigError: if the opset is too old.
@@ -34,7 +35,7 @@ def export_graph(model: MergedModel, path: Path, opset: int = OPSET) -> None:
             (torch.zeros(2, model.frames, model.mel_bins),),
             str(path),
             input_names=["fbank"],
-            output_names=["clip"],
+            output_names=["clip", "frame"] if model.frame else ["clip"],
             opset_version=opset,
             dynamo=True,
             external_data=weights > LARGEST,

@@ -1,6 +1,7 @@
 """What a bundle's graph computes: one model, or the mean of the members of an ensemble."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ast_edge.errors import BundleError
+from ast_edge.engine import Scores
+from ast_edge.errors import BundleError, ConfigError
+from ast_edge.spec import same_steps
 from ast_export.parity import split
 from ast_training.checkpoint import Checkpoint, load_checkpoint
 from ast_training.model import Attention, AudioSpectrogramTransformer
@@ -31,6 +34,8 @@ class MergedModel(nn.Module):
         self.members = nn.ModuleList(models)
         self.frames = max(model.spec.frames for model in models)
         self.mel_bins = models[0].spec.mel_bins
+        self.frame = same_steps([model.spec for model in models])
+        """Whether there are frame scores."""
         for module in self.modules():
             if isinstance(module, Attention):
                 module.plain = True
@@ -39,45 +44,60 @@ class MergedModel(nn.Module):
                 halve(model)
         self.eval()
 
-    def forward(self, fbank: Tensor) -> Tensor:
-        """Map fbanks (batch, frames, mels) to probabilities (batch, labels)."""
-        total = member_probabilities(self.members[0], fbank)
+    def forward(self, fbank: Tensor) -> tuple[Tensor, ...]:
+        """Map fbanks (batch, frames, mels) to probabilities (batch, labels).
+
+        If all members score the same steps, those follow: (batch, steps, labels).
+        """
+        totals = member_probabilities(self.members[0], fbank, frame=self.frame)
         for member in self.members[1:]:
-            total = total + member_probabilities(member, fbank)
-        return total / len(self.members)
+            each = member_probabilities(member, fbank, frame=self.frame)
+            totals = tuple(total + one for total, one in zip(totals, each, strict=True))
+        return tuple(total / len(self.members) for total in totals)
 
 
-def member_probabilities(model: nn.Module, fbank: Tensor) -> Tensor:
+def member_probabilities(
+    model: nn.Module, fbank: Tensor, *, frame: bool = False
+) -> tuple[Tensor, ...]:
     """Map fbanks (batch, frames, mels) of a window that may be longer than the model's own.
 
     Then the model looks at the fewest evenly spaced windows that cover it. A sound counts where it
     is clearest: the highest probability, or with a softmax their mean, which sums to 1.
+
+    Returns the clip's (batch, labels) and with `frame`, for which the window must be the model's
+    own, those of the steps (batch, steps, labels).
     """
     assert isinstance(model, AudioSpectrogramTransformer)
+    if frame:  # which goes with a sigmoid only
+        clip, steps = model.forward_both(fbank)
+        return clip.sigmoid(), steps.sigmoid()
     frames = model.spec.frames
     starts = covering(fbank.shape[1], frames)
     if len(starts) == 1:
-        return model.probabilities(fbank)
+        return (model.probabilities(fbank),)
     windows = torch.stack([fbank[:, start : start + frames] for start in starts])
     each = model.probabilities(windows.flatten(0, 1)).view(len(starts), -1, model.spec.labels)
-    return each.mean(dim=0) if model.spec.activation == "softmax" else each.amax(dim=0)
+    return (each.mean(dim=0) if model.spec.activation == "softmax" else each.amax(dim=0),)
 
 
 @torch.inference_mode()
-def pytorch_probabilities(
-    members: Sequence[Checkpoint], windows: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Return what the members say on average (n, labels) of windows (n, frames, mels).
+def pytorch_scores(members: Sequence[Checkpoint], windows: NDArray[np.float32]) -> Scores:
+    """Return what the members say on average of windows (n, frames, mels).
 
     Computed member by member in float32, so that no two are in memory as models at once, and with
     PyTorch's own attention.
     """
-    total = np.zeros((len(windows), len(members[0].labels)), np.float64)
+    frame = same_steps([member.model for member in members])
+    totals: list[NDArray[np.float32]] = []
     for member in members:
         model = member.build(share=True)
-        outputs = [member_probabilities(model, torch.from_numpy(b)).numpy() for b in split(windows)]
-        total += np.concatenate(outputs)
-    return (total / len(members)).astype(np.float32)
+        batches = [
+            member_probabilities(model, torch.from_numpy(batch), frame=frame)
+            for batch in split(windows)
+        ]
+        outputs = [torch.cat(parts).numpy() for parts in zip(*batches, strict=True)]
+        totals = [a + b for a, b in zip(totals, outputs, strict=True)] if totals else outputs
+    return Scores(*(total / np.float32(len(members)) for total in totals))
 
 
 def covering(frames: int, window: int) -> list[int]:
@@ -130,6 +150,33 @@ def load_members(paths: Sequence[Path]) -> list[Checkpoint]:
                     "members of an ensemble must agree in it"
                 )
     return members
+
+
+def with_curve(checkpoint: Checkpoint) -> Checkpoint:
+    """Give a model without a frame head one that costs no training: its clip's head once more.
+
+    The clip's head then reads, in every step, the mean of the step's patches. It has never seen
+    patches alone, so the curve shows where a sound is, and is no probability that one can rely on.
+
+    Raises:
+        ConfigError: if the model has a frame head, or decides between its labels by a softmax.
+    """
+    if checkpoint.model.frame_head:
+        raise ConfigError("--frame-curve is for models without a frame head; this one has one")
+    if checkpoint.model.activation != "sigmoid":
+        raise ConfigError(
+            "--frame-curve needs a model with a sigmoid: with a softmax one label always sounds"
+        )
+    head = {
+        name.replace("mlp_head", "frame_head"): weights
+        for name, weights in checkpoint.weights.items()
+        if name.startswith("mlp_head.")
+    }
+    return replace(
+        checkpoint,
+        model=replace(checkpoint.model, frame_head=True),
+        weights=checkpoint.weights | head,
+    )
 
 
 def _names(checkpoint: Checkpoint) -> list[str]:

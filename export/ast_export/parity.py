@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ast_edge.bundle import Bundle
 from ast_edge.config import EngineConfig
-from ast_edge.engine import Engine, open_engine
+from ast_edge.engine import Engine, Scores, open_engine
 from ast_export.recordings import Labelled
 
 if TYPE_CHECKING:
@@ -52,12 +52,15 @@ class Parity:
     """Mean average precision of this engine on the labelled recordings, if there were any."""
     map_change: float | None = None
     """Its difference to that of PyTorch."""
+    frame: float | None = None
+    """Largest difference in probability over all steps, if the bundle has frame scores."""
 
     @property
     def holds(self) -> bool:
         """Whether all differences are within the limits; NaN is not."""
         near = self.largest <= self.limit and not self.not_finite
-        return near and (self.map_change is None or abs(self.map_change) <= MAP_LIMIT)
+        frame_near = self.frame is None or self.frame <= self.limit
+        return near and frame_near and abs(self.map_change or 0.0) <= MAP_LIMIT
 
 
 def split(windows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -65,14 +68,17 @@ def split(windows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     return np.split(windows, range(BATCH, len(windows), BATCH))
 
 
-def engine_probabilities(engine: Engine, windows: NDArray[np.float32]) -> Probabilities:
-    """Return what an engine says (n, labels) of windows (n, frames, mels)."""
-    return np.concatenate([engine.run(batch).clip for batch in split(windows)])
+def engine_scores(engine: Engine, windows: NDArray[np.float32]) -> Scores:
+    """Return what an engine says of windows (n, frames, mels)."""
+    batches = [engine.run(batch) for batch in split(windows)]
+    frames = [batch.frame for batch in batches if batch.frame is not None]
+    clip = np.concatenate([batch.clip for batch in batches])
+    return Scores(clip, np.concatenate(frames) if frames else None)
 
 
 def compare(
     bundle: Bundle,
-    expected: Probabilities,
+    expected: Scores,
     windows: NDArray[np.float32],
     storage: "Storage",
     labelled: Labelled | None = None,
@@ -85,7 +91,7 @@ def compare(
     for name, precision in RUNS[bundle.precision]:
         config = EngineConfig.model_validate({"name": name, "precision": precision})
         with closing(open_engine(bundle, config)) as engine:
-            found = engine_probabilities(engine, windows)
+            found = engine_scores(engine, windows)
         limit = max(LIMITS[bundle.precision], LIMITS[engine.precision], STORAGE_LIMITS[storage])
         reports.append(difference(engine, expected, found, limit, labelled))
     return reports
@@ -93,28 +99,33 @@ def compare(
 
 def difference(
     engine: Engine,
-    expected: Probabilities,
-    found: Probabilities,
+    expected: Scores,
+    found: Scores,
     limit: float,
     labelled: Labelled | None = None,
 ) -> Parity:
-    """Measure how far the answers (n, labels) of an engine are from the expected ones."""
-    away = np.abs(found - expected)
-    quality = change = None
-    if labelled and np.isfinite(found).all():
-        quality = labelled.mean_average_precision(found)
-        change = quality - labelled.mean_average_precision(expected)
+    """Measure how far the answers of an engine are from the expected ones."""
+    away = np.abs(found.clip - expected.clip)
+    not_finite = int((~np.isfinite(found.clip)).sum())
+    quality = change = frame = None
+    if labelled and not not_finite:
+        quality = labelled.mean_average_precision(found.clip)
+        change = quality - labelled.mean_average_precision(expected.clip)
+    if found.frame is not None and expected.frame is not None:
+        frame = float(np.abs(found.frame - expected.frame).max())
+        not_finite += int((~np.isfinite(found.frame)).sum())
     return Parity(
         engine=engine.name,
         precision=engine.precision,
         largest=float(away.max()),
         mean=float(away.mean()),
-        top1=agreement(expected, found, 1),
-        top5=agreement(expected, found, 5),
-        not_finite=int((~np.isfinite(found)).sum()),
+        top1=agreement(expected.clip, found.clip, 1),
+        top5=agreement(expected.clip, found.clip, 5),
+        not_finite=not_finite,
         limit=limit,
         map=quality,
         map_change=change,
+        frame=frame,
     )
 
 

@@ -68,6 +68,8 @@ def write_peak(folder: Path, precision: Precision) -> Bundle:
         settings={label: TrackerSettings()},
         sha256=file_sha256(path),
         precision=precision,
+        frame="none",
+        clip_gate=False,
         metrics={},
         licence="Apache-2.0",
     )

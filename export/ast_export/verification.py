@@ -10,7 +10,7 @@ from ast_edge.bundle import Bundle
 from ast_edge.config import EngineConfig
 from ast_edge.engine import open_engine
 from ast_edge.errors import ConfigError
-from ast_export.parity import LIMITS, Parity, difference, engine_probabilities
+from ast_export.parity import LIMITS, Parity, difference, engine_scores
 from ast_export.recordings import Labelled
 
 REFERENCE = "onnxruntime"
@@ -28,11 +28,11 @@ def verify(
         EngineError: if the engine or the reference cannot be opened.
     """
     with closing(open_engine(bundle, config)) as engine:
-        found = engine_probabilities(engine, windows)
+        found = engine_scores(engine, windows)
     itself = engine.name == REFERENCE
     settings = {"name": "openvino", "precision": "fp32"} if itself else {"name": REFERENCE}
     with closing(open_engine(bundle, EngineConfig.model_validate(settings))) as reference:
-        expected = engine_probabilities(reference, windows)
+        expected = engine_scores(reference, windows)
     limit = max(LIMITS[bundle.precision], LIMITS[engine.precision])
     return difference(engine, expected, found, limit, labelled)
 

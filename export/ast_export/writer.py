@@ -1,6 +1,7 @@
 """Writing bundles: completely or not at all."""
 
 import json
+import logging
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -8,16 +9,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ast_edge.bundle import Precision, load_bundle
+from ast_edge.bundle import FrameScores, Precision, load_bundle
 from ast_edge.errors import BundleError, ConfigError
+from ast_edge.spec import same_steps
 from ast_export.card import model_card
 from ast_export.compression import Storage, compress_weights
 from ast_export.description import describe
 from ast_export.graph import OPSET, export_graph
-from ast_export.merged import MergedModel, pytorch_probabilities
+from ast_export.merged import MergedModel, pytorch_scores, with_curve
 from ast_export.parity import Parity, compare
 from ast_export.recordings import audio_windows, labelled_windows
 from ast_training.checkpoint import Checkpoint
+
+log = logging.getLogger(__name__)
 
 
 class ParityError(Exception):
@@ -43,6 +47,10 @@ class ExportOptions:
     weights: Storage = "fp32"
     """How the file stores the weights of an fp32 graph."""
     opset: int = OPSET
+    frame_curve: bool = False
+    """Frame scores for models without a frame head, see `with_curve`."""
+    clip_gate: bool = False
+    """Steps score with their window; those of a curve always do."""
 
     def __post_init__(self) -> None:
         if self.precision == "fp16" and self.weights != "fp32":
@@ -84,6 +92,9 @@ def _fill(folder: Path, members: Sequence[Checkpoint], options: ExportOptions) -
     """Write all files of a bundle to a new folder."""
     frames = max(member.model.frames for member in members)
     labels, spec = members[0].labels, members[0].fbank
+    if options.frame_curve:
+        members = [with_curve(member) for member in members]
+    frame = _frame_scores(members, curve=options.frame_curve)
     labelled = None
     if options.labelled:
         labelled = labelled_windows(options.labelled, labels, spec, frames)
@@ -96,9 +107,12 @@ def _fill(folder: Path, members: Sequence[Checkpoint], options: ExportOptions) -
     export_graph(MergedModel(models, half=options.precision == "fp16"), graph, options.opset)
     del models  # hundreds of megabytes each
     compress_weights(graph, options.weights)
-    tree = describe(members, folder, options.name, options.precision, options.weights)
+    gate = frame == "curve" or (frame == "head" and options.clip_gate)
+    tree = describe(
+        members, folder, options.name, options.precision, options.weights, frame, clip_gate=gate
+    )
     _write_json(folder / "bundle.json", tree)
-    expected = pytorch_probabilities(members, windows)
+    expected = pytorch_scores(members, windows)
     reports = compare(load_bundle(folder), expected, windows, options.weights, labelled)
     if not all(report.holds for report in reports):
         raise ParityError(reports)
@@ -106,6 +120,19 @@ def _fill(folder: Path, members: Sequence[Checkpoint], options: ExportOptions) -
     _write_json(folder / "bundle.json", tree)
     (folder / "MODEL_CARD.md").write_text(model_card(members, tree), encoding="utf-8")
     return reports
+
+
+def _frame_scores(members: Sequence[Checkpoint], *, curve: bool) -> FrameScores:
+    """Return where frame scores come from; warn if there are none though a member has some."""
+    specs = [member.model for member in members]
+    if same_steps(specs):
+        return "curve" if curve else "head"
+    if any(spec.frame_head for spec in specs):
+        log.warning(
+            "no frame scores: not all members have a frame head with the same window and steps; "
+            "events will lie where they were to a hop only"
+        )
+    return "none"
 
 
 def _write_json(path: Path, tree: dict[str, Any]) -> None:

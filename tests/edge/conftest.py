@@ -21,6 +21,15 @@ def tiny_model(tmp_path_factory) -> Path:
     return write_bundle(tmp_path_factory.mktemp("bundle") / "bands")
 
 
+@pytest.fixture(scope="session")
+def framed_model(tmp_path_factory) -> Path:
+    """The folder of a tiny bundle with frame scores; do not change it."""
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    from rigs.model import write_bundle
+
+    return write_bundle(tmp_path_factory.mktemp("bundle") / "steps", frame=True)
+
+
 @pytest.fixture
 def model_folder(tiny_model, tmp_path) -> Path:
     """A copy of the tiny bundle to change."""

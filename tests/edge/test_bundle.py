@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ast_edge.bundle import file_sha256, find_bundle, load_bundle
+from ast_edge.bundle import FORMAT, file_sha256, find_bundle, load_bundle
 from ast_edge.errors import BundleError
 from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
@@ -115,8 +115,35 @@ def test_huge_nesting_is_refused(model_folder, text):
 
 
 def test_a_newer_format_is_refused(model_folder):
-    tree = altered(model_folder, "format", value=2)
-    assert "is format 2, this ast-edge reads 1: update it" in refusal(model_folder, tree)
+    tree = altered(model_folder, "format", value=FORMAT + 1)
+    assert f"this ast-edge reads {FORMAT}: update ast-edge" in refusal(model_folder, tree)
+
+
+def test_a_bundle_says_what_its_graph_answers(tiny_model, framed_model):
+    assert load_bundle(tiny_model).outputs == {"clip": (2,)}
+    assert load_bundle(framed_model).outputs == {"clip": (2,), "frame": (12, 2)}
+    assert load_bundle(framed_model).step_seconds == pytest.approx(0.08)
+
+
+def test_frame_scores_of_an_unknown_kind_are_refused(model_folder):
+    tree = altered(model_folder, "frame", value="maybe")
+    assert "frame: expected none or head or curve, got 'maybe'" in refusal(model_folder, tree)
+
+
+@pytest.mark.parametrize("value", ["yes", 1, None])
+def test_a_gate_that_is_neither_open_nor_shut_is_refused(model_folder, value):
+    tree = altered(model_folder, "clip_gate", value=value)
+    assert "clip_gate: expected True or False, got" in refusal(model_folder, tree)
+
+
+def test_frame_scores_without_a_frame_head_are_refused(model_folder):
+    tree = altered(model_folder, "frame", value="head")
+    assert "its members do not all have a frame head" in refusal(model_folder, tree)
+
+
+def test_an_older_format_is_refused(model_folder):
+    tree = altered(model_folder, "format", value=FORMAT - 1)
+    assert f"this ast-edge reads {FORMAT}: export the bundle again" in refusal(model_folder, tree)
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,21 @@ def test_replay_without_json_is_for_people(recording, model, capsys):
     assert first.endswith("Hum")
 
 
+def test_replay_places_events_by_frame_scores_where_there_are_some(recording, framed_model, capsys):
+    options = ["--bundle", str(framed_model), "--hop", "0.5", "--latency", "0.2"]
+    assert main(["replay", "--json", *options, str(recording)]) == 0
+    hum, hiss = lines(capsys)
+    times = [hum["onset"], hum["offset"], hiss["onset"], hiss["offset"]]
+    assert times == pytest.approx([1.0, 2.0, 3.0, 3.5], abs=0.12)
+
+
+@pytest.mark.parametrize("latency", ["-1", "nan", "inf", "soon"])
+def test_a_latency_that_cannot_be_is_a_usage_error(latency, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["replay", "--latency", latency, "a.wav"])
+    assert caught.value.code == 2
+
+
 def test_replay_takes_labels_and_hop_from_a_configuration(recording, write, capsys):
     config = write(sources={"a": {"microphone": "x"}}, labels={"Hiss": None})
     assert main(["replay", "--json", "--config", str(config), str(recording)]) == 0
@@ -211,6 +226,16 @@ def test_check_prints_what_would_run(recording, write, capsys):
     assert row == ["Hiss", "0.75", "0.3", "0", "0.5", "0", "hiss"]
 
 
+def test_check_says_how_exactly_events_are_placed(recording, write, framed_model, capsys):
+    sources = {"hall": {"file": str(recording)}}
+    assert main(["check", "--config", str(write(sources=sources))]) == 0
+    assert "clip scores: events lie where they were to 0.1 s, the hop" in capsys.readouterr().out
+    config = write(sources=sources, bundle=str(framed_model), latency=0.5)
+    assert main(["check", "--config", str(config)]) == 0
+    out = capsys.readouterr().out
+    assert "frame scores: events lie where they were to 0.08 s, told 0.5 s on" in out
+
+
 def test_check_prints_the_members_of_groups_and_the_rules(recording, write, capsys):
     config = write(
         sources={"hall": {"file": str(recording)}},
@@ -233,12 +258,15 @@ def test_listen_prints_a_line_for_each_look(model, tmp_path, capsys):
     assert all("dBFS  Hum 1.00" in line for line in out)
 
 
+@pytest.mark.parametrize("kind", ["tiny_model", "framed_model"])
 def test_run_ends_with_its_recordings_and_finds_what_replay_finds(
-    recording, model, write, tmp_path, capsys, monkeypatch
+    kind, recording, write, tmp_path, capsys, monkeypatch, request
 ):
+    bundle = str(request.getfixturevalue(kind))
     monkeypatch.setattr(sources.time, "time", lambda: 0.0)  # replay counts in seconds of the file
+    source = {"file": str(recording), "pace": "fast"}
     config = write(
-        sources={"a": {"file": str(recording), "pace": "fast"}}, jsonl=str(tmp_path / "e.jsonl")
+        sources={"a": source}, jsonl=str(tmp_path / "e.jsonl"), bundle=bundle, latency=0.3
     )
     assert main(["run", "--config", str(config)]) == 0
     events = [json.loads(line) for line in (tmp_path / "e.jsonl").read_text().splitlines()]
@@ -249,7 +277,7 @@ def test_run_ends_with_its_recordings_and_finds_what_replay_finds(
     ]
     assert len(found) == 2
     capsys.readouterr()
-    assert main(["replay", "--json", *model, str(recording)]) == 0
+    assert main(["replay", "--json", "--config", str(config), str(recording)]) == 0
     assert found == [(e["label"], e["onset"], e["offset"], e["peak"]) for e in lines(capsys)]
 
 

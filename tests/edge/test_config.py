@@ -38,6 +38,7 @@ def test_every_shipped_configuration_loads(path):
 def test_a_source_is_all_that_is_needed(load):
     config = load("sources: {kitchen: {microphone: default}}")
     assert (config.bundle, config.hop, config.labels, config.mqtt) == ("home", 0.5, {}, None)
+    assert config.latency == 1.0
 
 
 @pytest.mark.parametrize("host", ["Küche-1.local", "...", ""])
@@ -91,6 +92,7 @@ def test_a_shipped_bundle_is_named_and_another_is_a_path_beside_the_file(load, t
         ("sources: {a: {stdin: s16le, sample_rate: 16k}}", None),
         ("{node: a/b, sources: {a: {microphone: x}}}", None),
         ("{hop: 0.01, sources: {a: {microphone: x}}}", None),
+        ("{latency: -1, sources: {a: {microphone: x}}}", None),
         ("{hop: .nan, sources: {a: {microphone: x}}}", "hop: should be a finite number, got nan"),
         (
             "{sources: {a: {microphone: x}}, labels: {Dog: {onn: 0.5}}}",

@@ -17,7 +17,15 @@ from ast_edge.errors import EngineError
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs import gpu
-from rigs.model import FRAMES, LABELS, scores, write_bundle
+from rigs.model import (
+    FRAMES,
+    LABELS,
+    make_tree,
+    scores,
+    step_scores,
+    write_bundle,
+    write_tree,
+)
 
 
 def usable(name):
@@ -61,6 +69,56 @@ def test_every_batch_is_scored_as_the_graph_says(engines, name, batch):
     clip = engines[name].run(fbank).clip
     assert clip.dtype == np.float32
     assert clip == pytest.approx(scores(fbank), abs=1e-5)
+
+
+@every_engine
+def test_a_bundle_without_frame_scores_has_none(engines, name):
+    assert engines[name].run(windows(2)).frame is None
+    assert [frame for _, frame in engines[name].run(windows(2)).each()] == [None, None]
+
+
+@pytest.fixture(scope="module")
+def framed(framed_model):
+    return load_bundle(framed_model)
+
+
+@every_engine
+def test_frame_scores_come_with_those_of_the_clip(framed, name):
+    engine = open_engine(framed, exact(name))
+    for batch in (1, 3, 8):
+        fbank = windows(batch)
+        found = engine.run(fbank)
+        assert found.frame.dtype == np.float32
+        assert found.clip == pytest.approx(scores(fbank), abs=1e-5)
+        assert found.frame == pytest.approx(step_scores(fbank), abs=1e-5)
+
+
+@every_engine
+def test_the_scores_of_one_window_after_the_other_are_those_of_all(framed, name):
+    found = open_engine(framed, exact(name)).run(windows(3))
+    clips, frames = zip(*found.each(), strict=True)
+    assert np.array_equal(np.stack(clips), found.clip)
+    assert np.array_equal(np.stack(frames), found.frame)
+
+
+@every_engine
+@pytest.mark.parametrize("graph", [{"frame": False}, {"steps": "other"}], ids=str)
+def test_a_graph_without_the_frame_scores_of_its_bundle_is_refused(tmp_path, name, graph):
+    write_bundle(tmp_path, **{"frame": True} | graph)
+    write_tree(tmp_path, make_tree(tmp_path, frame=True))
+    with pytest.raises(EngineError, match=f"^{name}: ") as caught:
+        open_engine(load_bundle(tmp_path), exact(name))
+    assert "\n" not in str(caught.value)
+
+
+@every_engine
+def test_frame_scores_of_other_steps_than_the_bundles_are_refused(tmp_path, name):
+    write_bundle(tmp_path, frame=True)
+    tree = make_tree(tmp_path, frame=True)
+    tree["members"][0]["stride"] = [16, 16]
+    write_tree(tmp_path, tree)
+    with pytest.raises(EngineError, match=r"expected .*frame.*6, 2\).*12, 2\)"):
+        open_engine(load_bundle(tmp_path), exact(name))
 
 
 @every_engine

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from ast_edge.rules import Rule
 from ast_edge.tracker import TrackerSettings
 
 pytest.importorskip("onnx", reason="onnx is not installed")
-from rigs.model import RATE, scores, silence, tone
+from rigs.model import PATCH, RATE, scores, silence, step_scores, tone
 
 
 class ArraySource:
@@ -40,7 +42,8 @@ class NumpyEngine:
 
     def run(self, fbank):
         self.batches.append(len(fbank))
-        return Scores(scores(fbank).astype(np.float32))
+        steps = step_scores(fbank).astype(np.float32)
+        return Scores(scores(fbank).astype(np.float32), steps)
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +56,8 @@ def detect(bundle):
     def detect(source, hop=0.1, settings=bundle.settings, rules=None):
         pipeline = Pipeline("array", bundle, settings, hop, rules)
         events = []
-        for window, probabilities in score_recording(source, pipeline, NumpyEngine()):
-            events += pipeline.score(window, probabilities)
+        for window, clip, frame in score_recording(source, pipeline, NumpyEngine()):
+            events += pipeline.score(window, clip, frame)
         return events + pipeline.finish()
 
     return detect
@@ -94,7 +97,7 @@ def test_any_cutting_gives_the_same_events(detect, block):
 def test_the_windows_of_a_recording_are_scored_in_batches_and_in_order(bundle):
     engine, listener = NumpyEngine(), Listener(bundle.fbank, bundle.frames, 0.1)
     found = list(score_recording(ArraySource(SOUND), listener, engine, batch=16))
-    ends = [window.end for window, _ in found]
+    ends = [window.end for window, *_ in found]
     assert ends == sorted(ends)
     assert engine.batches == [16, 16, len(found) - 32]
 
@@ -157,8 +160,8 @@ def test_no_event_begins_while_a_sound_that_is_not_reported_itself_is_heard(dete
 def test_a_gap_in_the_sound_ends_what_suppresses_others(bundle):
     hum, hiss = bundle.labels
     pipeline = Pipeline("a", bundle, bundle.settings, 0.1, {hiss: Rule(suppress_while=(hum,))})
-    ((before, _),) = list(_first_windows(pipeline))
-    ((after, _),) = list(_first_windows(pipeline))
+    ((before, *_),) = list(_first_windows(pipeline))
+    ((after, *_),) = list(_first_windows(pipeline))
     assert found(pipeline.score(before, np.array([1, 0], np.float32))) == ["Hum"]
     assert found(pipeline.score(after, np.array([0, 1], np.float32))) == ["Hiss"]
 
@@ -171,7 +174,7 @@ def _first_windows(pipeline):
 def test_live_settings_hold_for_events_and_for_what_they_suppress(bundle):
     hum, hiss = bundle.labels
     pipeline = Pipeline("a", bundle, bundle.settings, 0.1, {hiss: Rule(suppress_while=(hum,))})
-    ((window, _),) = _first_windows(pipeline)
+    ((window, *_),) = _first_windows(pipeline)
     pipeline.set_settings(hum, TrackerSettings(on=0.99, off=0.98))
     assert found(pipeline.score(window, np.array([0.9, 0.9], np.float32))) == ["Hiss"]
 
@@ -180,7 +183,7 @@ def test_a_label_that_is_disabled_has_no_events_but_its_group_has(bundle, tone_g
     hum, _ = bundle.labels
     settings = {**bundle.settings, tone_group: bundle.settings[hum]}
     pipeline = Pipeline("a", bundle, settings, 0.1)
-    ((window, _),) = _first_windows(pipeline)
+    ((window, *_),) = _first_windows(pipeline)
     sure = np.array([1, 0], np.float32)
     assert found(pipeline.score(window, sure)) == ["Hum", "Tone"]
     assert [e.label.name for e in pipeline.set_enabled([tone_group])] == ["Hum"]
@@ -219,11 +222,128 @@ def test_a_group_that_comes_is_scored_from_the_next_window_on(bundle):
     hum, hiss = bundle.labels
     pipeline = Pipeline("array", bundle, bundle.settings, 0.1)
     either = Group(2, "Either", "", (hum, hiss), "max")
-    found = score_recording(ArraySource(tone("Hum", 0.3)), pipeline, NumpyEngine())
+    scored = score_recording(ArraySource(tone("Hum", 0.3)), pipeline, NumpyEngine())
     events = []
-    for number, (window, probabilities) in enumerate(found):
-        events += pipeline.score(window, probabilities)
+    for number, (window, clip, _) in enumerate(scored):
+        events += pipeline.score(window, clip)
         if number == 0:
             events += pipeline.follow({hum: bundle.settings[hum], either: TrackerSettings()}, {})
     assert [e.label for e in events if e.phase == "start"] == [hum, either]
     assert set(pipeline.reported) <= {hum, either}
+
+
+# Frame scores
+
+
+@pytest.fixture(scope="module")
+def framed(framed_model):
+    return load_bundle(framed_model)
+
+
+@pytest.fixture
+def detect_steps(framed):
+    def detect(source, hop=0.1, latency=0.3, **pipeline):
+        settings = dict.fromkeys(framed.labels, TrackerSettings(hold=0.2))
+        pipeline = Pipeline("array", framed, settings, hop, latency=latency, **pipeline)
+        told = []
+        for window, clip, frame in score_recording(source, pipeline, NumpyEngine()):
+            told += [(window.heard, event) for event in pipeline.score(window, clip, frame)]
+        return told + [(window.heard, event) for event in pipeline.finish()]
+
+    return detect
+
+
+STEP = PATCH * 0.01
+
+
+def spans(told):
+    return [(event.onset, event.offset) for _, event in told if event.phase == "end"]
+
+
+@pytest.mark.parametrize("hop", [0.05, 0.12, 0.25, 0.5, 0.9])
+@pytest.mark.parametrize("latency", [0.0, 0.3, 0.9])
+def test_with_frame_scores_an_event_lies_where_the_sound_was_whatever_the_hop(
+    detect_steps, hop, latency
+):
+    ((onset, offset),) = spans(detect_steps(ArraySource(SOUND), hop, latency))
+    assert onset == pytest.approx(1.5, abs=1.5 * STEP)
+    assert offset == pytest.approx(2.2, abs=1.5 * STEP)
+
+
+def test_two_sounds_in_one_window_are_two_events_where_there_are_frame_scores(detect, detect_steps):
+    sounds = [silence(1), tone("Hum", 0.3), silence(0.4), tone("Hum", 0.3), silence(2)]
+    source = ArraySource(np.concatenate(sounds))
+    assert len(spans([(0, event) for event in detect(source)])) == 1
+    first, second = spans(detect_steps(source))
+    assert first == pytest.approx((1.0, 1.3), abs=1.5 * STEP)
+    assert second == pytest.approx((1.7, 2.0), abs=1.5 * STEP)
+
+
+@pytest.mark.parametrize("latency", [0.1, 0.5, 0.9])
+def test_an_event_is_told_the_latency_after_the_sound(detect_steps, latency):
+    hop = 0.1
+    (heard, start), *_ = detect_steps(ArraySource(SOUND), hop, latency)
+    assert start.phase == "start"
+    assert latency <= heard - start.onset <= latency + hop + 1.5 * STEP
+
+
+@pytest.mark.parametrize("latency", [0.0, 0.5, 0.9, 5.0])
+def test_with_frame_scores_a_sound_at_the_end_of_a_recording_ends_there(detect_steps, latency):
+    sound = np.concatenate([silence(1.0), tone("Hum", 3.0)])
+    ((onset, offset),) = spans(detect_steps(ArraySource(sound), 0.25, latency))
+    assert onset == pytest.approx(1.0, abs=1.5 * STEP)
+    assert offset == pytest.approx(4.0, abs=1.5 * STEP)
+
+
+@pytest.mark.parametrize("block", [100, 1601, 10**6])
+def test_with_frame_scores_any_cutting_gives_the_same_events(detect_steps, block):
+    def times(told):
+        return [(heard, e.phase, e.label.name, e.onset, e.offset) for heard, e in told]
+
+    source = ArraySource(SOUND, started_at=1_700_000_000.0, block=block)
+    assert times(detect_steps(source)) == times(detect_steps(ArraySource(SOUND, 1_700_000_000.0)))
+
+
+def test_the_last_sound_before_a_gap_is_not_lost(framed):
+    pipeline = Pipeline("array", framed, framed.settings, 0.1, latency=0.9)
+    told = []
+    for sound in (np.concatenate([silence(1.0), tone("Hum", 0.5)]), silence(1.0)):
+        stream = Stream("array", RATE, 1, 0.0, live=True)
+        for window in pipeline.feed(Block(stream, 0, sound[:, np.newaxis])):
+            scored = NumpyEngine().run(window.fbank[np.newaxis])
+            told += pipeline.score(window, *next(scored.each()))
+    assert [event.phase for event in told] == ["start", "end"]
+    assert told[-1].offset == pytest.approx(1.5, abs=0.1 + 1.5 * STEP)
+
+
+def test_a_group_has_frame_scores_too(framed):
+    group = Group(len(framed.labels), "Tone", "", framed.labels, "max")
+    settings = {group: TrackerSettings(hold=0.2)}
+    pipeline, events = Pipeline("array", framed, settings, 0.1), []
+    for window, clip, frame in score_recording(ArraySource(BOTH), pipeline, NumpyEngine()):
+        events += pipeline.score(window, clip, frame)
+    events += pipeline.finish()
+    assert found(events) == ["Tone", "Tone"]
+
+
+def test_no_more_windows_are_scored_after_a_recording_than_the_latency_needs(framed):
+    def count(latency):
+        pipeline = Pipeline("array", framed, framed.settings, 0.1, latency=latency)
+        return len(list(score_recording(ArraySource(silence(2.0)), pipeline, NumpyEngine())))
+
+    assert count(0.0) < count(0.3) < count(0.9)
+
+
+def test_with_a_gate_a_step_scores_with_its_window(framed):
+    def peaks(clip, *, gate):
+        bundle = replace(framed, clip_gate=gate)
+        pipeline = Pipeline("array", bundle, settings, 0.1, latency=0.0)
+        ((window, *_),) = _first_windows(pipeline)
+        frame = np.full((framed.members[0].steps, 2), 0.9, np.float32)
+        events = pipeline.score(window, np.array(clip, np.float32), frame) + pipeline.finish()
+        return [event.peak for event in events if event.phase == "end"]
+
+    settings = dict.fromkeys(framed.labels, TrackerSettings(on=0.5))
+    assert peaks([0.9, 0.1], gate=False) == pytest.approx([0.9, 0.9])
+    assert peaks([0.9, 0.1], gate=True) == pytest.approx([0.9])
+    assert peaks([0.4, 0.4], gate=True) == pytest.approx([0.6, 0.6])

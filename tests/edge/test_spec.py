@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from ast_edge.spec import SIZES, ModelSpec
+from ast_edge.spec import SIZES, ModelSpec, same_steps
 
 
 @pytest.mark.parametrize(
@@ -57,3 +59,23 @@ def test_every_size_has_heads_of_64(size):
 def test_a_network_that_cannot_be_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         ModelSpec(**({"labels": 2} | changes))
+
+
+FRAMED = ModelSpec(labels=2, frames=200, frame_head=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({}, True),
+        ({"width": 192, "heads": 3, "depth": 1}, True),
+        ({"patch": (128, 16), "stride": (128, 10)}, True),
+        ({"frame_head": False}, False),
+        ({"frames": 201}, False),
+        ({"stride": (10, 16)}, False),
+        ({"patch": (16, 10)}, False),
+    ],
+    ids=str,
+)
+def test_members_score_the_same_steps_if_heads_window_patch_and_stride_agree_in_time(changes, same):
+    assert same_steps([FRAMED, replace(FRAMED, **changes)]) is same

@@ -12,7 +12,7 @@ from rigs import gpu
 from rigs.engine_card import make_card
 from rigs.fake_cuda import FakeCuda, FakeEngine, FakeTensorRT
 from rigs.full_disk import files_end_at
-from rigs.model import FRAMES, LABELS, scores
+from rigs.model import FRAMES, LABELS, PATCH, scores, step_scores
 
 from ast_edge import tensorrt_engine
 from ast_edge.bundle import load_bundle
@@ -46,11 +46,12 @@ def cache(tmp_path, monkeypatch):
 class Machine:
     """A machine with a fake GPU, and how often an engine was built on it."""
 
-    def __init__(self):
+    def __init__(self, *, frame=False):
         self.cuda = FakeCuda()
-        self.library = FakeTensorRT(FakeEngine(self.cuda, MAX_BATCH)).library()
+        self.library = FakeTensorRT(FakeEngine(self.cuda, MAX_BATCH, frame=frame)).library()
         self.plan = b"plan"
         self.clip = Tensor("clip", "float32", (-1, len(LABELS)))
+        self.frame = [Tensor("frame", "float32", (-1, FRAMES // PATCH, len(LABELS)))] * frame
         self.builds = 0
 
     def open_cuda(self):
@@ -67,13 +68,13 @@ class Machine:
             device=device,
             precision=bundle.precision,
             onnx_sha256=bundle.sha256,
-            outputs=(self.clip,),
+            outputs=(self.clip, *self.frame),
         )
 
 
 @pytest.fixture
-def machine(monkeypatch):
-    fake = Machine()
+def machine(request, monkeypatch):
+    fake = Machine(frame=getattr(request, "param", False))
     monkeypatch.setattr(tensorrt_engine, "open_cuda", fake.open_cuda)
     monkeypatch.setattr(tensorrt_engine, "find_library", lambda: fake.library)
     monkeypatch.setattr(tensorrt_engine, "build_engine", fake.build)
@@ -121,6 +122,20 @@ def test_it_scores_as_the_graph_says(machine, bundle):
     clip = make(bundle).run(windows(2 * MAX_BATCH + 1)).clip
     assert clip.dtype == np.float32
     assert clip == pytest.approx(scores(windows(2 * MAX_BATCH + 1)), abs=1e-6)
+
+
+@pytest.mark.parametrize("machine", [True], indirect=True)
+def test_frame_scores_come_with_those_of_the_clip(machine, framed_model):
+    engine, fbank = make(load_bundle(framed_model)), windows(MAX_BATCH + 2)
+    found = engine.run(fbank)
+    assert found.clip == pytest.approx(scores(fbank), abs=1e-6)
+    assert found.frame == pytest.approx(step_scores(fbank), abs=1e-6)
+
+
+def test_an_engine_without_the_frame_scores_of_its_bundle_is_refused(machine, framed_model, cache):
+    with pytest.raises(EngineError, match=r"expected .*frame.*\(-1, 12, 2\).* got"):
+        make(load_bundle(framed_model))
+    assert not cache.exists()
 
 
 def test_it_fits_its_bundle(machine, bundle):

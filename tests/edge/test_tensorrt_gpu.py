@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs import gpu
-from rigs.model import FRAMES, scores
+from rigs.model import FRAMES, scores, step_scores
 
 from ast_edge import tensorrt_engine
 from ast_edge.bundle import find_bundle, load_bundle
@@ -66,6 +66,15 @@ def test_every_batch_is_scored_as_the_graph_says(bundle):
     for batch in (*range(1, 9), 17, 3):
         clip = engine.run(windows(batch)).clip
         assert clip == pytest.approx(scores(windows(batch)), abs=1e-4), f"batch of {batch}"
+    engine.close()
+
+
+def test_frame_scores_come_with_those_of_the_clip(framed_model):
+    engine = opened(load_bundle(framed_model))
+    for batch in (1, 3, 9):
+        found = engine.run(windows(batch))
+        assert found.clip == pytest.approx(scores(windows(batch)), abs=1e-4)
+        assert found.frame == pytest.approx(step_scores(windows(batch)), abs=1e-4)
     engine.close()
 
 

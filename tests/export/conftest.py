@@ -41,6 +41,26 @@ def graph(checkpoint, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def framed_checkpoint():
+    return random_checkpoint(frame_head=True)
+
+
+@pytest.fixture(scope="session")
+def framed_graph(framed_checkpoint, tmp_path_factory):
+    """The exported graph of a model with frame scores."""
+    path = tmp_path_factory.mktemp("graph") / "model.onnx"
+    export_graph(MergedModel([framed_checkpoint.build()]), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def framed(framed_checkpoint, audio, tmp_path_factory):
+    """A bundle with frame scores and the reports of its export."""
+    folder = tmp_path_factory.mktemp("bundles") / "steps"
+    return folder, write_bundle([framed_checkpoint], folder, ExportOptions("steps", audio=audio))
+
+
+@pytest.fixture(scope="session")
 def written(checkpoint, audio, tmp_path_factory):
     """A bundle and the reports of its export."""
     folder = tmp_path_factory.mktemp("bundles") / "small"

@@ -28,6 +28,13 @@ def test_a_graph_has_the_flops_that_pytorch_counts_for_its_model(graph, checkpoi
     assert count_flops(graph) == counted(model, 64, 128)
 
 
+def test_the_frame_head_and_all_tokens_of_the_last_block_count(
+    framed_graph, framed_checkpoint, graph
+):
+    model = MergedModel([framed_checkpoint.build()])
+    assert count_flops(framed_graph) == counted(model, 64, 128) > count_flops(graph)
+
+
 def test_an_ensemble_has_the_flops_of_all_members(tmp_path, checkpoint):
     # The second looks at two windows of 48 frames that cover the 64 of the first.
     other = random_checkpoint(model=replace(checkpoint.model, frames=48, stride=(16, 10)))

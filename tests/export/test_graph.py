@@ -49,6 +49,27 @@ def test_input_and_output_are_named_float32_and_of_any_batch(graph):
     assert isinstance(source.shape[0], str)
 
 
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_frame_scores_are_what_the_model_says_for_any_batch(framed_graph, framed_checkpoint, batch):
+    session = onnxruntime.InferenceSession(framed_graph, providers=["CPUExecutionProvider"])
+    clip, frame = session.run(["clip", "frame"], {"fbank": windows(batch)})
+    with torch.inference_mode():
+        logits = framed_checkpoint.build().forward_both(torch.from_numpy(windows(batch)))
+    expected_clip, expected_frame = (each.sigmoid().numpy() for each in logits)
+    assert frame.shape == (batch, 4, 3)
+    np.testing.assert_allclose(clip, expected_clip, atol=1e-5)
+    np.testing.assert_allclose(frame, expected_frame, atol=1e-5)
+    assert expected_frame.std(axis=1).min() > 0.001  # the steps do differ
+
+
+def test_the_output_for_steps_is_float32_and_of_any_batch(framed_graph):
+    session = onnxruntime.InferenceSession(framed_graph, providers=["CPUExecutionProvider"])
+    clip, frame = session.get_outputs()
+    assert (clip.name, clip.shape[1:]) == ("clip", [3])
+    assert (frame.name, frame.type, frame.shape[1:]) == ("frame", "tensor(float)", [4, 3])
+    assert isinstance(frame.shape[0], str)
+
+
 def test_graph_is_one_file(graph):
     assert list(graph.parent.iterdir()) == [graph]
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from rigs.checkpoints import LABELS, random_checkpoint
 
-from ast_edge.errors import BundleError
+from ast_edge.errors import BundleError, ConfigError
 from ast_edge.fbank import FbankSpec
 from ast_export.graph import export_graph
 from ast_export.merged import (
@@ -14,7 +14,8 @@ from ast_export.merged import (
     covering,
     load_members,
     member_probabilities,
-    pytorch_probabilities,
+    pytorch_scores,
+    with_curve,
 )
 from ast_training.model import AudioSpectrogramTransformer
 
@@ -75,7 +76,7 @@ def test_the_merged_graph_is_the_mean_of_its_members(merged_graph, members, batc
 
 
 def test_members_one_by_one_give_the_same_mean(members):
-    found = pytorch_probabilities(members, windows(17))
+    found = pytorch_scores(members, windows(17)).clip
     np.testing.assert_allclose(found, mean_of(members, windows(17)), rtol=0, atol=1e-6)
 
 
@@ -98,8 +99,89 @@ def test_a_member_with_a_softmax_still_sums_to_one(members):
     spec = replace(members[2].model, activation="softmax")
     model = replace(members[2], model=spec).build()
     with torch.inference_mode():
-        total = member_probabilities(model, torch.from_numpy(windows(2))).sum(dim=1)
+        (clip,) = member_probabilities(model, torch.from_numpy(windows(2)))
+        total = clip.sum(dim=1)
     torch.testing.assert_close(total, torch.ones(2))
+
+
+# Frame scores
+
+
+@torch.inference_mode()
+def step_probabilities(checkpoint, fbank):
+    return checkpoint.build().forward_both(torch.from_numpy(fbank))[1].sigmoid().numpy()
+
+
+@pytest.fixture(scope="module")
+def framed_members():
+    """They differ in size and in the height of their patches; their steps are the same."""
+    time = {"frames": FRAMES, "frame_head": True}
+    return [
+        member(4, stride=(10, 10), **time),
+        member(5, patch=(128, 16), stride=(128, 10), width=128, heads=2, mean=-5.0, **time),
+    ]
+
+
+def test_frame_scores_are_the_mean_of_the_members(framed_members, tmp_path):
+    expected = np.mean([step_probabilities(m, windows(3)) for m in framed_members], axis=0)
+    export_graph(MergedModel([m.build() for m in framed_members]), tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(
+        tmp_path / "model.onnx", providers=["CPUExecutionProvider"]
+    )
+    (found,) = session.run(["frame"], {"fbank": windows(3)})
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    scores = pytorch_scores(framed_members, windows(3))
+    np.testing.assert_allclose(scores.frame, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"frames": FRAMES},
+        {"frames": FRAMES, "frame_head": True, "stride": (16, 16)},
+        {"frames": 40, "frame_head": True, "stride": (10, 10)},
+    ],
+    ids=["no head", "other steps", "other window"],
+)
+def test_members_without_the_same_steps_have_no_frame_scores(framed_members, changes):
+    members = [framed_members[0], member(6, **changes)]
+    assert not MergedModel([m.build() for m in members]).frame
+    assert pytorch_scores(members, windows(2)).frame is None
+
+
+def test_half_precision_changes_frame_scores_by_little(framed_members):
+    with torch.inference_mode():
+        model = MergedModel([m.build() for m in framed_members], half=True)
+        _, half = model(torch.from_numpy(windows(3)))
+    difference = np.abs(half.numpy() - pytorch_scores(framed_members, windows(3)).frame)
+    assert half.dtype == torch.float32
+    assert 0 < difference.max() <= 1e-2
+
+
+def test_the_curve_is_what_the_clips_head_says_of_the_mean_patch_of_a_step(members):
+    clip_only = members[0]
+    found = step_probabilities(with_curve(clip_only), windows(2))
+    with torch.inference_mode():
+        model = clip_only.build()
+        spec = model.spec
+        fbank = (torch.from_numpy(windows(2)) - spec.mean) / (2 * spec.std)
+        patches = model.v(fbank, None)[:, 2:].unflatten(1, spec.grid)
+        expected = model.mlp_head(patches.mean(dim=1)).sigmoid().numpy()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+def test_the_curve_changes_nothing_of_the_clips_scores(members):
+    with_it = pytorch_scores([with_curve(members[0])], windows(2)).clip
+    np.testing.assert_allclose(with_it, probabilities(members[0], windows(2)), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"frame_head": True}, "this one has one"), ({"activation": "softmax"}, "a sigmoid")],
+)
+def test_a_curve_is_not_for_every_model(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        with_curve(member(7, **changes))
 
 
 # Float16
@@ -108,7 +190,7 @@ def test_a_member_with_a_softmax_still_sums_to_one(members):
 def test_half_precision_is_near_and_not_the_same(members):
     fbank = torch.from_numpy(windows(3))
     with torch.inference_mode():
-        half = MergedModel([m.build() for m in members], half=True)(fbank)
+        (half,) = MergedModel([m.build() for m in members], half=True)(fbank)
     difference = np.abs(half.numpy() - mean_of(members, windows(3)))
     assert half.dtype == torch.float32
     assert 0 < difference.max() <= 1e-2

@@ -6,7 +6,7 @@ from rigs.packs import hiss
 
 from ast_edge.bundle import load_bundle
 from ast_edge.fbank import FbankSpec
-from ast_export.merged import pytorch_probabilities
+from ast_export.merged import pytorch_scores
 from ast_export.parity import BATCH, MAP_LIMIT, Parity, agreement, compare
 from ast_export.recordings import Labelled, audio_windows
 
@@ -15,7 +15,7 @@ RUNS = [("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16")]
 
 
 def compared(folder, checkpoint, windows, labelled=None):
-    expected = pytorch_probabilities([checkpoint], windows)
+    expected = pytorch_scores([checkpoint], windows)
     return compare(load_bundle(folder), expected, windows, "fp32", labelled)
 
 
@@ -52,6 +52,27 @@ def test_labelled_recordings_show_what_becomes_of_the_map(written, checkpoint, a
     assert all(report.map is not None and abs(report.map_change) <= 1 for report in reports)
 
 
+def test_frame_scores_are_compared_in_every_engine(framed, written):
+    assert all(0 <= report.frame <= report.limit for report in framed[1])
+    assert all(report.frame is None for report in written[1])
+
+
+def test_a_frame_head_other_than_the_exported_does_not_hold(framed, audio):
+    other = random_checkpoint(frame_head=True)
+    other.weights["frame_head.1.bias"][0] += 0.5
+    reports = compared(framed[0], other, audio_windows(audio, SPEC, 64))
+    assert all(report.largest <= report.limit < report.frame for report in reports)
+    assert not any(report.holds for report in reports)
+
+
+def test_a_step_without_a_number_does_not_hold(framed, framed_checkpoint, audio):
+    windows = audio_windows(audio, SPEC, 64)
+    windows[-1] = np.nan
+    reports = compared(framed[0], framed_checkpoint, windows)
+    assert all(report.not_finite == 3 + 4 * 3 for report in reports)
+    assert not any(report.holds for report in reports)
+
+
 def parity(**changes):
     values = {"largest": 0.0, "mean": 0.0, "top1": 1.0, "top5": 1.0, "not_finite": 0, "limit": 1e-4}
     return Parity("onnxruntime", "fp32", **values | changes)
@@ -64,6 +85,9 @@ def parity(**changes):
         ({"largest": 2e-4}, False),
         ({"largest": float("nan")}, False),
         ({"not_finite": 1}, False),
+        ({"frame": 1e-4}, True),
+        ({"frame": 2e-4}, False),
+        ({"frame": float("nan")}, False),
         ({"map_change": -MAP_LIMIT}, True),
         ({"map_change": 2 * MAP_LIMIT}, False),
         ({"map_change": -2 * MAP_LIMIT}, False),

@@ -15,6 +15,13 @@ def test_an_engine_that_says_what_the_bundle_says_holds(written, audio, engine):
     assert (report.engine, report.holds) == (engine, True)
 
 
+def test_the_frame_scores_of_an_engine_are_verified_too(framed, audio):
+    windows = audio_windows(audio, FbankSpec(), 64)
+    report = verify(load_bundle(framed[0]), EngineConfig(name="openvino"), windows)
+    assert report.frame is not None
+    assert report.holds
+
+
 def test_onnx_runtime_is_not_compared_with_itself(written, audio):
     windows = audio_windows(audio, FbankSpec(), 64)
     report = verify(load_bundle(written[0]), EngineConfig(name="onnxruntime"), windows)

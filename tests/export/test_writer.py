@@ -58,6 +58,47 @@ def test_the_edge_runs_the_bundle(written, engine):
     assert ((scores.clip > 0) & (scores.clip < 1)).all()
 
 
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_the_edge_runs_a_bundle_with_frame_scores(framed, engine):
+    bundle = load_bundle(framed[0])
+    scores = open_engine(bundle, EngineConfig(name=engine)).run(np.zeros((2, 64, 128), np.float32))
+    assert (bundle.frame, bundle.clip_gate, scores.frame.shape) == ("head", False, (2, 4, 3))
+
+
+@pytest.fixture
+def warnings_of_export(caplog):
+    def texts():
+        return [r.getMessage() for r in caplog.records if r.name.startswith("ast_export")]
+
+    return texts
+
+
+def test_an_ensemble_with_other_steps_says_that_it_has_no_frame_scores(
+    checkpoint, framed_checkpoint, audio, tmp_path, warnings_of_export
+):
+    members = [framed_checkpoint, checkpoint]
+    write_bundle(members, tmp_path / "mixed", ExportOptions("mixed", audio=audio))
+    assert load_bundle(tmp_path / "mixed").frame == "none"
+    (warning,) = warnings_of_export()
+    assert warning.startswith("no frame scores: not all members have a frame head")
+
+
+def test_a_model_without_frame_scores_needs_no_warning(export, tmp_path, warnings_of_export):
+    export(tmp_path / "plain")
+    assert load_bundle(tmp_path / "plain").frame == "none"
+    assert warnings_of_export() == []
+
+
+def test_a_curve_is_marked_as_one(checkpoint, audio, tmp_path):
+    options = ExportOptions("curve", audio=audio, frame_curve=True)
+    write_bundle([checkpoint], tmp_path / "curve", options)
+    bundle = load_bundle(tmp_path / "curve")
+    assert (bundle.frame, bundle.clip_gate) == ("curve", True)
+    assert bundle.outputs["frame"] == (4, 3)
+    card = (tmp_path / "curve" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "untrained for that" in card
+
+
 def test_calibrated_thresholds_become_the_labels_settings(written):
     settings = load_bundle(written[0]).settings
     assert [settings[label].on for label in LABELS] == [0.61, 0.42, 0.95]

@@ -11,8 +11,11 @@ from ast_training.model import AudioSpectrogramTransformer
 LABELS = (Label(0, "Whistle", "/m/0k5j"), Label(1, "Hum", "/m/01swy6"), Label(2, "Hiss", ""))
 
 
-def random_checkpoint(**changes: object) -> Checkpoint:
-    """Two blocks of width 64 that hear three labels in windows of 64 frames; not trained."""
+def random_checkpoint(*, frame_head: bool = False, **changes: object) -> Checkpoint:
+    """Two blocks of width 64 that hear three labels in windows of 64 frames; not trained.
+
+    With a frame head it scores four steps.
+    """
     spec = ModelSpec(
         labels=len(LABELS),
         frames=64,
@@ -22,6 +25,7 @@ def random_checkpoint(**changes: object) -> Checkpoint:
         stride=(16, 16),
         mean=-7.0,
         std=5.0,
+        frame_head=frame_head,
     )
     torch.manual_seed(0)
     model = AudioSpectrogramTransformer(spec)
@@ -38,9 +42,9 @@ def random_checkpoint(**changes: object) -> Checkpoint:
             "licence": "CC0-1.0",
             "mix": {"examples_per_epoch": 640},
             "packs": {
-                "sounds": {"background": False, "labels": {"w": "Whistle", "h": "Hum", "x": None}},
-                "neither": {"background": False, "labels": {}},
-                "noise": {"background": True, "labels": {}},
+                "sounds": {"role": "events", "labels": {"w": "Whistle", "h": "Hum", "x": None}},
+                "neither": {"role": "events", "labels": {}},
+                "noise": {"role": "background", "labels": {}},
             },
         },
         "epoch": 3,

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 from numpy.typing import NDArray
-from rigs.model import FRAMES, LABELS, scores
+from rigs.model import FRAMES, LABELS, PATCH, scores, step_scores
 
 from ast_edge.errors import EngineError
 from ast_edge.trt.cuda import Device
@@ -129,23 +129,37 @@ class FakeContext:
     def _compute(self):
         self._engine.batches.append(self._shape[0])
         fbank = _at(self._addresses["fbank"], self._shape)
-        _at(self._addresses["clip"], (self._shape[0], len(LABELS)))[:] = scores(fbank)
+        for name, compute in {"clip": scores, "frame": step_scores}.items():
+            if name in self._addresses:
+                shape = (self._shape[0], *self._engine.shapes[name][1:])
+                _at(self._addresses[name], shape)[:] = compute(fbank)
 
 
 class FakeEngine:
     """An engine with a profile of 1 to `max_batch` windows."""
 
-    num_io_tensors = 2
     device_memory_size_v2 = 4096
 
-    def __init__(self, cuda: FakeCuda, max_batch: int = 4) -> None:
+    def __init__(self, cuda: FakeCuda, max_batch: int = 4, *, frame: bool = False) -> None:
         self.cuda = cuda
-        self.shapes = {"fbank": (-1, FRAMES, 128), "clip": (-1, len(LABELS))}
+        self.shapes: dict[str, tuple[int, ...]] = {
+            "fbank": (-1, FRAMES, 128),
+            "clip": (-1, len(LABELS)),
+        }
+        if frame:
+            self.shapes["frame"] = (-1, FRAMES // PATCH, len(LABELS))
         self.contexts = 0
         self.batches: list[int] = []
         self.graph_strategies: list[str] = []
         self.broken = False
         self._max_batch = max_batch
+
+    @property
+    def num_io_tensors(self):
+        return len(self.shapes)
+
+    def get_tensor_name(self, index):
+        return list(self.shapes)[index]
 
     def get_tensor_shape(self, name):
         return self.shapes[name]

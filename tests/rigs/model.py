@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ FRAMES = 98
 BANDS = {"Hum": (9, 14, 200.0), "Hiss": (113, 118, 6000.0)}
 """Label: its first mel bin, its last, and the frequency of a tone between them in hertz."""
 LABELS = tuple(BANDS)
+PATCH = 8
+"""Frames in a step of the model with frame scores, 80 ms; its last 2 frames are in none."""
 
 
 def tone(label: str, seconds: float, rate: int = RATE) -> NDArray[np.float32]:
@@ -41,11 +43,18 @@ def scores(fbank: NDArray[np.float32]) -> NDArray[np.float64]:
     return 1 / (1 + np.exp(-(bands.T + 4.0)))
 
 
-def write_bundle(folder: Path, **graph: Any) -> Path:
-    """Write the bundle with `make_graph(**graph)` and return its folder."""
+def step_scores(fbank: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Compute in NumPy the frame scores (batch, steps, labels): the mean of a band in each step."""
+    steps = fbank[:, : FRAMES // PATCH * PATCH].reshape(len(fbank), -1, PATCH, fbank.shape[2])
+    bands = np.stack([steps[..., low:high].mean(axis=(2, 3)) for low, high, _ in _bands()], axis=2)
+    return 1 / (1 + np.exp(-(bands + 4.0)))
+
+
+def write_bundle(folder: Path, *, frame: bool = False, **graph: Any) -> Path:
+    """Write the bundle, with frame scores or without, and return its folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(make_graph(**graph), folder / "model.onnx")
-    write_tree(folder, make_tree(folder))
+    onnx.save(make_graph(frame=frame, **graph), folder / "model.onnx")
+    write_tree(folder, make_tree(folder, frame=frame))
     return folder
 
 
@@ -54,10 +63,15 @@ def write_tree(folder: Path, tree: Any) -> None:
     (folder / "bundle.json").write_text(json.dumps(tree), encoding="utf-8")
 
 
-def make_tree(folder: Path) -> dict[str, Any]:
+def make_tree(folder: Path, *, frame: bool = False) -> dict[str, Any]:
     """Return what bundle.json says about the folder's graph."""
     settings = asdict(TrackerSettings(hold=0.5))
-    model = ModelSpec(labels=2, frames=FRAMES, width=6, depth=1, heads=1)
+    patch = (16, PATCH) if frame else (16, 16)
+    model = ModelSpec(
+        labels=2, frames=FRAMES, width=6, depth=1, heads=1, patch=patch, frame_head=frame
+    )
+    if frame:
+        model = replace(model, stride=patch)
     graph = (folder / "model.onnx").read_bytes()
     return {
         "format": FORMAT,
@@ -65,6 +79,8 @@ def make_tree(folder: Path) -> dict[str, Any]:
         "fbank": {"kind": FRONT_END} | asdict(FbankSpec()),
         "members": [asdict(model)],
         "precision": "fp32",
+        "frame": "head" if frame else "none",
+        "clip_gate": False,
         "labels": [{"name": name, "mid": "", "settings": settings} for name in LABELS],
         "metrics": {"macro_ap": 1.0},
         "licence": "CC0",
@@ -79,8 +95,13 @@ def make_graph(
     labels: int = 2,
     mel_bins: int = 128,
     squash: str = "Sigmoid",
+    frame: bool = False,
+    steps: str = "frame",
 ) -> onnx.ModelProto:
-    """Build the graph: mean of a band, its maximum over time, and the sigmoid of that plus 4."""
+    """Build the graph: mean of a band, its maximum over time, and the sigmoid of that plus 4.
+
+    With `frame` a second output, named `steps`, has the mean over each step instead.
+    """
     weights = np.zeros((mel_bins, labels), np.float32)
     for column, (low, high, _) in zip(range(labels), _bands(), strict=False):
         weights[low:high, column] = 1 / (high - low)
@@ -95,11 +116,29 @@ def make_graph(
         helper.make_node("Add", ["loudest", "bias"], ["logits"]),
         helper.make_node(squash, ["logits"], [output]),
     ]
+    outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", labels])]
+    if frame:
+        count = FRAMES // PATCH
+        constants |= {
+            "first": np.array([0], np.int64),
+            "last": np.array([count * PATCH], np.int64),
+            "cut": np.array([0, count, PATCH, labels], np.int64),
+            "within": np.array([2], np.int64),
+        }
+        nodes += [
+            helper.make_node("Slice", ["bands", "first", "last", "time"], ["whole"]),
+            helper.make_node("Reshape", ["whole", "cut"], ["patches"]),
+            helper.make_node("ReduceMean", ["patches", "within"], ["means"], keepdims=0),
+            helper.make_node("Add", ["means", "bias"], ["step logits"]),
+            helper.make_node(squash, ["step logits"], [steps]),
+        ]
+        shape = ["batch", count, labels]
+        outputs.append(helper.make_tensor_value_info(steps, TensorProto.FLOAT, shape))
     graph = helper.make_graph(
         nodes,
         "bands",
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", FRAMES, mel_bins])],
-        [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", labels])],
+        outputs,
         [numpy_helper.from_array(value, key) for key, value in constants.items()],
     )
     opsets = [helper.make_opsetid("", 18)]

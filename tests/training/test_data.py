@@ -77,8 +77,8 @@ def test_labels_of_another_set_are_refused(folder, labels, words):
 
 
 def test_packs_hold_out_what_they_say(tmp_path):
-    mixer, evaluation = open_data(make_recipe(two_sounds(tmp_path / "sounds")))
-    trained = {recording.path.name for recording in mixer.events.recordings}
+    examples, evaluation = open_data(make_recipe(two_sounds(tmp_path / "sounds")))
+    trained = {recording.path.name for recording in examples.composer.events.recordings}
     assert len(trained) == 15
     assert len(evaluation) == 5
     assert not trained & {name.split("/")[1] for name in evaluation.names}

@@ -57,7 +57,8 @@ def test_scores_do_not_depend_on_the_batch_or_on_who_prepares_it(clips, recipe, 
 
 def test_a_short_clip_is_padded_with_zero_as_in_training(tmp_path):
     clips = ClipSet.open(tones(tmp_path, train=1, held_out=0, seconds=0.1))
-    features, _ = ClipEvaluation(clips, np.arange(1), clip_recipe(clips.folder)).example(0, 0)
+    evaluation = ClipEvaluation(clips, np.arange(1), clip_recipe(clips.folder))
+    features = evaluation.example(0, 0).features
     assert features.shape == (FRAMES, 128)
     assert features[:8].all()
     assert not features[8:].any()

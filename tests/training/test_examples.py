@@ -35,7 +35,7 @@ def epoch_of(examples, epoch, workers, size=4):
     positions = [
         range(start, min(start + size, len(examples))) for start in range(0, len(examples), size)
     ]
-    features, targets = zip(*batches(examples, epoch, positions, workers), strict=True)
+    features, targets, _ = zip(*batches(examples, epoch, positions, workers), strict=True)
     return torch.cat(features), torch.cat(targets)
 
 
@@ -63,7 +63,7 @@ class Sounds:
 def test_without_augmentation_an_example_is_the_head_of_its_clip(clips):
     examples = clip_examples(clips)
     index = int(examples.order(0)[3])
-    features, target = examples.example(0, 3)
+    features, target, _ = examples.example(0, 3)
     np.testing.assert_array_equal(features, clips.fbank(index, SPEC)[:FRAMES])
     np.testing.assert_array_equal(target, clips.target(index))
     assert (features.dtype, target.dtype) == (np.float32, np.float32)
@@ -76,14 +76,14 @@ def test_clips_of_any_length_fill_the_window(folder, seconds, mixup):
     recipe = clip_recipe(folder, augment=ALL | {"mixup": mixup})
     examples = ClipExamples(sounds, np.arange(2), recipe)
     for position in range(2):
-        features, _ = examples.example(0, position)
+        features = examples.example(0, position).features
         assert features.shape == (FRAMES, 128)
         assert np.isfinite(features).all()
 
 
 def test_a_clip_shorter_than_the_window_is_padded_with_zero(folder):
     examples = ClipExamples(Sounds([1600]), np.arange(1), clip_recipe(folder))
-    features, _ = examples.example(0, 0)
+    features = examples.example(0, 0).features
     assert features[:8].all()
     assert not features[8:].any()
 
@@ -105,7 +105,7 @@ def test_a_mixture_is_of_two_clips_and_its_labels_have_their_shares(folder):
     seen = 0
     for epoch in range(20):
         index = int(examples.order(epoch)[0])
-        features, target = examples.example(epoch, 0)
+        features, target, _ = examples.example(epoch, 0)
         assert target.sum() == pytest.approx(1)
         share = float(target[index])
         if share < 1:  # else its partner was the clip itself

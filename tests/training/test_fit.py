@@ -128,7 +128,7 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_steps_of_the_mean_over_their_
     recipe = clip_recipe(folder, loss=loss, optimizer={"lr": 1e-12, "epochs": 1})
     run = train(recipe, tmp_path)
     model, (examples, _) = load_checkpoint(run.last).build(), open_data(recipe)
-    clips = [map(torch.from_numpy, examples.example(0, position)) for position in range(9)]
+    clips = [map(torch.from_numpy, examples.example(0, position)[:2]) for position in range(9)]
     golden = torch.nn.BCEWithLogitsLoss() if loss == "bce" else torch.nn.CrossEntropyLoss()
     with torch.no_grad():
         each = [golden(model(fbank[None]), target[None]).item() for fbank, target in clips]

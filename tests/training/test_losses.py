@@ -1,7 +1,8 @@
+import pytest
 import torch
 import torch.nn.functional as F
 
-from ast_training.losses import losses
+from ast_training.losses import frame_losses, losses
 
 
 def test_bce_is_that_of_torch():
@@ -22,3 +23,15 @@ def test_cross_entropy_of_a_mixture_is_the_mixture_of_those_of_its_labels():
     first, second = (F.cross_entropy(logits, torch.tensor([label])) for label in (0, 2))
     found = losses(logits, torch.tensor([[0.3, 0.0, 0.7]]), "ce")
     torch.testing.assert_close(found, (0.3 * first + 0.7 * second)[None])
+
+
+def test_the_loss_of_steps_is_the_mean_over_steps_and_labels():
+    logits, targets = torch.randn(3, 5, 2), torch.randint(0, 2, (3, 5, 2)).float()
+    golden = [
+        torch.nn.BCEWithLogitsLoss()(x, y).item() for x, y in zip(logits, targets, strict=True)
+    ]
+    assert frame_losses(logits, targets).tolist() == pytest.approx(golden, abs=1e-6)
+
+
+def test_without_steps_there_is_no_loss():
+    assert frame_losses(torch.zeros(3, 0, 2), torch.zeros(3, 0, 2)).tolist() == [0, 0, 0]

@@ -345,3 +345,42 @@ def test_stochastic_depth_grows_from_zero_at_the_first_block():
     model = AudioSpectrogramTransformer(small(depth=5).spec, TrainingOptions(drop_path=0.4))
     rates = [block.drop_path for block in model.v.blocks]
     assert rates == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4])
+
+
+# The frame head
+
+
+def test_the_clip_scores_are_the_same_with_and_without_the_steps():
+    model = small(frame_head=True)
+    fbank = sound(model.spec)
+    torch.testing.assert_close(model.forward_both(fbank)[0], model(fbank))
+
+
+def test_every_step_has_a_score():
+    model = small(frame_head=True, stride=(16, 8))
+    assert model.forward_both(sound(model.spec))[1].shape == (2, model.spec.steps, 5)
+
+
+def test_a_step_is_the_mean_of_its_column_of_patches():
+    model = small(frame_head=True)
+    fbank = sound(model.spec)
+    tokens = model.v(fbank, None)[:, 2:]  # mean 0, std 0.5: normalisation changes nothing
+    rows, columns = model.spec.grid
+    for column in range(columns):
+        patches = torch.stack([tokens[:, row * columns + column] for row in range(rows)])
+        expected = model.frame_head(patches.mean(dim=0))
+        torch.testing.assert_close(model.forward_both(fbank)[1][:, column], expected)
+
+
+def test_a_model_without_a_frame_head_has_no_steps():
+    model = small()
+    clip, frame = model.forward_both(sound(model.spec))
+    torch.testing.assert_close(clip, model(sound(model.spec)))
+    assert frame.shape == (2, 0, 5)
+
+
+def test_patchout_in_time_is_refused_with_a_frame_head():
+    with pytest.raises(ValueError, match="a frame head needs 0"):
+        AudioSpectrogramTransformer(
+            ModelSpec(labels=2, frames=64, frame_head=True), TrainingOptions(patchout=(0, 1))
+        )

@@ -52,7 +52,8 @@ def test_refuses_a_pack_that_maps_to_no_label_of_the_recipe(tmp_path, packs):
     [
         ({"optimizer": {"learning_rate": 1}}, "optimizer.learning_rate: unknown key"),
         ({"optimizer": {"batch": 0}}, "optimizer.batch"),
-        ({"mix": {"second": 1.5}}, "mix.second"),
+        ({"soundscapes": {"background": 1.5}}, "soundscapes.background"),
+        ({"model": {"frame_head": True}, "loss": "ce"}, "frame head needs sigmoid"),
         ({"loss": "mse"}, "loss"),
         ({"average": [1, 3]}, "average: expected first and last of 2 epochs, got 1 and 3"),
         ({"average": [2, 1]}, "average: expected first and last of 2 epochs, got 2 and 1"),
@@ -312,10 +313,6 @@ def test_shipped_recipe_is_valid(home, tmp_path):
     path = tmp_path / "home.yaml"
     path.write_text(yaml.safe_dump(home, sort_keys=False), encoding="utf-8")
     assert load_recipe(path).name == "home"
-
-
-def test_shipped_recipe_has_at_most_thirty_labels(home):
-    assert 25 <= len(home["labels"]) <= 30
 
 
 def test_shipped_recipe_maps_some_recordings_to_every_label(home):

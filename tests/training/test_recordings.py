@@ -1,4 +1,5 @@
 import logging
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def names(recordings):
 
 
 def validating(recordings):
-    return {recording.path.name for recording in recordings if recording.validation}
+    return {recording.path.name for recording in recordings if recording.split == "validation"}
 
 
 # Labels
@@ -89,7 +90,9 @@ def test_a_share_of_the_sources_of_every_label_validates(pack):
     add_takes(pack, sources=8)
     for source in range(4):
         pack.add(f"w{source}.wav", "whistle", source=f"w{source}")
-    held_out = [r for r in read(pack, group="source", validation_share=0.25) if r.validation]
+    held_out = [
+        r for r in read(pack, group="source", validation_share=0.25) if r.split == "validation"
+    ]
     assert len({r.group for r in held_out if r.targets == (1,)}) == 2
     assert len({r.group for r in held_out if r.targets == (0,)}) == 1
 
@@ -97,9 +100,9 @@ def test_a_share_of_the_sources_of_every_label_validates(pack):
 def test_a_source_is_never_split(pack):
     add_takes(pack)
     recordings = read(pack, group="source", validation_share=0.25)
-    train = {r.group for r in recordings if not r.validation}
+    train = {r.group for r in recordings if r.split == "train"}
     assert len(train) == 6
-    assert not train & {r.group for r in recordings if r.validation}
+    assert not train & {r.group for r in recordings if r.split == "validation"}
 
 
 def test_a_pattern_finds_the_source_in_a_column(pack):
@@ -140,7 +143,7 @@ def test_a_source_that_validates_in_one_pack_trains_in_none(tmp_path):
     )
     recordings = read_recordings(recipe)
     assert validating(recordings) == {"a.wav"}
-    assert names(r for r in recordings if not r.validation) == ["b.wav", "d.wav"]
+    assert names(r for r in recordings if r.split == "train") == ["b.wav", "d.wav"]
 
 
 def test_packs_without_a_common_prefix_do_not_share_sources(tmp_path):
@@ -153,7 +156,7 @@ def test_packs_without_a_common_prefix_do_not_share_sources(tmp_path):
             "second": second.config(group="id"),
         }
     )
-    assert names(r for r in read_recordings(recipe) if not r.validation) == ["c.wav"]
+    assert names(r for r in read_recordings(recipe) if r.split == "train") == ["c.wav"]
 
 
 def test_the_split_does_not_depend_on_the_order_of_the_rows(pack):
@@ -226,5 +229,26 @@ def test_16_bit_recordings_are_kept_as_they_are(pack):
 def test_samples_beyond_full_scale_are_clipped(tmp_path):
     path = tmp_path / "loud.wav"
     soundfile.write(path, np.array([2.0, -2.0, 0.5]), 16000, subtype="FLOAT")
-    cache = AudioCache([Recording(path, "one", (), "g", False, False)], 16000)
+    cache = AudioCache([Recording(path, "one", (), "g", "train", "events", 0.3)], 16000)
     np.testing.assert_allclose(cache.samples(0), [1.0, -1.0, 0.5], atol=1e-4)
+
+
+def test_a_share_is_for_testing_and_another_for_validation(pack):
+    for source in range(16):
+        pack.add(f"{source}.wav", "hum", source=f"s{source}")
+    recordings = read(pack, group="source", validation_share=0.25, test_share=0.125)
+    splits = Counter(recording.split for recording in recordings)
+    assert splits == {"train": 10, "validation": 4, "test": 2}
+
+
+def test_what_one_pack_tests_on_no_other_uses(tmp_path):
+    first, second = Pack(tmp_path / "first"), Pack(tmp_path / "second")
+    for pack in (first, second):
+        pack.add("a.wav", "hum", id="1")
+    common = {"group": "id", "group_prefix": "site", "labels": {"hum": "Hum"}}
+    packs = {
+        "first": first.config(**common, validation_share=1.0),
+        "second": second.config(**common, test_share=1.0),
+    }
+    (recording,) = read_recordings(make_recipe(packs))
+    assert (recording.pack, recording.split) == ("second", "test")

@@ -4,13 +4,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.errors import ConfigError
+from ast_training.datasets.clip_list import Split
 from ast_training.datasets.clips import ClipSet
 from ast_training.datasets.moments import statistics
 from ast_training.evaluation import ClipEvaluation, EvaluationSet
 from ast_training.examples import ClipExamples, Examples
-from ast_training.mixing import Mixer
 from ast_training.recipe import DataConfig, Recipe
 from ast_training.recordings import AudioCache, read_recordings
+from ast_training.soundscapes.composer import Composer
+from ast_training.soundscapes.examples import SoundscapeExamples
 from ast_training.validation import ValidationSet
 
 
@@ -89,20 +91,28 @@ def _select(clips: ClipSet, data: DataConfig) -> tuple[NDArray[np.int64], NDArra
 
 
 def _open_packs(recipe: Recipe) -> tuple[Examples, EvaluationSet]:
-    recordings, rate = read_recordings(recipe), recipe.fbank_spec.sample_rate
-    train = [r for r in recordings if not r.validation]
-    mixer = Mixer(
-        AudioCache([r for r in train if not r.background], rate),
-        AudioCache([r for r in train if r.background], rate),
-        labels=len(recipe.labels),
-        frames=recipe.model.frames,
-        spec=recipe.fbank_spec,
-        mix=recipe.mix,
-        seed=recipe.seed,
+    examples = SoundscapeExamples(
+        open_composer(recipe, "train"), recipe.model_spec, recipe.fbank_spec, recipe.seed
     )
-    return mixer, _open_packs_to_evaluate(recipe)
+    return examples, _open_packs_to_evaluate(recipe)
+
+
+def open_composer(recipe: Recipe, split: Split) -> Composer:
+    """Open the recordings of a split to compose soundscapes of.
+
+    Raises:
+        ConfigError: if there are none with a label.
+    """
+    rows = [r for r in read_recordings(recipe) if r.split == split]
+    events, backgrounds, rooms = (
+        AudioCache([r for r in rows if r.role == role], recipe.fbank_spec.sample_rate)
+        for role in ("events", "background", "room")
+    )
+    return Composer(events, backgrounds, rooms, recipe.soundscapes)
 
 
 def _open_packs_to_evaluate(recipe: Recipe) -> ValidationSet:
-    held_out = [r for r in read_recordings(recipe) if r.validation and not r.background]
+    held_out = [
+        r for r in read_recordings(recipe) if r.split == "validation" and r.role == "events"
+    ]
     return ValidationSet(AudioCache(held_out, recipe.fbank_spec.sample_rate), recipe)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ast_training.augmentation import fit_length
 from ast_training.datasets.clips import ClipSet
-from ast_training.examples import Example, batches
+from ast_training.examples import Example, batches, weakly_labelled
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.predictions import Predictions
 from ast_training.processes import Processes
@@ -45,7 +45,7 @@ class ClipEvaluation:
     def example(self, epoch: int, position: int) -> Example:
         """Return the features (frames, mels) and targets (labels,) of a clip; the epoch is void."""
         features = fit_length(self.fbank(position), self.recipe.model.frames)
-        return features, self.clips.target(int(self.indices[position]))
+        return weakly_labelled(features, self.clips.target(int(self.indices[position])))
 
     def fbank(self, index: int) -> NDArray[np.float32]:
         """Return the whole fbank of a clip (frames, mels)."""
@@ -60,9 +60,9 @@ class ClipEvaluation:
         positions = [mine[start : start + size] for start in range(0, len(mine), size)]
         logits: list[NDArray[np.float32]] = []
         targets: list[NDArray[np.float32]] = []
-        for features, truth in batches(self, 0, positions, self.recipe.loop.workers):
-            logits.extend(infer(model, features))
-            targets.extend(truth.numpy())
+        for batch in batches(self, 0, positions, self.recipe.loop.workers):
+            logits.extend(infer(model, batch.features))
+            targets.extend(batch.clip.numpy())
         return Predictions(
             labels=tuple(self.recipe.labels),
             clips=tuple(self.clips[i].name for i in self.indices.tolist()),

@@ -4,7 +4,7 @@ So an epoch is the same however many processes prepare it, and after a restart i
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -19,8 +19,24 @@ from ast_training.augmentation import MIXUP_ALPHA, add_noise, fit_length, mask, 
 from ast_training.datasets.clips import ClipSet
 from ast_training.recipe import Recipe
 
-Example = tuple[NDArray[np.float32], NDArray[np.float32]]
-"""Fbank (frames, mel_bins) and targets (labels,)."""
+
+class Example(NamedTuple):
+    """A window of sound and what is to be heard in it."""
+
+    features: NDArray[np.float32]
+    """Fbank (frames, mel_bins)."""
+    clip: NDArray[np.float32]
+    """Targets of the window (labels,)."""
+    frame: NDArray[np.float32]
+    """Targets of every step (steps, labels); without a frame head there are none."""
+
+
+class Batch(NamedTuple):
+    """Examples stacked: (n, frames, mels), (n, labels) and (n, steps, labels)."""
+
+    features: Tensor
+    clip: Tensor
+    frame: Tensor
 
 
 class Examples(Protocol):
@@ -71,7 +87,7 @@ class ClipExamples:
             features = add_noise(features, recipe.model.std, rng)
         if augment.roll:
             features = roll(features, augment.roll, rng)
-        return features, target.astype(np.float32)
+        return weakly_labelled(features, target.astype(np.float32))
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """Return the indices of the epoch's clips (examples,), in their order."""
@@ -103,25 +119,29 @@ def balanced_weights(clips: ClipSet, indices: NDArray[np.int64]) -> NDArray[np.f
     return np.asarray(weights / weights.sum())
 
 
-class _Epoch(Dataset[tuple[Tensor, Tensor] | AstError]):
+def weakly_labelled(features: NDArray[np.float32], clip: NDArray[np.float32]) -> Example:
+    """Make an example that tells what is heard, but not when."""
+    return Example(features, clip, np.zeros((0, len(clip)), np.float32))
+
+
+class _Epoch(Dataset[Batch | AstError]):
     """The examples of one epoch; its items are whole batches, or why there is none."""
 
     def __init__(self, examples: Examples, epoch: int) -> None:
         self.examples, self.epoch = examples, epoch
 
-    def __getitem__(self, positions: Sequence[int]) -> tuple[Tensor, Tensor] | AstError:
+    def __getitem__(self, positions: Sequence[int]) -> Batch | AstError:
         try:
-            pairs = [self.examples.example(self.epoch, position) for position in positions]
+            drawn = [self.examples.example(self.epoch, position) for position in positions]
         except AstError as exc:  # raised in a worker, it would arrive with a traceback in its text
             return exc
-        features, targets = zip(*pairs, strict=True)
-        return torch.from_numpy(np.stack(features)), torch.from_numpy(np.stack(targets))
+        return Batch(*(torch.from_numpy(np.stack(part)) for part in zip(*drawn, strict=True)))
 
 
 def batches(
     examples: Examples, epoch: int, positions: Sequence[Sequence[int]], workers: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield a batch (n, frames, mels) and (n, labels) for each list of positions, in order.
+) -> Iterator[Batch]:
+    """Yield a batch for each list of positions, in order.
 
     Raises:
         AudioError: if a clip cannot be read.

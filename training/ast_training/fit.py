@@ -15,8 +15,8 @@ from torch.nn.parallel import DistributedDataParallel
 from ast_edge.errors import ConfigError
 from ast_training.data import open_data
 from ast_training.errors import TrainingError
-from ast_training.examples import Examples, batches
-from ast_training.losses import losses
+from ast_training.examples import Batch, Examples, batches
+from ast_training.losses import frame_losses, losses
 from ast_training.metrics import Metrics, measure
 from ast_training.optimization import set_lr
 from ast_training.processes import Processes, join_processes
@@ -160,11 +160,11 @@ def train_epoch(
     # A last batch smaller than the number of processes leaves some with one example that is void.
     mine = [positions[processes.rank :: processes.world] or positions[:1] for positions in whole]
     loader = batches(examples, state.epoch, mine, recipe.loop.workers)
-    for positions, (features, targets) in zip(whole, loader, strict=True):
+    for positions, batch in zip(whole, loader, strict=True):
         share = processes.world / len(positions) if processes.rank < len(positions) else 0.0
         lr = settings.lr_at(state.step, steps)
         set_lr(state.optimizer, lr)
-        state.total += train_step(state, features, targets, share, recipe)
+        state.total += train_step(state, batch, share, recipe)
         if state.step % LOG_EVERY == 0:
             total = check_finite(state, processes)
             done = state.step - state.epoch * steps
@@ -176,29 +176,27 @@ def train_epoch(
     return loss
 
 
-def train_step(
-    state: TrainingState, features: Tensor, targets: Tensor, share: float, recipe: Recipe
-) -> Tensor:
+def train_step(state: TrainingState, batch: Batch, share: float, recipe: Recipe) -> Tensor:
     """Take one optimizer step and return this process's part of the loss.
 
     Args:
         state: is advanced.
-        features: (n, frames, mels), this process's examples.
-        targets: (n, labels).
+        batch: this process's examples.
         share: weight of each example in the mean over the processes' losses.
         recipe: says the rest.
     """
     state.seed_step(recipe.seed)
     device, settings = state.total.device, recipe.optimizer
     count = recipe.loop.accumulate
-    parts = list(zip(features.chunk(count), targets.chunk(count), strict=True))
+    parts = list(zip(*(part.chunk(count) for part in batch), strict=True))
     total = torch.zeros((), device=device)
-    for number, (x, y) in enumerate(parts, start=1):
+    for number, (x, *truths) in enumerate(parts, start=1):
         with contextlib.nullcontext() if number == len(parts) else _local_gradients(state):
             with torch.autocast(device.type, state.dtype, enabled=state.dtype != torch.float32):
-                logits = state.network(x.to(device, non_blocking=True))
-            truth = y.to(device, non_blocking=True)
-            loss = share * losses(logits.float(), truth, recipe.loss).sum()
+                clip, frame = state.network(x.to(device, non_blocking=True))
+            true_clip, true_frame = (truth.to(device, non_blocking=True) for truth in truths)
+            each = losses(clip.float(), true_clip, recipe.loss)
+            loss = share * (each + frame_losses(frame.float(), true_frame)).sum()
             state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         total += loss.detach()
     state.scaler.unscale_(state.optimizer)

@@ -138,8 +138,11 @@ class VisionTransformer(nn.Module):
         self.blocks = nn.ModuleList(Block(spec.width, spec.heads, rate) for rate in rates)
         self.norm = nn.LayerNorm(spec.width, eps=1e-6)
 
-    def forward(self, fbank: Tensor) -> Tensor:
-        """Map normalised (batch, frames, mels) to the two special tokens (batch, 2, width)."""
+    def forward(self, fbank: Tensor, first: int | None = 2) -> Tensor:
+        """Map normalised (batch, frames, mels) to (batch, tokens, width), the `first` or all.
+
+        The two special tokens come first. What is not asked for costs nothing in the last block.
+        """
         patches = self.patch_embed(fbank) + self.pos_embed[:, 2:]
         if self.training and any(self.options.patchout):
             patches = self._patchout(patches)
@@ -150,8 +153,7 @@ class VisionTransformer(nn.Module):
                 x = checkpoint(block, x, use_reentrant=False)
             else:
                 x = block(x)
-        # Nothing reads the patches behind the last block, so it computes the special tokens only.
-        out: Tensor = self.norm(self.blocks[-1](x, 2))
+        out: Tensor = self.norm(self.blocks[-1](x, first))
         return out
 
     def _patchout(self, patches: Tensor) -> Tensor:
@@ -181,6 +183,8 @@ class AudioSpectrogramTransformer(nn.Module):
         training = training or TrainingOptions()
         if any(out >= size for out, size in zip(training.patchout, spec.grid, strict=True)):
             raise ValueError(f"patchout {training.patchout} leaves nothing of a {spec.grid} grid")
+        if spec.frame_head and training.patchout[1]:
+            raise ValueError("patchout in time leaves steps without a score: a frame head needs 0")
         self.spec = spec
         self.v = VisionTransformer(spec, training)
         self.v.apply(_init_linear)
@@ -188,12 +192,36 @@ class AudioSpectrogramTransformer(nn.Module):
             nn.init.trunc_normal_(parameter, std=0.02)
         # As in the official code the head keeps PyTorch's default initialisation, and eps.
         self.mlp_head = nn.Sequential(nn.LayerNorm(spec.width), nn.Linear(spec.width, spec.labels))
+        if spec.frame_head:  # not in AST as published
+            self.frame_head = nn.Sequential(
+                nn.LayerNorm(spec.width), nn.Linear(spec.width, spec.labels)
+            )
 
     def forward(self, fbank: Tensor) -> Tensor:
         """Map log-mel filterbanks (batch, frames, mels) to logits (batch, labels)."""
+        return self._clip_logits(self._encode(fbank, 2))
+
+    def forward_both(self, fbank: Tensor) -> tuple[Tensor, Tensor]:
+        """Map fbanks (batch, frames, mels) to logits (batch, labels) and (batch, steps, labels).
+
+        Without a frame head there are no steps.
+        """
+        if not self.spec.frame_head:
+            clip = self(fbank)
+            return clip, clip.new_empty(len(clip), 0, self.spec.labels)
+        tokens = self._encode(fbank, None)
+        columns = tokens[:, 2:].reshape(tokens.shape[0], -1, self.spec.steps, self.spec.width)
+        # A step's token is the mean of its column of patches, over frequency.
+        frame: Tensor = self.frame_head(columns.mean(dim=1))
+        return self._clip_logits(tokens[:, :2]), frame
+
+    def _encode(self, fbank: Tensor, first: int | None) -> Tensor:
         normalised = (fbank - self.spec.mean) / (2 * self.spec.std)
         # An exported encoder may compute in float16.
-        special = self.v(normalised.to(self.v.pos_embed.dtype)).float()
+        out: Tensor = self.v(normalised.to(self.v.pos_embed.dtype), first).float()
+        return out
+
+    def _clip_logits(self, special: Tensor) -> Tensor:
         # The two special tokens are averaged after the final norm (the paper averages before).
         logits: Tensor = self.mlp_head(special.mean(dim=1))
         return logits

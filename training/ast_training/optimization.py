@@ -95,7 +95,7 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
 
 def _depth_below_head(name: str, depth: int) -> int:
     """Count the layers between a parameter and the head: 0 head, 1 last block, … , embeddings."""
-    if name.startswith("mlp_head"):
+    if name.startswith(("mlp_head", "frame_head")):
         return 0
     if name.startswith("v.norm"):
         return 1  # moves with the last block

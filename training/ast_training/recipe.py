@@ -14,7 +14,8 @@ from ast_training.datasets.clip_list import Split
 from ast_training.labels import label_table
 from ast_training.model import TrainingOptions
 from ast_training.optimization import OptimizerConfig
-from ast_training.packs import Fraction, MixConfig, PackConfig
+from ast_training.packs import Fraction, PackConfig
+from ast_training.soundscapes.config import SoundscapeConfig
 
 
 class FrontendConfig(Section):
@@ -40,6 +41,8 @@ class ModelConfig(Section):
     """Stochastic depth of the last block."""
     patchout: tuple[int, int] = (0, 0)
     """Rows (frequency) and columns (time) of patches that each step leaves out (PaSST)."""
+    frame_head: bool = False
+    """Score every step of the window too; it is trained together with the clip's scores."""
 
 
 class InitConfig(Section):
@@ -104,8 +107,8 @@ class LoopConfig(Section):
 class Recipe(Section):
     """Everything that defines a training run but the place of its files.
 
-    Its examples are either composed of recordings (`packs`, `mix`) or clips as they are, augmented
-    as in the paper (`data`, `augment`).
+    Its examples are either composed of recordings (`packs`, `soundscapes`) or clips as they are,
+    augmented as in the paper (`data`, `augment`).
     """
 
     name: str
@@ -117,7 +120,7 @@ class Recipe(Section):
     model: ModelConfig
     init: InitConfig | None = None
     packs: dict[str, PackConfig] = Field(default_factory=dict)
-    mix: MixConfig = MixConfig()
+    soundscapes: SoundscapeConfig = SoundscapeConfig()
     data: DataConfig | None = None
     augment: AugmentConfig = AugmentConfig()
     sampler: Literal["shuffle", "balanced"] = "shuffle"
@@ -152,6 +155,8 @@ class Recipe(Section):
     def _has_one_kind_of_examples(self) -> "Recipe":
         if bool(self.packs) == (self.data is not None):
             raise ValueError("expected either packs or data to train on, not both and not neither")
+        if self.model.frame_head and not self.packs:
+            raise ValueError("model.frame_head: learns from soundscapes: give packs, not data")
         return self
 
     @model_validator(mode="after")
@@ -198,6 +203,7 @@ class Recipe(Section):
             mean=self.model.mean,
             std=self.model.std,
             activation="sigmoid" if self.loss == "bce" else "softmax",
+            frame_head=self.model.frame_head,
         )
 
     @property

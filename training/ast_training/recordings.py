@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.errors import AudioError, ConfigError
+from ast_training.datasets.clip_list import SPLITS, Split
 from ast_training.datasets.decoding import AudioBytes, decode, resample
-from ast_training.packs import PackConfig
+from ast_training.packs import PackConfig, Role
 from ast_training.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -26,23 +27,30 @@ class Recording:
     path: Path
     pack: str
     targets: tuple[int, ...]
-    """Columns of the labels that sound in it; empty for a negative and for background."""
+    """Columns of the labels that sound in it; empty for what has none of them."""
     group: str
     """Recordings of one group come from one source and are never split."""
-    validation: bool
-    background: bool
+    split: Split
+    role: Role
+    pause: float
+    """Seconds of silence that belong to a sound."""
 
 
 def read_recordings(recipe: Recipe) -> list[Recording]:
-    """List the recordings of all packs; none of a source that validates is left for training.
+    """List the recordings of all packs; no source is in two splits.
+
+    What packs disagree about is for testing if one says so, else for validation; the others leave
+    it out.
 
     Raises:
         ConfigError: if a table lacks a column that the recipe names.
     """
     columns = {name: i for i, name in enumerate(recipe.labels)}
     rows = [r for name, pack in recipe.packs.items() for r in _read_pack(name, pack, columns)]
-    held_out = {r.group for r in rows if r.validation}
-    return [r for r in rows if r.validation or r.group not in held_out]
+    split_of: dict[str, Split] = {}
+    for row in sorted(rows, key=lambda row: SPLITS.index(row.split)):
+        split_of[row.group] = row.split
+    return [row for row in rows if row.split == split_of[row.group]]
 
 
 def _read_pack(name: str, pack: PackConfig, columns: dict[str, int]) -> Iterator[Recording]:
@@ -53,7 +61,7 @@ def _read_pack(name: str, pack: PackConfig, columns: dict[str, int]) -> Iterator
         if missing:
             raise ConfigError(f"{pack.table}: has no column {min(missing)!r} (packs.{name})")
         rows = [r for r in table if not any(text in r[c] for c, text in pack.skip.items())]
-    held_out = _held_out(name, pack, rows)
+    splits = _splits(name, pack, rows)
     for row in rows:
         target = pack.labels.get(row[pack.label], pack.labels.get("*", ""))
         if target is not None:
@@ -63,8 +71,9 @@ def _read_pack(name: str, pack: PackConfig, columns: dict[str, int]) -> Iterator
                 pack=name,
                 targets=(columns[target],) if target else (),
                 group=group,
-                validation=group in held_out,
-                background=pack.background,
+                split=splits.get(group, "train"),
+                role=pack.role,
+                pause=pack.pause,
             )
 
 
@@ -76,19 +85,23 @@ def _group(name: str, pack: PackConfig, row: dict[str, str]) -> str:
     return f"{name}:{re.sub(r'[._-]*[0-9]*[.][A-Za-z0-9]+$', '', row[pack.filename])}"
 
 
-def _held_out(name: str, pack: PackConfig, rows: list[dict[str, str]]) -> set[str]:
-    """Choose the groups that validate: by column, and by share of the groups of every label."""
+def _splits(name: str, pack: PackConfig, rows: list[dict[str, str]]) -> dict[str, Split]:
+    """Choose the groups that are held out: by column, and by share of the groups of every label."""
     groups_of: dict[str, set[str]] = {}
-    chosen = set()
+    splits: dict[str, Split] = {}
     for row in rows:
         group = _group(name, pack, row)
         groups_of.setdefault(row[pack.label], set()).add(group)
         if any(row[c] in map(str, values) for c, values in pack.validation.items()):
-            chosen.add(group)
+            splits[group] = "validation"
     for groups in groups_of.values():
         in_hash_order = sorted(groups, key=lambda g: hashlib.sha256(g.encode()).digest())
-        chosen.update(in_hash_order[: round(pack.validation_share * len(groups))])
-    return chosen
+        last = round((pack.test_share + pack.validation_share) * len(groups))
+        test = in_hash_order[: round(pack.test_share * len(groups))]
+        splits |= dict.fromkeys(test, "test")
+        for group in in_hash_order[len(test) : last]:
+            splits.setdefault(group, "validation")
+    return splits
 
 
 def read_audio(path: Path, sample_rate: int) -> NDArray[np.float32]:

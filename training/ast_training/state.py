@@ -63,9 +63,9 @@ class TrainingState:
         if recipe.init is not None and not last.exists():
             initialise(model, recipe.init.source, recipe.init.pos_embed, recipe.label_set)
         model = model.to(device)
-        network: nn.Module = model
+        network: nn.Module = _BothHeads(model)
         if processes.world > 1:
-            network = DistributedDataParallel(model)
+            network = DistributedDataParallel(network)
         if recipe.loop.compile:
             network = torch.compile(network)  # type: ignore[assignment]
         dtype = _dtype(recipe.loop.precision, device)
@@ -167,6 +167,17 @@ class TrainingState:
             provenance=provenance(),
             state={k: v.cpu() for k, v in state.items()},
         )
+
+
+class _BothHeads(nn.Module):
+    """A model that is called for the scores of the clip and of its steps."""
+
+    def __init__(self, model: AudioSpectrogramTransformer) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, fbank: Tensor) -> tuple[Tensor, Tensor]:
+        return self.model.forward_both(fbank)
 
 
 def check_made_by(recipe: Recipe, checkpoint: Checkpoint, path: Path) -> None:

@@ -43,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
     bundle, hop = plan.bundle, plan.config.hop
     console.print(
         f"[bold]model[/]   {bundle.name}: AST, {bundle.window_seconds:.2f} s window every {hop} s, "
-        f"macro AP {bundle.metrics.get('macro_ap', 'unknown')}\n        {bundle.licence}",
+        f"macro AP {bundle.metrics.get('macro_ap', 'unknown')}\n        {_resolution(plan)}\n"
+        f"        {bundle.licence}",
         soft_wrap=True,
     )
     console.print(f"[bold]engine[/]  {engine.description}")
@@ -53,6 +54,16 @@ def run(args: argparse.Namespace) -> int:
     console.print(f"[bold]clips[/]   {escape(str(clips))}", soft_wrap=True)
     _print_labels(plan, console)
     return AudioError.exit_code if missing else 0
+
+
+def _resolution(plan: "Plan") -> str:
+    """Say how exactly events are placed, and how long after."""
+    bundle, config = plan.bundle, plan.config
+    if bundle.frame == "none":
+        return f"clip scores: events lie where they were to {config.hop:g} s, the hop"
+    kind = "frame scores" if bundle.frame == "head" else "a curve of frame scores"
+    latency = min(config.latency, bundle.window_seconds)
+    return f"{kind}: events lie where they were to {bundle.step_seconds:g} s, told {latency:g} s on"
 
 
 def _print_sources(plan: "Plan", console: Console) -> bool:

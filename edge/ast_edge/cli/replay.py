@@ -7,7 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ast_edge.cli.terminal import add_files, add_model_options, log_to_stderr, open_model
+from ast_edge.aggregator import LATENCY_SECONDS
+from ast_edge.cli.terminal import (
+    add_files,
+    add_model_options,
+    log_to_stderr,
+    non_negative,
+    open_model,
+)
 from ast_edge.errors import AstError
 
 if TYPE_CHECKING:
@@ -33,6 +40,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="take labels, bundle, engine and hop from a configuration, not from the options below",
     )
     add_model_options(parser)
+    parser.add_argument(
+        "--latency",
+        type=non_negative,
+        default=LATENCY_SECONDS,
+        help=f"seconds a model with frame scores listens on ({LATENCY_SECONDS:g})",
+    )
     parser.add_argument("--json", action="store_true", help="one line of JSON per finished event")
     parser.set_defaults(command=run)
 
@@ -46,14 +59,15 @@ def run(args: argparse.Namespace) -> int:
     if args.config:
         plan = load_plan(args.config)
         bundle, settings, hop, rules = plan.bundle, plan.settings, plan.config.hop, plan.rules
+        latency = plan.config.latency
         engine = open_engine(bundle, plan.config.engine)
     else:
         bundle, engine = open_model(args)
-        settings, hop, rules = bundle.settings, args.hop, None
+        settings, hop, rules, latency = bundle.settings, args.hop, None, args.latency
     status = 0
     for path in args.files:
         try:
-            for event in replay(path, bundle, engine, settings, hop, rules):
+            for event in replay(path, bundle, engine, settings, hop, rules, latency):
                 _print(path, event, as_json=args.json)
         except AstError as exc:
             print(f"ast-edge: {exc}", file=sys.stderr)
@@ -68,6 +82,7 @@ def replay(
     settings: Mapping["Label", "TrackerSettings"],
     hop: float,
     rules: Mapping["Label", "Rule"] | None = None,
+    latency: float = LATENCY_SECONDS,
 ) -> Iterator["Event"]:
     """Yield the finished events of a file in the order they end; times in seconds of the file.
 
@@ -78,10 +93,10 @@ def replay(
     from ast_edge.recording import RecordingSource
 
     source = RecordingSource(path.stem, path, pace="fast")
-    pipeline = Pipeline(source.name, bundle, settings, hop, rules)
-    for window, probabilities in score_recording(source, pipeline, engine):
-        yield from (e for e in pipeline.score(window, probabilities) if e.phase == "end")
-    yield from pipeline.finish()
+    pipeline = Pipeline(source.name, bundle, settings, hop, rules, latency=latency)
+    for window, clip, frame in score_recording(source, pipeline, engine):
+        yield from (e for e in pipeline.score(window, clip, frame) if e.phase == "end")
+    yield from (e for e in pipeline.finish() if e.phase == "end")
 
 
 def _print(path: Path, event: "Event", *, as_json: bool) -> None:

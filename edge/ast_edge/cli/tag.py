@@ -76,6 +76,6 @@ def tag(
     source = RecordingSource(path.stem, path, pace="fast")
     listener = Listener(bundle.fbank, bundle.frames, hop)
     best = np.zeros(len(bundle.labels), np.float32)
-    for _, probabilities in score_recording(source, listener, engine):
-        best = np.maximum(best, probabilities)
+    for _, clip, _ in score_recording(source, listener, engine):
+        best = np.maximum(best, clip)
     return source.seconds, best

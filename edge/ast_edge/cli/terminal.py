@@ -85,6 +85,17 @@ def _hop(text: str) -> float:
     return hop
 
 
+def non_negative(text: str) -> float:
+    """Read a number of seconds."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected seconds, 0 or more, got {text}")
+    return seconds
+
+
 def add_files(parser: argparse.ArgumentParser) -> None:
     """Add the argument for recordings."""
     parser.add_argument("files", metavar="FILE", type=Path, nargs="+", help="WAV, FLAC, OGG or MP3")

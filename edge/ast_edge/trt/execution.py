@@ -59,32 +59,37 @@ class Execution:
         self._cuda = cuda
         self._graphs = graphs
         largest = tuple(map(int, self._engine.get_tensor_profile_shape("fbank", 0)[2]))
-        labels = int(self._engine.get_tensor_shape("clip")[1])
         self.max_batch = largest[0]
         self._fbank = Buffer(cuda, largest)
-        self._clip = Buffer(cuda, (self.max_batch, labels))
+        self._outputs: dict[str, Buffer] = {}
+        for index in range(self._engine.num_io_tensors):
+            name = self._engine.get_tensor_name(index)
+            if name != "fbank":
+                shape = tuple(map(int, self._engine.get_tensor_shape(name)))
+                self._outputs[name] = Buffer(cuda, (self.max_batch, *shape[1:]))
         self._scratch_size = max(int(self._engine.device_memory_size_v2), 1)
         self._scratch = cuda.allocate(self._scratch_size)
         self._contexts: list[Handle] = []
         self._launch: dict[int, Callable[[], None]] = {}
 
-    def run(self, fbank: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Score windows (batch, frames, mels), more than the largest batch in several.
+    def run(self, fbank: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Return all outputs for windows (batch, frames, mels), more than the largest in several.
 
         Raises:
             EngineError: if TensorRT or CUDA reports an error.
         """
         starts = range(0, len(fbank), self.max_batch)
-        return np.concatenate([self._run_batch(fbank[s : s + self.max_batch]) for s in starts])
+        found = [self._run_batch(fbank[s : s + self.max_batch]) for s in starts]
+        return {name: np.concatenate([batch[name] for batch in found]) for name in self._outputs}
 
-    def _run_batch(self, fbank: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run_batch(self, fbank: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         rows = len(fbank)
         if rows not in self._launch:
             self._launch[rows] = self._prepare(rows)
         self._fbank.host[:rows] = fbank
         self._launch[rows]()
         self._cuda.synchronize()
-        return self._clip.host[:rows].copy()
+        return {name: buffer.host[:rows].copy() for name, buffer in self._outputs.items()}
 
     def _prepare(self, rows: int) -> Callable[[], None]:
         """Return what enqueues a batch of so many windows: its steps, or a graph of them."""
@@ -94,7 +99,8 @@ class Execution:
             self._fbank.upload(rows)
             if not context.execute_async_v3(self._cuda.stream):
                 raise EngineError(f"{self._library.title} could not run a batch of {rows} windows")
-            self._clip.download(rows)
+            for buffer in self._outputs.values():
+                buffer.download(rows)
 
         if not self._graphs or self._captures_itself:
             return enqueue
@@ -131,7 +137,10 @@ class Execution:
         if not (
             context.set_input_shape("fbank", (rows, *self._fbank.host.shape[1:]))
             and context.set_tensor_address("fbank", self._fbank.address)
-            and context.set_tensor_address("clip", self._clip.address)
+            and all(
+                context.set_tensor_address(name, buffer.address)
+                for name, buffer in self._outputs.items()
+            )
         ):
             raise EngineError(f"{self._library.title} refused a batch of {rows} windows")
         return context

@@ -51,6 +51,18 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="how the file of an fp32 graph stores the weights: half or a quarter the size (fp32)",
     )
     parser.add_argument("--opset", type=int, default=18, help="version of ONNX operators (18)")
+    parser.add_argument(
+        "--frame-curve",
+        action="store_true",
+        help="score every step of the window too, without training: for models without a frame "
+        "head, such as those of AudioSet, whose events else lie where they were to a hop",
+    )
+    parser.add_argument(
+        "--clip-gate",
+        action="store_true",
+        help="let a step of a model with a frame head score the geometric mean of its own "
+        "probability and its window's, as those of a curve do",
+    )
     parser.set_defaults(command=run)
 
 
@@ -68,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
         precision=args.precision,
         weights=args.weights,
         opset=args.opset,
+        frame_curve=args.frame_curve,
+        clip_gate=args.clip_gate,
     )
     average = args.average and args.checkpoints[1:]
     members = [average_checkpoints(args.checkpoints)] if average else load_members(args.checkpoints)

@@ -15,19 +15,25 @@ def print_reports(reports: "Sequence[Parity]") -> None:
     measured = any(report.map is not None for report in reports)
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))  # fits 80 columns
     table.add_column("engine", no_wrap=True)
-    numbers = ["max |Δp|", "limit", "mean", "top 1", "top 5", *(["mAP", "change"] * measured)]
+    framed = any(report.frame is not None for report in reports)
+    numbers = ["max |Δp|", *(["frame"] * framed), "limit", "mean", "top 1", "top 5"]
+    numbers += ["mAP", "change"] * measured
     for heading in numbers:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("")
     for report in reports:
-        table.add_row(*_row(report, measured), "holds" if report.holds else "FAILS")
+        table.add_row(
+            *_row(report, measured=measured, framed=framed), "holds" if report.holds else "FAILS"
+        )
     Console(highlight=False).print(table)
 
 
-def _row(report: "Parity", measured: bool) -> list[str]:
+def _row(report: "Parity", *, measured: bool, framed: bool) -> list[str]:
+    frame = "" if report.frame is None else f"{report.frame:.1e}"
     row = [
         f"{report.engine} {report.precision}",
         f"{report.largest:.1e}",
+        *([frame] * framed),
         f"{report.limit:.0e}",
         f"{report.mean:.1e}",
         f"{report.top1:.1%}",

@@ -67,6 +67,12 @@ def test_an_engine_holds_the_weights_of_the_graph(rtx, home):
     assert card.outputs == (Tensor("clip", "float32", (-1, len(home.labels))),)
 
 
+def test_frame_scores_are_an_output_of_the_engine(rtx, framed_model):
+    _, card = build(rtx, load_bundle(framed_model))
+    frame = Tensor("frame", "float32", (-1, 12, 2))
+    assert set(card.outputs) == {Tensor("clip", "float32", (-1, 2)), frame}
+
+
 def test_weights_in_a_file_beside_the_graph_are_read(rtx, model_folder):
     graph = model_folder / "model.onnx"
     options = {"location": "model.onnx.data", "size_threshold": 0}

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.fake_cuda import FakeCuda, FakeEngine, FakeTensorRT
-from rigs.model import FRAMES, scores
+from rigs.model import FRAMES, scores, step_scores
 
 from ast_edge.errors import EngineError
 from ast_edge.trt.execution import Execution, load_engine
@@ -19,9 +19,9 @@ def windows(batch):
     return np.random.default_rng(batch).normal(-8, 4, (batch, FRAMES, 128)).astype(np.float32)
 
 
-def make(graphs=True, rtx=False, **kind):
+def make(graphs=True, rtx=False, frame=False, **kind):
     cuda = FakeCuda(**kind)
-    engine = FakeEngine(cuda, MAX_BATCH)
+    engine = FakeEngine(cuda, MAX_BATCH, frame=frame)
     loaded = load_engine(FakeTensorRT(engine, rtx=rtx).library(), b"plan")
     return Execution(loaded, cuda, graphs=graphs), engine, cuda
 
@@ -43,23 +43,34 @@ every_gpu = pytest.mark.parametrize(
 @pytest.mark.parametrize("batch", range(1, 3 * MAX_BATCH))
 def test_every_batch_is_scored_as_the_graph_says(kind, batch):
     execution, _, _ = make(**kind)
-    assert execution.run(windows(batch)) == pytest.approx(scores(windows(batch)), abs=1e-6)
+    assert execution.run(windows(batch))["clip"] == pytest.approx(scores(windows(batch)), abs=1e-6)
 
 
 @every_gpu
 def test_sizes_of_batches_may_alternate(kind):
     execution, _, _ = make(**kind)
     for batch in (1, 3, 1, 4, 3, 1):
-        assert execution.run(windows(batch)) == pytest.approx(scores(windows(batch)), abs=1e-6)
+        assert execution.run(windows(batch))["clip"] == pytest.approx(
+            scores(windows(batch)), abs=1e-6
+        )
 
 
 @every_gpu
 def test_scores_stay_what_they_are_when_the_engine_runs_again(kind):
     execution, _, _ = make(**kind)
-    clip = execution.run(windows(2))
+    clip = execution.run(windows(2))["clip"]
     kept = clip.copy()
     execution.run(windows(2) + 5)
     assert np.array_equal(clip, kept)
+
+
+@every_gpu
+def test_frame_scores_come_with_those_of_the_clip(kind):
+    execution, _, _ = make(frame=True, **kind)
+    for batch in (1, 2 * MAX_BATCH + 1, 3):
+        found = execution.run(windows(batch))
+        assert found["clip"] == pytest.approx(scores(windows(batch)), abs=1e-6)
+        assert found["frame"] == pytest.approx(step_scores(windows(batch)), abs=1e-6)
 
 
 def test_more_windows_than_the_profile_holds_are_run_in_several_batches():
@@ -121,7 +132,7 @@ def test_when_a_graph_cannot_be_captured_it_goes_on_without(monkeypatch, caplog)
     execution, _, cuda = make()
     monkeypatch.setattr(cuda, "capture", refuse)
     with caplog.at_level(logging.INFO, "ast_edge"):
-        clip = execution.run(windows(2))
+        clip = execution.run(windows(2))["clip"]
     assert clip == pytest.approx(scores(windows(2)), abs=1e-6)
     assert caplog.messages == [
         "no CUDA graph for batches of 2 windows: cudaStreamEndCapture failed"
@@ -141,7 +152,7 @@ def test_a_batch_that_failed_is_prepared_again():
     with pytest.raises(EngineError):
         execution.run(windows(2))
     engine.broken = False
-    assert execution.run(windows(2)) == pytest.approx(scores(windows(2)), abs=1e-6)
+    assert execution.run(windows(2))["clip"] == pytest.approx(scores(windows(2)), abs=1e-6)
 
 
 def test_an_engine_that_makes_no_context_is_an_error(monkeypatch):

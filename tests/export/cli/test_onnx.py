@@ -32,6 +32,14 @@ def test_writes_a_bundle_named_as_its_folder_and_prints_the_parity(saved, audio,
     ]
 
 
+def test_a_curve_of_frame_scores_is_an_option(saved, audio, tmp_path, capsys):
+    out = tmp_path / "kitchen"
+    arguments = ["onnx", saved, "--audio", str(audio), "--out", str(out), "--frame-curve"]
+    assert main(arguments) == 0
+    assert load_bundle(out).frame == "curve"
+    assert "frame" in capsys.readouterr().out.splitlines()[0]
+
+
 def test_a_failed_comparison_prints_the_parity_and_exits_65(
     saved, audio, tmp_path, capsys, monkeypatch
 ):

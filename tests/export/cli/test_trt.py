@@ -70,6 +70,17 @@ def test_an_fp16_bundle_becomes_an_fp16_engine(half, out):
     assert read_engine(out)[1].precision == "fp16"
 
 
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_frame_scores_are_an_output_of_the_engine(
+    framed_checkpoint, audio, tmp_path, out, precision
+):
+    options = ExportOptions("steps", audio=audio, precision=precision)
+    write_bundle([framed_checkpoint], tmp_path / "steps", options)
+    assert export(tmp_path / "steps", out) == 0
+    outputs = {tensor.name: (tensor.dtype, tensor.shape) for tensor in read_engine(out)[1].outputs}
+    assert outputs == {"clip": ("float32", (-1, 3)), "frame": ("float32", (-1, 4, 3))}
+
+
 def unproven(members, folder):
     """Write an fp16 bundle without comparing it: that takes a large model minutes."""
     folder.mkdir()

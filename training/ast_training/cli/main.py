@@ -17,9 +17,21 @@ from ast_training.cli import (
     fit,
     import_,
     prepare,
+    soundscapes,
 )
 
-COMMANDS = (prepare, import_, fit, evaluate, average, ensemble, ablate, calibrate, export_hf)
+COMMANDS = (
+    prepare,
+    import_,
+    fit,
+    evaluate,
+    average,
+    ensemble,
+    ablate,
+    calibrate,
+    export_hf,
+    soundscapes,
+)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -58,6 +58,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
             metavar="FILE",
             help="labels in order: a name on every line, or index,mid,display_name (what occurs)",
         )
+    alarms = kinds.add_parser(
+        "alarms",
+        help="smoke and carbon monoxide alarms, synthesised",
+        description="Smoke and carbon monoxide alarms, by the patterns of their standards.",
+    )
+    alarms.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="to write")
+    alarms.add_argument("--count", type=_positive, default=96, help="recordings (96)")
     parser.set_defaults(command=run)
 
 
@@ -84,6 +91,11 @@ def _positive(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Prepare the set, and print what is in it."""
+    if args.kind == "alarms":
+        from ast_training.datasets.alarms import write_alarms
+
+        print(f"{write_alarms(args.out, args.count, seed=1)}: {args.count} recordings")
+        return 0
     from rich.console import Console
 
     from ast_training.data import example_statistics

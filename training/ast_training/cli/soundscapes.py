@@ -1,0 +1,50 @@
+"""Compose soundscapes of a recipe's recordings, with their annotations, and a sheet to look at.
+
+By default of the recordings that nothing was chosen by, for `ast-edge evaluate`.
+"""
+
+import argparse
+from pathlib import Path
+
+from ast_training.datasets.clip_list import SPLITS
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `soundscapes` to the sub-commands."""
+    parser = commands.add_parser(
+        "soundscapes",
+        help="compose annotated recordings to evaluate on",
+        description=__doc__,
+        epilog="example: ast-train soundscapes --config configs/train/home.yaml --out data/scenes",
+    )
+    parser.add_argument("--config", type=Path, required=True, help="the recipe (YAML)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="to write")
+    parser.add_argument("--minutes", type=int, default=60, help="recordings of a minute (60)")
+    parser.add_argument("--events", type=float, default=6.0, help="mean number in a minute (6)")
+    parser.add_argument("--others", type=float, default=2.0, help="sounds without a label (2)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--split", choices=SPLITS, default="test", help="recordings to take (test)")
+    parser.set_defaults(command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compose, and say what was written."""
+    from ast_training.data import open_composer
+    from ast_training.recipe import load_recipe
+    from ast_training.soundscapes.scenes import write_scenes
+    from ast_training.soundscapes.sheet import write_sheet
+
+    recipe = load_recipe(args.config)
+    composer = open_composer(recipe, args.split)
+    annotations = write_scenes(
+        composer,
+        args.out,
+        tuple(recipe.labels),
+        minutes=args.minutes,
+        events=args.events,
+        others=args.others,
+        seed=args.seed,
+    )
+    sheet = write_sheet(annotations, args.out / "sheet.png")
+    print(f"{annotations}: {args.minutes} recordings of a minute; look at {sheet}")
+    return 0

@@ -1,0 +1,1 @@
+"""Sound scenes composed of recordings, with exact onsets and offsets."""

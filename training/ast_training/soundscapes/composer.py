@@ -1,0 +1,221 @@
+"""Soundscapes: recordings placed over background noise at known times."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ast_edge.errors import ConfigError
+from ast_training.recordings import AudioCache
+from ast_training.soundscapes.activity import Activity, activities
+from ast_training.soundscapes.config import SoundscapeConfig
+from ast_training.soundscapes.degradation import degrade
+from ast_training.soundscapes.room import made_response, measured_response, reverberate
+
+Audio = NDArray[np.float32]
+
+FADE_SECONDS = 0.01
+"""At the cuts of an excerpt."""
+MEASURED_ROOMS = 0.5
+"""Share of rooms that are measured ones, where there are any."""
+
+
+@dataclass(frozen=True)
+class PlacedEvent:
+    """What sounds when; seconds from the start of the soundscape."""
+
+    label: int
+    onset: float
+    offset: float
+
+
+@dataclass(frozen=True, eq=False)
+class Soundscape:
+    """A composed recording and all that is to be heard in it."""
+
+    samples: Audio
+    """(samples,), full scale at 1.0."""
+    events: tuple[PlacedEvent, ...]
+    """In the order of their onsets."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Excerpt:
+    samples: Audio
+    active: tuple[Activity, ...]
+    targets: tuple[int, ...]
+
+
+class Composer:
+    """Composes soundscapes of recordings; what it draws comes from the generator it is given."""
+
+    def __init__(
+        self,
+        events: AudioCache,
+        backgrounds: AudioCache,
+        rooms: AudioCache,
+        config: SoundscapeConfig,
+    ) -> None:
+        """Take recordings with and without labels, background noise and impulse responses.
+
+        Raises:
+            ConfigError: if none of the recordings has a label and sounds.
+        """
+        self.events, self.backgrounds, self.rooms, self.config = events, backgrounds, rooms, config
+        self.sample_rate = events.sample_rate
+        self._active = [
+            activities(events.samples(i), self.sample_rate, recording.pause)
+            for i, recording in enumerate(events.recordings)
+        ]
+        counts = Counter(t for r in events.recordings for t in r.targets)
+        # The balanced sampler of AST: a recording weighs the sum over its labels of 1/count.
+        labelled = [sum(1 / counts[t] for t in r.targets) for r in events.recordings]
+        sounding = np.array([bool(active) for active in self._active])
+        self._labelled = np.array(labelled) * sounding
+        if not self._labelled.any():
+            raise ConfigError("expected recordings with a label to train on, got none: see packs")
+        self._labelled /= self._labelled.sum()
+        self._others = np.array([not r.targets for r in events.recordings]) * sounding / 1.0
+        self._others /= self._others.sum() or 1.0
+
+    def compose(
+        self,
+        seconds: float,
+        count: int,
+        rng: np.random.Generator,
+        *,
+        others: int = 0,
+        whole: bool = False,
+    ) -> Soundscape:
+        """Place `count` events, and as many `others` without a label, in a soundscape.
+
+        An event may begin before the soundscape and end after it, unless `whole`.
+        """
+        config, rate = self.config, self.sample_rate
+        chosen = [self._labelled] * count
+        if self._others.any():
+            chosen += [self._others] * others
+        background = self._background(round(seconds * rate), rng)
+        samples, placed = background.copy(), list[PlacedEvent]()
+        noise = loudness(background, rate)
+        for weights in chosen:
+            excerpt = self._excerpt(weights, rng)
+            level = (
+                noise * ratio(rng.uniform(*config.snr_db))
+                if background.any()
+                else ratio(rng.uniform(*config.event_db))
+            )
+            if whole:
+                latest = seconds - len(excerpt.samples) / rate
+                at = rng.uniform(0, max(latest, 0))
+            else:
+                at = rng.uniform(-0.6 * len(excerpt.samples) / rate, seconds - 0.1)
+            _add(samples, at_level(excerpt.samples, level, rate), round(at * rate))
+            placed += _placed(excerpt, at, seconds)
+        samples = degrade(
+            samples,
+            rate,
+            rng,
+            equalizer=config.equalizer,
+            band=config.band,
+            clipping=config.clipping,
+            codec=config.codec,
+        )
+        samples = at_level(samples, ratio(rng.uniform(*config.level_dbfs)), rate)
+        return Soundscape(
+            samples.clip(-1, 1).astype(np.float32),
+            tuple(sorted(placed, key=lambda event: (event.onset, event.label))),
+        )
+
+    def _excerpt(self, weights: NDArray[np.float64], rng: np.random.Generator) -> _Excerpt:
+        """Draw a recording, cut a sounding part out of it and let it sound in a room."""
+        rate, config = self.sample_rate, self.config
+        index = int(rng.choice(len(weights), p=weights))
+        part = _part(self._active[index], config.event_seconds, rng)
+        start, end = part[0].onset, part[-1].offset
+        samples = self.events.samples(index)[round(start * rate) : round(end * rate)]
+        speed = rng.uniform(*config.speed)
+        samples = _faded(_played(samples, speed), rate)
+        if rng.random() < config.room:
+            samples = reverberate(samples, self._room(rng))
+        active = tuple(
+            Activity((one.onset - start) / speed, (one.offset - start) / speed) for one in part
+        )
+        return _Excerpt(samples, active, self.events.recordings[index].targets)
+
+    def _room(self, rng: np.random.Generator) -> Audio:
+        if len(self.rooms) and rng.random() < MEASURED_ROOMS:
+            samples = self.rooms.samples(int(rng.integers(len(self.rooms))))
+            return measured_response(samples, self.sample_rate)
+        return made_response(self.sample_rate, rng)
+
+    def _background(self, length: int, rng: np.random.Generator) -> Audio:
+        """Draw noise of the length (samples,), turned and looped; often there is none."""
+        if not len(self.backgrounds) or rng.random() >= self.config.background:
+            return np.zeros(length, np.float32)
+        samples = self.backgrounds.samples(int(rng.integers(len(self.backgrounds))))
+        return np.resize(np.roll(samples, int(rng.integers(len(samples)))), length)
+
+
+def loudness(samples: Audio, sample_rate: int) -> float:
+    """Return the RMS of the loudest 100 ms, never below -80 dBFS."""
+    size = min(sample_rate // 10, len(samples))
+    parts = samples[: len(samples) // size * size].reshape(-1, size)
+    return max(float(np.sqrt(np.square(parts).mean(axis=1).max())), 1e-4)
+
+
+def at_level(samples: Audio, level: float, sample_rate: int) -> Audio:
+    """Scale a sound to a loudness; silence stays silence."""
+    return samples * np.float32(level / loudness(samples, sample_rate))
+
+
+def ratio(db: float) -> float:
+    """Return the ratio of amplitudes of a level in decibels."""
+    return float(10 ** (db / 20))
+
+
+def _part(
+    active: tuple[Activity, ...], lengths: tuple[float, float], rng: np.random.Generator
+) -> tuple[Activity, ...]:
+    """Take activities one after another, as many as fit into a length drawn at random."""
+    longest = float(np.exp(rng.uniform(*np.log(lengths))))
+    first = int(rng.integers(len(active)))
+    begin = active[first].onset
+    if active[first].offset - begin > longest:
+        begin = rng.uniform(begin, active[first].offset - longest)
+    end = begin + longest
+    return tuple(
+        Activity(max(a.onset, begin), min(a.offset, end)) for a in active[first:] if a.onset < end
+    )
+
+
+def _played(samples: Audio, speed: float) -> Audio:
+    """Play faster or slower, as a tape would."""
+    times = np.arange(int(len(samples) / speed)) * speed
+    played: Audio = np.interp(times, np.arange(len(samples)), samples).astype(np.float32)
+    return played
+
+
+def _faded(samples: Audio, sample_rate: int) -> Audio:
+    size = min(round(FADE_SECONDS * sample_rate), len(samples) // 2)
+    if size:
+        ramp = np.linspace(0, 1, size, dtype=np.float32)
+        samples[:size] *= ramp
+        samples[-size:] *= ramp[::-1]
+    return samples
+
+
+def _add(samples: Audio, other: Audio, at: int) -> None:
+    begin, end = max(at, 0), min(at + len(other), len(samples))
+    if begin < end:
+        samples[begin:end] += other[begin - at : end - at]
+
+
+def _placed(excerpt: _Excerpt, at: float, seconds: float) -> list[PlacedEvent]:
+    return [
+        PlacedEvent(label, max(at + active.onset, 0.0), min(at + active.offset, seconds))
+        for active in excerpt.active
+        if at + active.offset > 0 and at + active.onset < seconds
+        for label in excerpt.targets
+    ]

@@ -1,0 +1,67 @@
+"""Soundscapes as recordings of a minute with annotations, to evaluate a detector on."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from ast_training.soundscapes.composer import Composer, PlacedEvent
+
+SECONDS = 60.0
+MERGE_SECONDS = 1.0
+"""Sounds of one label with a shorter pause between them are one event: barks, knocks, steps."""
+ANNOTATIONS = "annotations.tsv"
+
+
+def write_scenes(
+    composer: Composer,
+    folder: Path,
+    labels: Sequence[str],
+    *,
+    minutes: int,
+    events: float,
+    others: float,
+    seed: int,
+) -> Path:
+    """Write recordings and, as sed_eval and DESED have them, their annotations.
+
+    The numbers of events, with and without a label, are drawn for each minute around their means.
+    Return the path of the annotations (filename, onset, offset, event_label); a recording without
+    events has a row without times.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / ANNOTATIONS
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, delimiter="\t", lineterminator="\n")
+        rows.writerow(["filename", "onset", "offset", "event_label"])
+        for number in range(minutes):
+            rng = np.random.default_rng((seed, number))
+            count, rest = int(rng.poisson(events)), int(rng.poisson(others))
+            scape = composer.compose(SECONDS, count, rng, others=rest, whole=True)
+            name = f"scene-{number:04d}.flac"
+            soundfile.write(folder / name, scape.samples, composer.sample_rate)
+            found = merged(scape.events)
+            rows.writerows(
+                [name, f"{one.onset:.3f}", f"{one.offset:.3f}", labels[one.label]] for one in found
+            )
+            if not found:
+                rows.writerow([name, "", "", ""])
+    return path
+
+
+def merged(events: Iterable[PlacedEvent]) -> list[PlacedEvent]:
+    """Join the events of a label that overlap or have a short pause between them."""
+    last: dict[int, int] = {}
+    joined: list[PlacedEvent] = []
+    for event in sorted(events, key=lambda one: one.onset):
+        position = last.get(event.label)
+        if position is not None and event.onset - joined[position].offset < MERGE_SECONDS:
+            before = joined[position]
+            joined[position] = replace(before, offset=max(before.offset, event.offset))
+        else:
+            last[event.label] = len(joined)
+            joined.append(event)
+    return joined

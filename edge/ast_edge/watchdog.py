@@ -86,7 +86,9 @@ class Watchdog:
     def ended(self, source: str, error: BaseException | None) -> None:
         """Expect nothing more of a source."""
         self._unscored.pop(source, None)
-        self._troubles[source] = "failed" if error else "ended"
+        self._troubles.pop(source, None)
+        if error:
+            self._troubles[source] = "failed"
 
     def scored(self, windows: Sequence[Window], seconds: float, dropped: int) -> None:
         """Take that sound was looked at."""

@@ -21,7 +21,7 @@ pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.model import RATE, silence, tone
 from rigs.mosquitto import wait_until
 
-NAMES = [command.__name__.rpartition(".")[2] for command in COMMANDS]
+NAMES = [command.__name__.rpartition(".")[2].replace("_", "-") for command in COMMANDS]
 TIMEOUT = 30.0
 
 

@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 from rigs.gpu import missing
 
-from ast_edge.bundle import load_bundle
+from ast_edge.bundle import file_sha256, load_bundle
 from ast_edge.errors import ConfigError, EngineError
 from ast_edge.trt.build import BuildOptions, build_engine
 from ast_edge.trt.engine_card import Profile, Tensor
@@ -73,23 +73,27 @@ def test_frame_scores_are_an_output_of_the_engine(rtx, framed_model):
     assert set(card.outputs) == {Tensor("clip", "float32", (-1, 2)), frame}
 
 
-def test_weights_in_a_file_beside_the_graph_are_read(rtx, model_folder):
+@pytest.fixture
+def parted(model_folder):
+    """A bundle whose weights stand in a file beside the graph."""
     graph = model_folder / "model.onnx"
     options = {"location": "model.onnx.data", "size_threshold": 0}
     onnx.save(onnx.load(graph), graph, save_as_external_data=True, **options)
-    write_tree(model_folder, make_tree(model_folder))
-    plan, card = build(rtx, load_bundle(model_folder))
+    tree = make_tree(model_folder)
+    tree["files"]["model.onnx.data"] = file_sha256(model_folder / "model.onnx.data")
+    write_tree(model_folder, tree)
+    return load_bundle(model_folder)
+
+
+def test_weights_in_a_file_beside_the_graph_are_read(rtx, parted):
+    plan, card = build(rtx, parted)
     card.check(plan)
 
 
-def test_weights_that_are_missing_are_said(rtx, model_folder):
-    graph = model_folder / "model.onnx"
-    options = {"location": "model.onnx.data", "size_threshold": 0}
-    onnx.save(onnx.load(graph), graph, save_as_external_data=True, **options)
-    (model_folder / "model.onnx.data").unlink()
-    write_tree(model_folder, make_tree(model_folder))
+def test_weights_that_are_missing_are_said(rtx, parted):
+    (parted.folder / "model.onnx.data").unlink()
     with pytest.raises(EngineError, match=r"model\.onnx: tensorrt_rtx .* cannot read the graph"):
-        build(rtx, load_bundle(model_folder))
+        build(rtx, parted)
 
 
 @pytest.mark.parametrize("damage", ["empty", "zeros", "text", "half", "altered"])

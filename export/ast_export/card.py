@@ -110,8 +110,9 @@ def _data(recipe: dict[str, Any]) -> list[str]:
 def _use(pack: dict[str, Any]) -> str:
     labels = sorted({label for label in pack["labels"].values() if label})
     use = "; ".join(labels) or "examples of none of the labels"
-    if pack["role"] == "background":
-        use = "background noise"
+    role = pack.get("role", "background" if pack.get("background") else "events")
+    if role != "events":
+        use = {"background": "background noise", "room": "how rooms sound"}[role]
     return f"{use}. Terms: {pack.get('licence') or 'not stated in the recipe'}."
 
 

@@ -7,7 +7,9 @@ from statistics import fmean
 from typing import Any
 
 from ast_edge.bundle import FORMAT, FRONT_END, FrameScores, Precision, file_sha256
-from ast_edge.tracker import TrackerSettings
+from ast_edge.config import load_config
+from ast_edge.errors import ConfigError
+from ast_edge.tracker import TrackerSettings, override
 from ast_export.compression import Storage
 from ast_training.checkpoint import Checkpoint
 
@@ -46,6 +48,27 @@ def describe(
         "licence": "; ".join(dict.fromkeys(_licence(member) for member in members)),
         "files": {path.name: file_sha256(path) for path in sorted(folder.glob("model.onnx*"))},
     }
+
+
+def follow_settings(tree: dict[str, Any], path: Path) -> None:
+    """Let a bundle's labels become events as the `labels` of a configuration do.
+
+    Raises:
+        ConfigError: if the file cannot be used, or names a label that the bundle has not.
+    """
+    given = load_config(path).labels
+    entries = {entry["name"]: entry for entry in tree["labels"]}
+    for name, section in given.items():
+        if name not in entries:
+            raise ConfigError(f"{path}: labels.{name}: not a label of this model")
+        entry = entries[name]
+        changes = (
+            {} if section is None else {key: getattr(section, key) for key in entry["settings"]}
+        )
+        entry["settings"] = asdict(override(TrackerSettings(**entry["settings"]), **changes))
+    tree["calibration"] = (
+        f"`ast-edge tune` on held-out soundscapes, for {len(given)} of {len(entries)} labels"
+    )
 
 
 def _labels(members: Sequence[Checkpoint]) -> list[dict[str, Any]]:

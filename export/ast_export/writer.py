@@ -14,7 +14,7 @@ from ast_edge.errors import BundleError, ConfigError
 from ast_edge.spec import same_steps
 from ast_export.card import model_card
 from ast_export.compression import Storage, compress_weights
-from ast_export.description import describe
+from ast_export.description import describe, follow_settings
 from ast_export.graph import OPSET, export_graph
 from ast_export.merged import MergedModel, pytorch_scores, with_curve
 from ast_export.parity import Parity, compare
@@ -51,6 +51,8 @@ class ExportOptions:
     """Frame scores for models without a frame head, see `with_curve`."""
     clip_gate: bool = False
     """Steps score with their window; those of a curve always do."""
+    settings: Path | None = None
+    """A configuration whose labels say how events are made, instead of the checkpoint."""
 
     def __post_init__(self) -> None:
         if self.precision == "fp16" and self.weights != "fp32":
@@ -111,6 +113,8 @@ def _fill(folder: Path, members: Sequence[Checkpoint], options: ExportOptions) -
     tree = describe(
         members, folder, options.name, options.precision, options.weights, frame, clip_gate=gate
     )
+    if options.settings:
+        follow_settings(tree, options.settings)
     _write_json(folder / "bundle.json", tree)
     expected = pytorch_scores(members, windows)
     reports = compare(load_bundle(folder), expected, windows, options.weights, labelled)

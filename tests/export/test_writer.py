@@ -12,7 +12,7 @@ from ast_edge.bundle import load_bundle
 from ast_edge.cli.main import main as edge_main
 from ast_edge.config import EngineConfig
 from ast_edge.engine import open_engine
-from ast_edge.errors import AudioError, BundleError
+from ast_edge.errors import AudioError, BundleError, ConfigError
 from ast_edge.fbank import FbankSpec
 from ast_edge.spec import ModelSpec
 from ast_export import parity, writer
@@ -219,3 +219,22 @@ def test_a_read_only_folder_is_refused(export, tmp_path):
 def test_a_file_system_without_room_for_folders_is_refused(export):
     with pytest.raises(BundleError, match="cannot be written"):
         export(Path("/proc/small"))
+
+
+def test_settings_of_a_configuration_become_the_bundles_own(export, tmp_path):
+    config = tmp_path / "tuned.yaml"
+    config.write_text(
+        "sources: {a: {stdin: s16le}}\nlabels: {Whistle: {on: 0.83, off: 0.4, hold: 2}}\n"
+    )
+    export(tmp_path / "tuned", settings=config)
+    bundle = load_bundle(tmp_path / "tuned")
+    found = bundle.settings[bundle.label(LABELS[0].name)]
+    assert (found.on, found.off, found.hold) == (0.83, 0.4, 2)
+
+
+def test_settings_for_a_label_that_is_not_there_are_refused(export, tmp_path):
+    config = tmp_path / "tuned.yaml"
+    config.write_text("sources: {a: {stdin: s16le}}\nlabels: [Thunder]\n")
+    with pytest.raises(ConfigError, match=r"labels\.Thunder: not a label of this model"):
+        export(tmp_path / "tuned", settings=config)
+    assert not (tmp_path / "tuned").exists()

@@ -63,6 +63,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="let a step of a model with a frame head score the geometric mean of its own "
         "probability and its window's, as those of a curve do",
     )
+    parser.add_argument(
+        "--settings",
+        type=Path,
+        metavar="CONFIG",
+        help="take thresholds and durations of its `labels` as the bundle's own: a configuration "
+        "that `ast-edge tune` has written",
+    )
     parser.set_defaults(command=run)
 
 
@@ -82,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
         opset=args.opset,
         frame_curve=args.frame_curve,
         clip_gate=args.clip_gate,
+        settings=args.settings,
     )
     average = args.average and args.checkpoints[1:]
     members = [average_checkpoints(args.checkpoints)] if average else load_members(args.checkpoints)

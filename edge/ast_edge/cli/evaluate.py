@@ -1,0 +1,157 @@
+"""Compare what the deployed pipeline detects in annotated recordings with what is there.
+
+The annotations are a table with tabs between its columns and the first line `filename onset offset
+event_label`, times in seconds, as sed_eval and DESED have them. A row with a filename alone is a
+recording without events.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import track
+from rich.table import Table
+
+from ast_edge.aggregator import LATENCY_SECONDS
+from ast_edge.cli.terminal import add_model_options, log_to_stderr, non_negative, open_model
+
+if TYPE_CHECKING:
+    from ast_edge.evaluation.annotations import Annotations
+    from ast_edge.evaluation.detector import Detector
+    from ast_edge.evaluation.report import Heard, Report
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `evaluate` to the sub-commands."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="measure how well events are detected in annotated recordings",
+        description=__doc__,
+        epilog="example: ast-edge evaluate --annotations events.tsv --html report.html",
+    )
+    parser.add_argument(
+        "recordings",
+        metavar="RECORDING",
+        type=Path,
+        nargs="*",
+        help="files or folders; all that are annotated unless given",
+    )
+    parser.add_argument("--annotations", type=Path, required=True, help="the table of events")
+    parser.add_argument(
+        "--negatives",
+        metavar="RECORDING",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="recordings in which none of the labels sounds, without rows in the table",
+    )
+    parser.add_argument(
+        "--ignore",
+        metavar="LABEL",
+        action="append",
+        default=[],
+        help="leave annotations of this label out (can be repeated)",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="take labels, bundle, engine, hop and latency from a configuration, not from the "
+        "options below",
+    )
+    add_model_options(parser)
+    parser.add_argument(
+        "--latency",
+        type=non_negative,
+        default=LATENCY_SECONDS,
+        help=f"seconds a model with frame scores listens on ({LATENCY_SECONDS:g})",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with timelines")
+    parser.set_defaults(command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table, and write the reports that were asked for."""
+    from ast_edge.evaluation.annotations import read_annotations
+    from ast_edge.evaluation.figures import as_tree
+    from ast_edge.evaluation.output import write_output
+    from ast_edge.evaluation.page import render_page
+    from ast_edge.evaluation.report import make_report
+
+    log_to_stderr()
+    annotations = read_annotations(args.annotations)
+    detector = _open_detector(args)
+    labels = list(detector.settings)
+    started = time.monotonic()
+    heard = list(_listen(args, annotations, detector))
+    report = make_report(heard, labels, time.monotonic() - started)
+    _print(report)
+    if args.json:
+        write_output(args.json, json.dumps(as_tree(report), indent=1, ensure_ascii=False) + "\n")
+    if args.html:
+        title = f"{detector.bundle.name} on {args.annotations.name}"
+        write_output(args.html, render_page(title, report, heard))
+    return 0
+
+
+def _open_detector(args: argparse.Namespace) -> "Detector":
+    from ast_edge.evaluation.detector import Detector, open_detector
+    from ast_edge.plan import load_plan
+
+    if args.config:
+        return open_detector(load_plan(args.config))
+    bundle, engine = open_model(args)
+    return Detector(bundle, engine, bundle.settings, args.hop, args.latency)
+
+
+def _listen(
+    args: argparse.Namespace, annotations: "Annotations", detector: "Detector"
+) -> "Iterator[Heard]":
+    """Run every recording through the pipeline, with its annotations beside it."""
+    from ast_edge.evaluation.annotations import find_labels, match_recordings, references
+    from ast_edge.evaluation.report import Heard
+
+    labels = list(detector.settings)
+    names = find_labels(annotations, detector.bundle, labels, args.ignore)
+    events = {
+        path: annotations[name]
+        for path, name in match_recordings(args.recordings, annotations, args.annotations).items()
+    }
+    events |= {path: [] for path in args.negatives}
+    for path in _progress(list(events)):
+        outcome = detector.listen(path)
+        truth = {label: references(events[path], label, names) for label in labels}
+        yield Heard(outcome, truth)
+
+
+def _progress(paths: Sequence[Path]) -> Iterator[Path]:
+    """Show on a terminal how far it is."""
+    console = Console(stderr=True)
+    yield from track(
+        paths, "listening", console=console, transient=True, disable=not console.is_terminal
+    )
+
+
+def _print(report: "Report") -> None:
+    from ast_edge.evaluation.table import HEADINGS, rows, silent_labels, summary
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(file=sys.stdout, width=120, highlight=False)
+    table = Table(box=box.SIMPLE, pad_edge=False, collapse_padding=True)
+    for number, heading in enumerate(HEADINGS):
+        table.add_column(heading, justify="right" if number else "left", no_wrap=number > 0)
+    for row in rows(report):
+        table.add_row(*map(escape, row.cells), style="bold" if row.is_total else None)
+    console.print(table)
+    for line in summary(report):
+        console.print(line, markup=False, soft_wrap=True)
+    if silent := silent_labels(report):
+        console.print(f"neither annotated nor detected: {', '.join(silent)}", markup=False)

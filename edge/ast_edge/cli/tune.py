@@ -1,0 +1,243 @@
+"""Choose thresholds from recordings of ordinary days, for as few false alarms as you wish.
+
+The negatives are recordings in which none of the sounds is to be reported, the longer the better:
+every event in them is a false alarm. With recordings of the sounds themselves it is shown how many
+of them are still found.
+"""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import track
+from rich.table import Table
+
+from ast_edge.cli.terminal import log_to_stderr
+from ast_edge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ast_edge.evaluation.detector import Detector
+    from ast_edge.events import Label
+    from ast_edge.plan import Plan
+    from ast_edge.tracker import TrackerSettings
+    from ast_edge.tuning.positives import References
+    from ast_edge.tuning.tuning import Recording, Tuning
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `tune` to the sub-commands."""
+    parser = commands.add_parser(
+        "tune",
+        help="choose thresholds from your own recordings",
+        description=__doc__,
+        epilog="example: ast-edge tune --config mic.yaml --negatives monday.flac tuesday.flac "
+        '--false-alarms "1 per week"',
+    )
+    parser.add_argument("--config", type=Path, required=True, help="the configuration to write to")
+    parser.add_argument(
+        "--negatives",
+        metavar="RECORDING",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="files or folders of recordings without the sounds",
+    )
+    parser.add_argument(
+        "--false-alarms",
+        metavar="WISH",
+        type=_wish,
+        required=True,
+        help="of all labels together: '1 per week', '2 a day', '0.1/h'",
+    )
+    positives = parser.add_mutually_exclusive_group()
+    positives.add_argument(
+        "--positives",
+        metavar="FOLDER",
+        type=Path,
+        help="a folder for each label, with recordings of its sound",
+    )
+    positives.add_argument(
+        "--annotations", type=Path, help="or a table of events, as for `ast-edge evaluate`"
+    )
+    parser.add_argument(
+        "--label",
+        metavar="LABEL",
+        action="append",
+        default=[],
+        help="tune this label or group only (can be repeated); all that are reported unless given",
+    )
+    parser.add_argument(
+        "--off", metavar="SHARE", type=_share, help="off as a share of on (as it is now)"
+    )
+    parser.add_argument(
+        "--lowest", metavar="ON", type=_share, default=0.2, help="no on falls below this (0.2)"
+    )
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw what was tried, as SVG")
+    writing = parser.add_mutually_exclusive_group()
+    writing.add_argument("--write", action="store_true", help="change the file without asking")
+    writing.add_argument("--dry-run", action="store_true", help="change nothing and do not ask")
+    parser.set_defaults(command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what the thresholds would change, and change them if that is wanted."""
+    from ast_edge.evaluation.annotations import list_files
+    from ast_edge.evaluation.detector import open_detector
+    from ast_edge.evaluation.output import write_output
+    from ast_edge.plan import load_plan
+    from ast_edge.tuning.plot import draw_plot
+    from ast_edge.tuning.tuning import tune
+
+    log_to_stderr()
+    plan = load_plan(args.config)
+    settings = _chosen(args, plan)
+    references = _positives(args, plan, settings)
+    detector = open_detector(plan)
+    negatives = list(_listen(detector, {path: {} for path in list_files(args.negatives)}))
+    positives = list(_listen(detector, references))
+    tuning = tune(
+        negatives, positives, settings, args.false_alarms, lowest=args.lowest, off_share=args.off
+    )
+    _print(tuning)
+    if args.plot:
+        write_output(args.plot, draw_plot(tuning))
+    with args.config.open(encoding="utf-8", newline="") as file:
+        before = file.read()
+    after = _edit(before, plan, tuning)
+    if before == after:
+        print("the configuration has these thresholds already")
+    elif _wants(args, before, after):
+        write_output(args.config, after, backup=True)
+        load_plan(args.config)
+        print(f"written to {args.config}; what was there is in {args.config.name}.bak")
+    return 0
+
+
+def _wish(text: str) -> float:
+    from ast_edge.tuning.wish import parse_wish
+
+    try:
+        return parse_wish(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number above 0 and up to 1, got {text}")
+    return share
+
+
+def _chosen(args: argparse.Namespace, plan: "Plan") -> "dict[Label, TrackerSettings]":
+    """Return the labels and groups to tune, with what holds for them now."""
+    from ast_edge.yaml_file import did_you_mean
+
+    if not args.label:
+        return plan.settings
+    known = {name: label for label in plan.settings for name in (label.slug, label.name)}
+    for name in args.label:
+        if name not in known:
+            near = did_you_mean(name, [label.name for label in plan.settings])
+            raise ConfigError(f"{args.config}: reports no label {name!r}{near}")
+    wanted = {known[name] for name in args.label}
+    return {label: now for label, now in plan.settings.items() if label in wanted}
+
+
+def _positives(
+    args: argparse.Namespace, plan: "Plan", labels: "Collection[Label]"
+) -> "dict[Path, References]":
+    """Return the recordings of the sounds, and where these are."""
+    from ast_edge.tuning.positives import in_folders, in_table
+
+    if args.positives:
+        return in_folders(args.positives, labels)
+    return in_table(args.annotations, plan.bundle, labels) if args.annotations else {}
+
+
+def _listen(detector: "Detector", recordings: "Mapping[Path, References]") -> "Iterator[Recording]":
+    """Score every recording once; half precision halves the memory that a week takes."""
+    from ast_edge.tuning.tuning import Recording
+
+    console = Console(stderr=True)
+    paths = track(
+        list(recordings),
+        "listening",
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    for path in paths:
+        outcome = detector.listen(path, np.float16, draw=False)
+        yield Recording(outcome.curve, outcome.seconds, recordings[path])
+
+
+def _print(tuning: "Tuning") -> None:
+    from ast_edge.tuning.summary import summarize
+    from ast_edge.tuning.wish import write_rate
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(file=sys.stdout, width=120, highlight=False)
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("label")
+    for heading in ("on", "off", "false alarms", "expected", "found"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for one in tuning.labels:
+        found = f"{one.found_before} → {one.found_after} of {one.references}"
+        table.add_row(
+            escape(one.label.name),
+            f"{one.before.on:g} → {one.after.on:g}",
+            f"{one.before.off:g} → {one.after.off:g}",
+            f"{one.alarms_before} → {one.alarms_after}",
+            write_rate(one.choice.rate) if one.choice.rate else "none",
+            found if one.references else "",
+            style=None if one.choice.kept else "yellow",
+        )
+    console.print(table)
+    for line in summarize(tuning):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _edit(text: str, plan: "Plan", tuning: "Tuning") -> str:
+    """Put the thresholds in place, under the names that labels and groups have in the file."""
+    from ast_edge.groups import Group
+    from ast_edge.tuning.config_edit import Thresholds, edit_thresholds
+
+    chosen = {one.label: Thresholds(one.after.on, one.after.off) for one in tuning.labels}
+    if plan.config.labels:
+        names = {name: plan.bundle.label(name) for name in plan.config.labels}
+    else:  # all are reported, and still must be when some are named
+        names = {label.name: label for label in plan.settings if not isinstance(label, Group)}
+    groups = {label.name: label for label in chosen if isinstance(label, Group)}
+    sections: dict[str, Mapping[str, Label]] = {"labels": names, "groups": groups}
+    wanted = {
+        section: {name: chosen.get(label) for name, label in named.items()}
+        for section, named in sections.items()
+        if any(label in chosen for label in named.values())
+    }
+    return edit_thresholds(text, wanted)
+
+
+def _wants(args: argparse.Namespace, before: str, after: str) -> bool:
+    """Show what would change in the file, and ask if there is somebody to ask."""
+    name = str(args.config)
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    sys.stdout.writelines(difflib.unified_diff(old, new, name, name))
+    sys.stdout.flush()
+    if args.write:
+        return True
+    if args.dry_run or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        print("nothing was changed; --write does it")
+        return False
+    return input(f"write this to {name}? [y/N] ").strip().lower() in ("y", "yes")

@@ -1,0 +1,1 @@
+"""How well a deployed pipeline detects events: metrics, and reports of them."""

@@ -1,0 +1,145 @@
+"""What is evaluated: a bundle, its engine, and how scores become events, over one recording."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ast_edge.aggregator import LATENCY_SECONDS
+from ast_edge.bundle import Bundle
+from ast_edge.engine import Engine, open_engine
+from ast_edge.evaluation.curve import Curve, CurveRecorder
+from ast_edge.evaluation.span import Span
+from ast_edge.evaluation.spectrogram import SpectrogramMaker
+from ast_edge.events import Event, Label
+from ast_edge.groups import Group
+from ast_edge.pipeline import Pipeline, score_recording
+from ast_edge.plan import Plan
+from ast_edge.recording import RecordingSource
+from ast_edge.rules import Rule
+from ast_edge.tracker import Step, TrackerSettings
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A finished event."""
+
+    label: Label
+    span: Span
+    peak: float
+    told: float
+    """How many seconds of the recording had been heard when its start was told."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What the pipeline made of a recording; times in seconds of it."""
+
+    path: Path
+    seconds: float
+    detections: tuple[Detection, ...]
+    """By label, then by onset."""
+    curve: Curve
+    spectrogram: NDArray[np.float16]
+    """(columns, rows), the whole recording; see `SpectrogramMaker`."""
+
+    def detections_of(self, label: Label) -> list[Detection]:
+        """Return those of one label or group, by onset."""
+        return [one for one in self.detections if one.label == label]
+
+
+@dataclass(frozen=True)
+class Detector:
+    """The deployed pipeline, to be run over recordings faster than real time."""
+
+    bundle: Bundle
+    engine: Engine
+    settings: Mapping[Label, TrackerSettings]
+    hop: float
+    latency: float = LATENCY_SECONDS
+    rules: Mapping[Label, Rule] = field(default_factory=dict)
+
+    def listen(
+        self, path: Path, dtype: type[np.floating] = np.float32, *, draw: bool = True
+    ) -> Outcome:
+        """Run a recording through it; scores are kept as `dtype`.
+
+        Without `draw` the outcome's spectrogram is empty, which saves memory.
+
+        Raises:
+            AudioError: if the file cannot be read.
+        """
+        source = RecordingSource(path.stem, path, pace="fast")
+        columns = len(self.bundle.labels) + sum(isinstance(one, Group) for one in self.settings)
+        curve = CurveRecorder(columns, dtype)
+        pipeline = _RecordingPipeline(source.name, self, curve)
+        spectrogram = SpectrogramMaker(self.bundle.fbank)
+        started: dict[str, float] = {}
+        ended: list[Detection] = []
+        now = 0.0
+        for window, clip, frame in score_recording(source, pipeline, self.engine):
+            now = window.end
+            if draw:
+                spectrogram.feed(window)
+            _collect(pipeline.score(window, clip, frame), now, started, ended)
+        _collect(pipeline.finish(), now, started, ended)
+        return Outcome(
+            path,
+            source.seconds,
+            tuple(sorted(ended, key=lambda one: (one.label.index, one.span))),
+            curve.finish(),
+            spectrogram.finish(),
+        )
+
+
+def open_detector(plan: Plan) -> Detector:
+    """Open the engine of a configuration.
+
+    Raises:
+        EngineError: if none works.
+    """
+    return Detector(
+        plan.bundle,
+        open_engine(plan.bundle, plan.config.engine),
+        plan.settings,
+        plan.config.hop,
+        plan.config.latency,
+        plan.rules,
+    )
+
+
+def _collect(
+    events: Iterable[Event], now: float, started: dict[str, float], ended: list[Detection]
+) -> None:
+    """Remember when events start, and take them when they end."""
+    for event in events:
+        if event.phase == "start":
+            started[event.id] = now
+        elif event.phase == "end":
+            span = Span(event.onset, event.offset)
+            ended.append(Detection(event.label, span, event.peak, started[event.id]))
+
+
+class _RecordingPipeline(Pipeline):
+    """A pipeline that keeps the steps that its tracker was fed."""
+
+    def __init__(self, source: str, detector: Detector, curve: CurveRecorder) -> None:
+        super().__init__(
+            source,
+            detector.bundle,
+            detector.settings,
+            detector.hop,
+            detector.rules,
+            latency=detector.latency,
+        )
+        self._curve = curve
+
+    def _track(self, steps: Iterable[Step]) -> list[Event]:
+        return super()._track(self._record(steps))
+
+    def _record(self, steps: Iterable[Step]) -> Iterator[Step]:
+        for step in steps:
+            self._curve.feed(step)
+            yield step

@@ -5,10 +5,34 @@ import os
 import sys
 
 from ast_edge import __version__
-from ast_edge.cli import check, devices, doctor, install_service, listen, replay, run, status, tag
+from ast_edge.cli import (
+    check,
+    devices,
+    doctor,
+    evaluate,
+    install_service,
+    listen,
+    replay,
+    run,
+    status,
+    tag,
+    tune,
+)
 from ast_edge.errors import AstError
 
-COMMANDS = (run, status, check, doctor, devices, listen, tag, replay, install_service)
+COMMANDS = (
+    run,
+    status,
+    check,
+    doctor,
+    devices,
+    listen,
+    tag,
+    replay,
+    evaluate,
+    tune,
+    install_service,
+)
 
 
 def main(argv: list[str] | None = None) -> int:

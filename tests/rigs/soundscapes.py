@@ -18,6 +18,7 @@ CALM: dict[str, Any] = {
     "clipping": 0,
     "codec": 0,
     "background": 0,
+    "filling": 0,
     "speed": (1.0, 1.0),
     "level_dbfs": (-20.0, -20.0),
     "event_db": (0.0, 0.0),

@@ -62,6 +62,15 @@ def test_events_may_begin_before_and_end_after_the_soundscape(packs):
     assert all(0 <= event.onset < event.offset <= 0.5 for event in events)
 
 
+def test_a_sound_that_fills_the_soundscape_is_annotated_throughout(packs):
+    scape = compose(packs, seed=2, count=1, seconds=3.0, filling=1)
+    covered = np.zeros(3 * RATE)
+    for event in scape.events:
+        covered[round(event.onset * RATE) : round(event.offset * RATE)] = 1
+    assert covered.mean() > 0.99
+    assert loudness(scape.samples[-RATE // 5 :], RATE) > 0.01
+
+
 def test_a_room_does_not_move_the_onset(packs):
     scape = compose(packs, seed=5, count=1, whole=True, room=1)
     (event,) = scape.events

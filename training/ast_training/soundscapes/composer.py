@@ -1,5 +1,6 @@
 """Soundscapes: recordings placed over background noise at known times."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
@@ -111,6 +112,8 @@ class Composer:
                 at = rng.uniform(0, max(latest, 0))
             else:
                 at = rng.uniform(-0.6 * len(excerpt.samples) / rate, seconds - 0.1)
+                if rng.random() < config.filling:
+                    excerpt, at = _filling(excerpt, seconds, rate), 0.0
             _add(samples, at_level(excerpt.samples, level, rate), round(at * rate))
             placed += _placed(excerpt, at, seconds)
         samples = degrade(
@@ -204,6 +207,17 @@ def _faded(samples: Audio, sample_rate: int) -> Audio:
         samples[:size] *= ramp
         samples[-size:] *= ramp[::-1]
     return samples
+
+
+def _filling(excerpt: _Excerpt, seconds: float, sample_rate: int) -> _Excerpt:
+    """Repeat an excerpt until it is as long as a soundscape."""
+    step = len(excerpt.samples) / sample_rate
+    starts = np.arange(math.ceil(seconds / step)) * step
+    return _Excerpt(
+        np.resize(excerpt.samples, round(seconds * sample_rate)),
+        tuple(Activity(at + a.onset, at + a.offset) for at in starts for a in excerpt.active),
+        excerpt.targets,
+    )
 
 
 def _add(samples: Audio, other: Audio, at: int) -> None:

@@ -22,6 +22,9 @@ class SoundscapeConfig(Section):
     """Probability that a sound without a label is heard as well."""
     event_seconds: Span = (0.5, 12.0)
     """Shortest and longest part of a recording that is taken (log-uniform)."""
+    filling: Fraction = 0.2
+    """Probability that an event is repeated until it fills the example: rain and fans have no onset
+    in a window, and must not be taken for background noise."""
     speed: Span = (0.9, 1.1)
     """How fast a recording is played, pitch included."""
     background: Fraction = 0.8

@@ -1,5 +1,6 @@
 """What else can break under a running daemon; docs/reliability.md lists all faults and tests."""
 
+import contextlib
 import json
 import os
 import random
@@ -136,11 +137,12 @@ def integrity(folder: Path) -> str:
 def test_a_clock_that_is_set_by_a_day_loses_no_event(broker, tmp_path, monkeypatch, jump):
     clock = faketime.Clock(tmp_path / "clock")
     daemon = Daemon(tmp_path, broker, None, outbox={"max_age": 3600})
-    with Subscriber(broker) as subscriber:
+    with contextlib.ExitStack() as stack:
+        subscriber = stack.enter_context(Subscriber(broker))
         with monkeypatch.context() as patch:
             for key, value in clock.environment.items():
                 patch.setenv(key, value)
-            daemon.start()
+            stack.enter_context(daemon)
         with_clock = open_files(daemon.process.pid)
         hear(daemon, subscriber, 1)
         broker.stop()

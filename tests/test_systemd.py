@@ -97,14 +97,14 @@ def test_it_runs_as_a_user_that_exists_only_for_it(service):
 
 def test_a_frozen_daemon_is_killed_and_started_again(service):
     restarts = int(service.show(SERVICE, "NRestarts"))
-    service.run("systemctl", "kill", "-s", "STOP", SERVICE)
+    service.run("kill", "-STOP", service.show(SERVICE, "MainPID"))
     service.wait(SERVICE, "NRestarts", str(restarts + 1))
     service.wait(SERVICE, "ActiveState", "active")
 
 
 def test_a_killed_daemon_is_started_again(service):
     restarts = int(service.show(SERVICE, "NRestarts"))
-    service.run("systemctl", "kill", "-s", "KILL", SERVICE)
+    service.run("kill", "-KILL", service.show(SERVICE, "MainPID"))
     service.wait(SERVICE, "NRestarts", str(restarts + 1))
     service.wait(SERVICE, "ActiveState", "active")
 

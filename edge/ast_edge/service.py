@@ -47,6 +47,12 @@ class Service:
         )
         self._jsonl: JsonLinesSink | None = None
 
+    @property
+    def stall_timeouts(self) -> dict[str, float]:
+        """The sources that heal, and the seconds without sound after which each is stalled."""
+        sources = self.plan.config.sources.items()
+        return {name: s.stall_timeout for name, s in sources if s.microphone or s.url}
+
     def open_node(self, mqtt: MqttConfig) -> Node:
         """Begin to connect to the broker; `mqtt` is how it is reached.
 

@@ -2,17 +2,21 @@
 
 import os
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ast_edge.errors import ConfigError
+from ast_edge.yaml_file import Section
 
 NAME = "ast-edge.service"
 SHIPPED_PROGRAM = "/opt/ast-edge/bin/ast-edge"
 """What stands in the shipped units for the program that is installed."""
 PASSWORD = Path("/etc/ast-edge/mqtt-password")
-HIDDEN = (Path("/home"), Path("/root"), Path("/run/user"))
-"""ProtectHome hides these from the service."""
+HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp")))
+"""ProtectHome and PrivateTmp hide these from the service."""
+GROUP = "audio"
+"""The system's service is in this group; the configuration is for it and for root to read."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class File:
     path: Path
     text: str | None
     mode: int = 0o644
+    group: str | None = None
+    """Whose file it is; None for that of who writes it."""
 
 
 def unit_folder() -> Path:
@@ -52,12 +58,11 @@ def system_unit(executable: Path, *, gpu: bool, password: bool) -> list[File]:
     Raises:
         ConfigError: if the service could not see the program, because it stands in a home.
     """
-    for home in HIDDEN:
-        if executable.resolve().is_relative_to(home):
-            raise ConfigError(
-                f"{executable}: stands in {home}, which the service cannot see: install ast-edge "
-                "in /opt/ast-edge (docs/service.md), or use --user"
-            )
+    if is_hidden(executable):
+        raise ConfigError(
+            f"{executable}: the service cannot see what stands there: install ast-edge in "
+            "/opt/ast-edge (docs/service.md), or use --user"
+        )
     folder = Path("/etc/systemd/system")
     drop_ins = folder / f"{NAME}.d"
     shipped = unit_folder()
@@ -86,6 +91,22 @@ def config_path(*, user: bool) -> Path:
     return (Path(home) if Path(home).is_absolute() else Path.home() / ".config") / (
         "ast-edge/mic.yaml"
     )
+
+
+def is_hidden(path: Path) -> bool:
+    """Tell whether the system's service cannot see a path: in a home, or in a folder like /tmp."""
+    return any(path.resolve().is_relative_to(folder) for folder in HIDDEN)
+
+
+def paths_in(tree: object) -> Iterator[Path]:
+    """Yield what a configuration names of the file system."""
+    if isinstance(tree, Path):
+        yield tree
+    elif isinstance(tree, Mapping):
+        for value in tree.values():
+            yield from paths_in(value)
+    elif isinstance(tree, Section):
+        yield from paths_in(dict(tree))
 
 
 def _filled(path: Path, executable: Path) -> str:

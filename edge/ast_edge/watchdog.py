@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ast_edge.audio import Block
 from ast_edge.events import Event
@@ -19,6 +19,10 @@ READY_SECONDS = 20.0
 there is waited for, and must not keep the machine from booting."""
 UNSCORED_SECONDS = 30.0
 """So much sound of a source may be heard without a window of it being scored."""
+UNHEARD_SECONDS = 60.0
+"""So long a source that heals may give neither sound nor a reason, beyond its stall timeout."""
+RESTART_SECONDS = 120.0
+"""So long a process may take that begins anew; TimeoutStartSec of the unit is for the first."""
 BEAT_SECONDS = 5.0
 """Between two status lines, where there is no watchdog to be faster for."""
 
@@ -28,21 +32,31 @@ Beat = Callable[[], list[Event]]
 class Watchdog:
     """Tells systemd that sound arrives and is scored; an observer and a sink of the daemon.
 
-    The watchdog is fed from the daemon's own thread, and only while sound that is heard gets
-    scored. Without microphones there is nothing to score, and the broker does not matter: both are
-    waited for. Source: sd_notify(3), sd_watchdog_enabled(3).
+    The watchdog is fed from the daemon's own thread, and only while sound that is heard gets scored
+    and sources that are not heard say why. A microphone that is lost, and says so, is waited for,
+    and the broker does not matter. Source: sd_notify(3), sd_watchdog_enabled(3).
     """
 
-    def __init__(self, submit: Callable[[Beat], None]) -> None:
-        """Take what runs an action in the daemon's thread."""
+    def __init__(
+        self, submit: Callable[[Beat], None], stall_timeouts: Callable[[], Mapping[str, float]]
+    ) -> None:
+        """Prepare to beat.
+
+        Args:
+            submit: runs an action in the daemon's thread.
+            stall_timeouts: returns the sources that heal at present, and the seconds without sound
+                after which each takes itself to be stalled.
+        """
         self._submit = submit
+        self._stall_timeouts = stall_timeouts
         self._started = time.monotonic()
         self._ready = False
         self._unscored: dict[str, float] = {}
+        self._heard: dict[str, float] = {}
         self._troubles: dict[str, str] = {}
         self._windows, self._seconds = 0, 0.0
         self._newest: Event | None = None
-        self._stuck = False
+        self._fault = ""
         self._waiting = threading.Event()
         self._closed = threading.Event()
         self._timer = threading.Thread(target=self._run, name="watchdog", daemon=True)
@@ -54,19 +68,28 @@ class Watchdog:
 
     def start(self) -> None:
         """Begin to beat."""
+        if allowed := _allowed():  # a process before this one may have asked for more
+            notify(f"WATCHDOG_USEC={allowed}")
         self._timer.start()
 
-    def close(self) -> None:
-        """Say that the service stops, and be silent."""
+    def close(self, *, restarts: bool = False) -> None:
+        """Say that the service stops, or that its process begins anew, and be silent."""
         self._closed.set()
         self._timer.join()
-        notify("STOPPING=1")
+        if not restarts:
+            notify("STOPPING=1")  # who says so and then does not stop is killed
+            return
+        notify("STATUS=restarting")
+        if _allowed():
+            notify(f"WATCHDOG_USEC={round(RESTART_SECONDS * 1e6)}")
 
     def heard(self, block: Block) -> None:
         """Count sound that waits to be scored; the first makes the service ready."""
         source, stream = block.stream.source, block.stream
         seconds = len(block.samples) / stream.sample_rate
-        self._unscored[source] = self._unscored.get(source, 0.0) + seconds
+        before = self._unscored.get(source, 0.0) if block.start else 0.0
+        self._unscored[source] = before + seconds
+        self._heard[source] = time.monotonic()
         if self._troubles.get(source) in ("silent", "ended", "failed"):
             del self._troubles[source]
         if not self._ready:
@@ -86,6 +109,7 @@ class Watchdog:
     def ended(self, source: str, error: BaseException | None) -> None:
         """Expect nothing more of a source."""
         self._unscored.pop(source, None)
+        self._heard.pop(source, None)
         self._troubles.pop(source, None)
         if error:
             self._troubles[source] = "failed"
@@ -106,14 +130,27 @@ class Watchdog:
         self._waiting.clear()
         if not self._ready and time.monotonic() - self._started > READY_SECONDS:
             self._say_ready()
-        late = [name for name, sound in self._unscored.items() if sound > UNSCORED_SECONDS]
-        if late and not self._stuck:
-            log.error("%s: sound arrives but is not scored", ", ".join(late))
-        self._stuck = bool(late)
-        words = [f"STATUS={self._status()}"]
-        notify(*words, *([] if late else ["WATCHDOG=1"]))
+        fault = self._find_fault()
+        if fault and not self._fault:
+            log.error("%s", fault)
+        self._fault = fault
+        notify(f"STATUS={fault or self._status()}", *([] if fault else ["WATCHDOG=1"]))
         self._windows, self._seconds = 0, 0.0
         return []
+
+    def _find_fault(self) -> str:
+        """Say what only a new start can help; empty if nothing is like that."""
+        unscored = [name for name, sound in self._unscored.items() if sound > UNSCORED_SECONDS]
+        if unscored:
+            return f"{', '.join(unscored)}: sound arrives but is not scored"
+        now = time.monotonic()
+        unheard = [
+            name
+            for name, stall_timeout in self._stall_timeouts().items()
+            if now - self._heard.setdefault(name, now) > UNHEARD_SECONDS + stall_timeout
+            and self._troubles.get(name) not in ("waiting", "stalled", "failed")
+        ]
+        return f"{', '.join(unheard)}: neither sound nor a reason why not" if unheard else ""
 
     def _say_ready(self) -> None:
         self._ready = True
@@ -140,5 +177,11 @@ class Watchdog:
 
 def _interval() -> float:
     """Return the seconds between two beats: half of what the manager allows."""
+    allowed = _allowed()
+    return min(BEAT_SECONDS, allowed / 2e6) if allowed else BEAT_SECONDS
+
+
+def _allowed() -> int:
+    """Return the microseconds that may pass between two beats; 0 if there is no watchdog."""
     allowed = os.environ.get("WATCHDOG_USEC", "")
-    return min(BEAT_SECONDS, int(allowed) / 2e6) if allowed.isdecimal() else BEAT_SECONDS
+    return int(allowed) if allowed.isdecimal() else 0

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from ast_edge import service_unit
+from ast_edge.config import Config
 from ast_edge.errors import ConfigError
-from ast_edge.service_unit import NAME, SHIPPED_PROGRAM, system_unit, user_unit
+from ast_edge.service_unit import NAME, SHIPPED_PROGRAM, paths_in, system_unit, user_unit
 
 OPT = Path("/opt/ast-edge/bin/ast-edge")
 
@@ -33,10 +34,22 @@ def test_the_password_is_named_not_copied():
     )
 
 
-@pytest.mark.parametrize("home", ["/root/venv/bin/ast-edge", "/home/me/venv/bin/ast-edge"])
-def test_a_program_in_a_home_is_refused_for_the_system(home):
-    with pytest.raises(ConfigError, match=r"cannot see: install ast-edge in /opt/ast-edge"):
-        system_unit(Path(home), gpu=False, password=False)
+@pytest.mark.parametrize("folder", ["/root/venv", "/home/me/venv", "/tmp/venv"])
+def test_a_program_that_the_service_cannot_see_is_refused_for_the_system(folder):
+    with pytest.raises(ConfigError, match="install ast-edge in /opt/ast-edge"):
+        system_unit(Path(folder) / "bin/ast-edge", gpu=False, password=False)
+
+
+def test_all_paths_of_a_configuration_are_found(tmp_path):
+    sound = tmp_path / "a.wav"
+    sound.touch()
+    tree = {
+        "sources": {"a": {"file": str(sound)}, "b": {"stdin": "s16le"}},
+        "jsonl": "/var/lib/ast-edge/events.jsonl",
+        "clips": {"folder": "/var/lib/ast-edge/clips"},
+    }
+    found = paths_in(Config.model_validate(tree))
+    assert sorted(map(str, found)) == sorted([str(sound), tree["jsonl"], tree["clips"]["folder"]])
 
 
 def test_a_users_unit_may_stand_in_a_home(monkeypatch, tmp_path):

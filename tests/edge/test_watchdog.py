@@ -10,7 +10,7 @@ from ast_edge import watchdog as module
 from ast_edge.audio import Block, Stream
 from ast_edge.events import Event, Label
 from ast_edge.health import OK, Health
-from ast_edge.watchdog import READY_SECONDS, UNSCORED_SECONDS, Watchdog
+from ast_edge.watchdog import READY_SECONDS, UNHEARD_SECONDS, UNSCORED_SECONDS, Watchdog
 
 RATE = 1000
 
@@ -47,16 +47,20 @@ def stream(source="kitchen"):
     return Stream(source, RATE, 1, 0.0, live=True)
 
 
-def sound(seconds, source="kitchen"):
-    return Block(stream(source), 0, np.zeros((round(seconds * RATE), 1), np.float32))
+def sound(seconds, source="kitchen", start=0):
+    return Block(stream(source), start, np.zeros((round(seconds * RATE), 1), np.float32))
 
 
 def window(source="kitchen"):
     return SimpleNamespace(stream=stream(source))
 
 
+def watchdog(submit=lambda beat: None, **stall_timeouts):
+    return Watchdog(submit, lambda: stall_timeouts)
+
+
 def test_the_service_is_ready_with_its_first_sound(manager, now):
-    dog = Watchdog(lambda beat: None)
+    dog = watchdog()
     dog.beat()
     assert "READY=1" not in said(manager)
     dog.heard(sound(0.1))
@@ -64,14 +68,14 @@ def test_the_service_is_ready_with_its_first_sound(manager, now):
 
 
 def test_the_service_is_ready_once(manager, now):
-    dog = Watchdog(lambda beat: None)
+    dog = watchdog()
     dog.heard(sound(0.1))
     dog.heard(sound(0.1))
     assert said(manager).count("READY=1") == 1
 
 
 def test_a_service_without_a_microphone_becomes_ready_all_the_same(manager, now):
-    dog = Watchdog(lambda beat: None)
+    dog = watchdog()
     dog.health("kitchen", Health("waiting", "no such device"))
     now.time += READY_SECONDS + 1
     dog.beat()
@@ -81,16 +85,16 @@ def test_a_service_without_a_microphone_becomes_ready_all_the_same(manager, now)
 
 
 def test_sound_that_is_scored_keeps_the_watchdog_quiet(manager, now):
-    dog = Watchdog(lambda beat: None)
-    for _ in range(10):
-        dog.heard(sound(UNSCORED_SECONDS / 2))
+    dog = watchdog()
+    for number in range(10):
+        dog.heard(sound(UNSCORED_SECONDS / 2, start=number * RATE))
         dog.scored([window()], 0.01, 0)
         dog.beat()
     assert said(manager).count("WATCHDOG=1") == 10
 
 
 def test_sound_that_is_not_scored_lets_the_watchdog_bite(manager, now, caplog):
-    dog = Watchdog(lambda beat: None)
+    dog = watchdog()
     dog.heard(sound(UNSCORED_SECONDS + 1))
     dog.heard(sound(1, "door"))
     dog.beat()
@@ -101,8 +105,48 @@ def test_sound_that_is_not_scored_lets_the_watchdog_bite(manager, now, caplog):
     ]
 
 
+def test_short_streams_that_never_fill_a_window_are_no_fault(manager, now):
+    dog = watchdog()
+    for _ in range(5):
+        dog.heard(sound(UNSCORED_SECONDS / 2))
+    dog.beat()
+    assert "WATCHDOG=1" in said(manager)
+
+
+def test_a_source_that_heals_and_says_nothing_lets_the_watchdog_bite(manager, now):
+    dog = watchdog(kitchen=3.0)
+    dog.beat()
+    dog.silent("kitchen")
+    now.time += UNHEARD_SECONDS + 3
+    dog.beat()
+    assert "WATCHDOG=1" in said(manager)
+    now.time += 1
+    dog.beat()
+    assert said(manager) == ["STATUS=kitchen: neither sound nor a reason why not"]
+
+
+@pytest.mark.parametrize("condition", ["waiting", "stalled"])
+def test_a_microphone_that_says_that_it_is_lost_is_waited_for(manager, now, condition):
+    dog = watchdog(kitchen=3.0)
+    dog.beat()
+    dog.silent("kitchen")
+    dog.health("kitchen", Health(condition, "unplugged"))
+    now.time += 1e6
+    dog.beat()
+    assert said(manager).count("WATCHDOG=1") == 2
+
+
+def test_a_pipe_may_be_silent_for_ever(manager, now):
+    dog = watchdog()
+    dog.heard(sound(0.1))
+    dog.silent("kitchen")
+    now.time += 1e6
+    dog.beat()
+    assert "WATCHDOG=1" in said(manager)
+
+
 def test_a_source_that_has_ended_is_not_waited_for(manager, now):
-    dog = Watchdog(lambda beat: None)
+    dog = watchdog()
     dog.heard(sound(UNSCORED_SECONDS + 1))
     dog.ended("kitchen", None)
     dog.beat()
@@ -110,7 +154,7 @@ def test_a_source_that_has_ended_is_not_waited_for(manager, now):
 
 
 def test_what_is_wrong_with_a_source_stands_in_the_status_until_it_is_well(manager, now):
-    dog = Watchdog(lambda beat: None)
+    dog = watchdog()
     dog.health("kitchen", Health("muted", "zeros"))
     dog.beat()
     assert "STATUS=listening; kitchen: muted" in said(manager)
@@ -120,7 +164,7 @@ def test_what_is_wrong_with_a_source_stands_in_the_status_until_it_is_well(manag
 
 
 def test_the_status_names_speed_and_the_newest_event(manager, now):
-    dog = Watchdog(lambda beat: None)
+    dog = watchdog()
     dog.scored([window(), window()], 0.05, 0)
     label = Label(0, "Dog", "/m/0bt9lr")
     dog.publish(Event("1", "start", "kitchen", label, 0.0, 1.0, 0.9, 0.9))
@@ -133,7 +177,7 @@ def test_the_status_names_speed_and_the_newest_event(manager, now):
 def test_a_daemon_that_does_not_get_to_it_is_asked_once(manager, monkeypatch):
     monkeypatch.setenv("WATCHDOG_USEC", "20000")
     asked = []
-    dog = Watchdog(asked.append)
+    dog = watchdog(asked.append)
     dog.start()
     try:
         while not asked:
@@ -146,10 +190,26 @@ def test_a_daemon_that_does_not_get_to_it_is_asked_once(manager, monkeypatch):
 
 
 def test_closing_says_that_the_service_stops(manager):
-    dog = Watchdog(lambda beat: None)
+    dog = watchdog()
     dog.start()
     dog.close()
     assert said(manager) == ["STOPPING=1"]
+
+
+def test_a_process_that_begins_anew_does_not_say_that_it_stops(manager, monkeypatch):
+    monkeypatch.setenv("WATCHDOG_USEC", "30000000")
+    before, after = watchdog(), watchdog()
+    before.start()
+    before.close(restarts=True)
+    after.start()
+    words = said(manager)
+    after.close()
+    assert words == [
+        "WATCHDOG_USEC=30000000",
+        "STATUS=restarting",
+        "WATCHDOG_USEC=120000000",
+        "WATCHDOG_USEC=30000000",
+    ]
 
 
 def test_only_a_service_manager_is_told_anything(monkeypatch):

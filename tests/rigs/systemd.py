@@ -3,6 +3,7 @@
 It needs root. The network is this machine's, so a broker of the test can be reached.
 """
 
+import functools
 import os
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ import time
 from pathlib import Path
 
 BOOT_SECONDS = 30.0
+COMMAND_SECONDS = 120.0
+PRIVATE_MOUNTS = ["unshare", "-m", "--propagation", "private"]
 
 BOOT = """\
 set -eu
@@ -32,13 +35,22 @@ AllowIsolate=yes
 """
 
 
+PROBE = """\
+mount -t tmpfs t /mnt && mkdir /mnt/up /mnt/work /mnt/m &&
+mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/up,workdir=/mnt/work /mnt/m
+"""
+
+
+@functools.cache
 def why_not() -> str:
     """Say why systemd cannot be booted here; empty if it can."""
     if os.geteuid() != 0:
         return "systemd-nspawn needs root"
     if not shutil.which("systemd-nspawn"):
         return "systemd-nspawn is missing: apt install systemd-container"
-    return ""
+    probe = [*PRIVATE_MOUNTS, "sh", "-c", PROBE]
+    tried = subprocess.run(probe, capture_output=True, text=True, check=False)
+    return f"no overlay can be mounted here: {tried.stderr.strip()}" if tried.returncode else ""
 
 
 class Systemd:
@@ -58,7 +70,7 @@ class Systemd:
         )
         with self._log.open("wb") as log:
             self._outer = subprocess.Popen(
-                ["unshare", "-m", "--propagation", "private", "bash", "-c", script],
+                [*PRIVATE_MOUNTS, "bash", "-c", script],
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -78,13 +90,24 @@ class Systemd:
             self._outer.kill()
             self._outer.wait()
 
-    def run(self, *command: str, check: bool = True) -> str:
-        """Run a command in the machine and return what it prints."""
-        entered = ["nsenter", "-t", str(self._leader), "-a", *command]
-        done = subprocess.run(entered, capture_output=True, text=True, timeout=60, check=False)
+    def run(self, *command: str, check: bool = True, text: str = "") -> str:
+        """Run a command in the machine with `text` to read, and return what it prints."""
+        done = subprocess.run(
+            ["nsenter", "-t", str(self._leader), "-a", *command],
+            input=text,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"},
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
         if check and done.returncode:
             raise AssertionError(f"{' '.join(command)}: {done.stderr}{done.stdout}{self.journal()}")
         return done.stdout.strip()
+
+    def write(self, path: str, text: str, mode: str = "644") -> None:
+        """Write a file of the machine."""
+        self.run("install", "-D", "-m", mode, "/dev/stdin", path, text=text)
 
     def show(self, unit: str, key: str) -> str:
         """Return a property of a unit."""

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         _do(steps, [], dry_run=args.dry_run)
         _do([[*control, "daemon-reload"]], units, dry_run=args.dry_run)
         return 0
-    files = [*_configuration(args.config, service_unit.config_path(user=args.user)), *files]
+    files = [*_configuration(args.config, user=args.user), *files]
     steps = [
         [*control, "daemon-reload"],
         [*control, "enable", service_unit.NAME],
@@ -68,33 +69,40 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _configuration(given: Path | None, place: Path) -> "list[File]":
+def _configuration(given: Path | None, *, user: bool) -> "list[File]":
     """Check the configuration, and return it as a file to write if it is another's.
 
     Raises:
         ConfigError: there is none, or it cannot be run, also where it will stand.
     """
+    from ast_edge import service_unit
     from ast_edge.bundle import find_bundle
     from ast_edge.config import Config
     from ast_edge.errors import BundleError, ConfigError
     from ast_edge.plan import load_plan
-    from ast_edge.service_unit import File
     from ast_edge.yaml_file import parse_tree, read_tree
 
-    if given is None or given.resolve() == place.resolve():
-        if not place.exists():
-            raise ConfigError(f"{place}: no such file: write it, or name yours with --config")
-        load_plan(place)
-        return []
-    load_plan(given)
+    place = service_unit.config_path(user=user)
+    source = given or place
+    if not source.exists():
+        raise ConfigError(f"{source}: no such file: write it, or name yours with --config")
+    load_plan(source)
     # Paths in it are relative to it: what is found here must be found there as well.
-    tree = read_tree(given)
+    tree = read_tree(source)
     assert isinstance(tree, dict)
     try:
-        find_bundle(parse_tree(tree, Config, place).bundle)
+        config = parse_tree(tree, Config, place)
+        paths = [*service_unit.paths_in(config), find_bundle(config.bundle)]
     except (ConfigError, BundleError) as exc:
         raise ConfigError(f"{exc}; the service reads it from {place}: give whole paths") from exc
-    return [File(place, given.read_text("utf-8"), mode=0o644)]
+    hidden = [] if user else [str(path) for path in paths if service_unit.is_hidden(path)]
+    if hidden:
+        raise ConfigError(f"{source}: the service cannot see {', '.join(hidden)}: use /srv or /etc")
+    if source.resolve() == place.resolve():
+        return []
+    group = None if user else service_unit.GROUP
+    # Addresses of cameras in it hold passwords.
+    return [service_unit.File(place, source.read_text("utf-8"), 0o640 if group else 0o600, group)]
 
 
 def _do(steps: Sequence[Sequence[str]], files: "Sequence[File]", *, dry_run: bool) -> None:
@@ -115,6 +123,8 @@ def _do(steps: Sequence[Sequence[str]], files: "Sequence[File]", *, dry_run: boo
             _place(file)
         except OSError as exc:
             raise ServiceError(f"{file.path}: cannot be written: {exc.strerror}") from exc
+        except LookupError as exc:
+            raise ServiceError(f"{file.path}: cannot be written: {exc.args[0]}") from exc
     for step in steps:
         print(f"run     {' '.join(step)}")
         if dry_run:
@@ -126,8 +136,8 @@ def _do(steps: Sequence[Sequence[str]], files: "Sequence[File]", *, dry_run: boo
         if done.returncode:
             said = done.stderr.strip().splitlines()
             raise ServiceError(
-                f"{' '.join(step)}: {said[0] if said else done.returncode}; see: journalctl -u "
-                "ast-edge -n 20"
+                f"{' '.join(step)}: {said[0] if said else done.returncode}; see: journalctl "
+                f"{'--user ' if '--user' in step else ''}-u ast-edge -n 20"
             )
 
 
@@ -140,6 +150,13 @@ def _place(file: "File") -> None:
         return
     file.path.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.path.with_name(f".{file.path.name}.new")
-    fresh.write_text(file.text, "utf-8")
+    fresh.unlink(missing_ok=True)
+    fresh.touch(mode=0o600)
+    with fresh.open("w", encoding="utf-8") as text:
+        text.write(file.text)
+        text.flush()
+        os.fsync(text.fileno())
+    if file.group:
+        shutil.chown(fresh, group=file.group)
     fresh.chmod(file.mode)
     fresh.replace(file.path)

@@ -109,8 +109,8 @@ def _open_watchdog(service: "Service", stack: contextlib.ExitStack) -> None:
     from ast_edge.watchdog import Watchdog
 
     if Watchdog.wanted():
-        watchdog = Watchdog(service.daemon.submit)
-        stack.callback(watchdog.close)
+        watchdog = Watchdog(service.daemon.submit, lambda: service.stall_timeouts)
+        stack.callback(lambda: watchdog.close(restarts=service.restarts))
         service.sinks.append(watchdog)
         service.observers.append(watchdog)
         watchdog.start()

@@ -46,6 +46,7 @@ def test_it_writes_unit_and_configuration_and_starts_the_service(machine, config
     assert written(tmp_path) == ["ast-edge.service", "mic.yaml"]
     place = tmp_path / "config/ast-edge/mic.yaml"
     assert place.read_text() == config.read_text()
+    assert place.stat().st_mode & 0o777 == 0o600  # it may hold the passwords of cameras
     assert machine == [
         "systemctl --user daemon-reload",
         "systemctl --user enable ast-edge.service",
@@ -74,6 +75,15 @@ def test_paths_that_only_hold_where_the_file_was_are_refused(machine, config, tm
     assert main(["install-service", "--user", "--config", str(config)]) == 78
     assert "give whole paths" in capsys.readouterr().err
     assert written(tmp_path) == []
+
+
+def test_files_that_the_service_cannot_see_are_refused(
+    machine, config, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(service_unit, "HIDDEN", (tmp_path,))
+    assert main(["install-service", "--dry-run", "--config", str(config)]) == 78
+    said = capsys.readouterr().err
+    assert f"the service cannot see {tmp_path}/bands: use /srv or /etc" in said
 
 
 def test_without_a_configuration_it_says_where_one_belongs(machine, tmp_path, capsys):

@@ -6,6 +6,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from rigs import pulse
+from rigs.mosquitto import Mosquitto
+from rigs.sink import DOG, SIREN
+
+from ast_edge import connection
+from ast_edge.config import MqttConfig
+from ast_edge.mqtt import MqttSink
 
 # A machine may be busy with other things: slowness is no failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -45,3 +51,45 @@ def microphone(monkeypatch):
         for key, value in virtual.environment.items():
             monkeypatch.setenv(key, value)
         yield virtual
+
+
+@pytest.fixture
+def short_pauses(monkeypatch):
+    """Attempts to connect follow each other at once."""
+    monkeypatch.setattr(connection, "retry_pause", lambda failures: 0.1)
+
+
+@pytest.fixture(params=["5", "3.1.1"])
+def protocol(request):
+    """A version of MQTT."""
+    return request.param
+
+
+@pytest.fixture
+def broker(tmp_path):
+    """A Mosquitto that forgets everything when it is restarted."""
+    with Mosquitto(tmp_path) as broker:
+        yield broker
+
+
+@pytest.fixture
+def memory(tmp_path):
+    """A broker that keeps sessions over a restart, so that a subscriber misses nothing."""
+    with Mosquitto(tmp_path, persistent=True) as broker:
+        yield broker
+
+
+@pytest.fixture
+def open_sink():
+    """Return a function that makes a sink for a broker; sinks left open are closed."""
+    sinks = []
+
+    def open_sink(broker, box=None, extensions=(), **options):
+        config = MqttConfig(**{"host": "127.0.0.1", "port": broker.port} | options)
+        entities = [("mic", DOG), ("mic", SIREN)]
+        sinks.append(MqttSink(config, "attic", "home", entities, box, extensions))
+        return sinks[-1]
+
+    yield open_sink
+    for sink in sinks:
+        sink.close()

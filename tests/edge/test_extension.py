@@ -2,14 +2,16 @@
 
 import pytest
 from rigs import mosquitto
-from rigs.mosquitto import Mosquitto, Subscriber, retained, wait_until
+from rigs.mosquitto import Subscriber, retained, wait_until
 
-from ast_edge import connection
 from ast_edge.config import MqttConfig
 from ast_edge.message import Message
 from ast_edge.mqtt import MqttSink
 
-pytestmark = pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available())
+pytestmark = [
+    pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available()),
+    pytest.mark.usefixtures("short_pauses"),
+]
 
 
 class Repeater:
@@ -27,22 +29,6 @@ class Repeater:
             Message("ast-edge/attic/heard", f"{topic} {text} later still", delay=0.2),
             Message("ast-edge/attic/heard", f"{topic} {text}"),
         ]
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch):
-    monkeypatch.setattr(connection, "retry_pause", lambda failures: 0.1)
-
-
-@pytest.fixture(params=["5", "3.1.1"])
-def protocol(request):
-    return request.param
-
-
-@pytest.fixture
-def broker(tmp_path):
-    with Mosquitto(tmp_path) as broker:
-        yield broker
 
 
 @pytest.fixture

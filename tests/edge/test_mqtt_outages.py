@@ -7,7 +7,7 @@ import time
 
 import pytest
 from rigs import mosquitto
-from rigs.mosquitto import Mosquitto, Subscriber, retained, wait_until
+from rigs.mosquitto import Subscriber, retained, wait_until
 from rigs.publisher import Publisher
 
 pytestmark = [
@@ -19,13 +19,6 @@ AVAILABILITY = "ast-edge/attic/availability"
 EVENTS = "ast-edge/attic/mic/event"
 STATE = "ast-edge/attic/mic/dog/state"
 TIMEOUT = 60.0
-
-
-@pytest.fixture
-def memory(tmp_path):
-    """A broker that keeps sessions over a restart, so that a subscriber misses nothing."""
-    with Mosquitto(tmp_path, persistent=True) as broker:
-        yield broker
 
 
 @pytest.fixture(params=["5", "3.1.1"])

@@ -6,7 +6,8 @@ import pytest
 from ast_edge.errors import ConfigError
 from ast_training.datasets.esc50 import read_esc50
 
-PACK = Path("/work/shared/data/esc50")
+PACK = Path(__file__).parents[4] / "shared/data/esc50"
+"""Beside the repository, where it is at hand."""
 ROWS = [  # as in the official table
     ("1-100032-A-0.wav", 1, 0, "dog", "True"),
     ("1-116765-A-41.wav", 1, 41, "chainsaw", "True"),

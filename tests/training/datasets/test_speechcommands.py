@@ -6,7 +6,8 @@ import pytest
 from ast_edge.errors import ConfigError
 from ast_training.datasets.speechcommands import hash_split, read_speechcommands
 
-PACK = Path("/work/shared/data/speechcommands")
+PACK = Path(__file__).parents[4] / "shared/data/speechcommands"
+"""Beside the repository, where it is at hand."""
 OFFICIAL = {  # from the lists that come with version 2
     "026290a7_nohash_0.wav": "validation",
     "9190045a_nohash_0.wav": "validation",

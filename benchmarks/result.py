@@ -1,0 +1,64 @@
+"""What a benchmark found: tables and curves, kept as JSON for `benchmarks/report.py`.
+
+A benchmark builds one `Result` and saves it; docs/performance.md is written from the saved results
+alone, so that each can be measured again on its own.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ast_export.machine import describe_machine
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a caption; `note` is the sentence that says what they show."""
+
+    caption: str
+    columns: list[str]
+    rows: list[list[str]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Curves over one axis: `series` maps a name to its (x, y) points."""
+
+    caption: str
+    x: str
+    y: str
+    series: dict[str, list[tuple[float, float]]]
+    logarithmic: bool = False
+
+
+@dataclass
+class Result:
+    """What one benchmark found, how, where and when."""
+
+    title: str
+    command: str
+    tables: list[Table] = field(default_factory=list)
+    plots: list[Plot] = field(default_factory=list)
+    machine: str = field(default_factory=describe_machine)
+    date: str = field(default_factory=lambda: f"{datetime.now(timezone.utc):%Y-%m-%d}")
+
+    def save(self, name: str, folder: Path = RESULTS) -> Path:
+        """Write it to `<folder>/<name>.json`, in place of an older one, and return the path."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}.json"
+        unfinished = path.with_suffix(".json.new")
+        unfinished.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
+        unfinished.replace(path)
+        return path
+
+    @classmethod
+    def load(cls, path: Path) -> "Result":
+        """Read one that was saved."""
+        tree = json.loads(path.read_text())
+        tree["tables"] = [Table(**table) for table in tree["tables"]]
+        tree["plots"] = [Plot(**plot) for plot in tree["plots"]]
+        return cls(**tree)

@@ -27,9 +27,11 @@ class Usage:
     seconds: float
     """Monotonic time of this reading."""
     cpu: float
-    """Seconds, of children that have ended too; in steps of 10 ms."""
+    """Seconds, of its children too; in steps of 10 ms."""
     memory: float
     """MB resident now."""
+    children: float
+    """MB that its children take, what they share with others divided among those."""
     switches: int
     """Times that one of its threads has gone to sleep, and so was woken."""
     heard: float
@@ -43,7 +45,7 @@ class Usage:
 class DaemonProcess:
     """A daemon under a service manager of our own, which it tells when it is ready.
 
-    Its folders are in `folder`; the cache is kept where `cache` says, if anywhere.
+    All of its folders but the cache are in `folder`.
     """
 
     def __init__(
@@ -107,7 +109,8 @@ class DaemonProcess:
         return before, self.usage()
 
     def usage(self) -> Usage:
-        """Read what it has taken so far; sources: proc_pid_stat(5), proc_pid_status(5).
+        """Read what it has taken so far; sources: proc_pid_stat(5), proc_pid_status(5),
+        proc_pid_smaps(5).
 
         Raises:
             SystemExit: it has ended.
@@ -115,15 +118,17 @@ class DaemonProcess:
         if self._process.poll() is not None:
             self._fail("has ended")
         process = Path(f"/proc/{self._process.pid}")
-        stat = (process / "stat").read_text().rpartition(")")[2].split()
+        pids = [pid for path in process.glob("task/*/children") for pid in path.read_text().split()]
+        children = [process.with_name(pid) for pid in pids]
         threads = [task.read_text() for task in process.glob("task/*/status")]
         status = json.loads(ask(self._status))
         sources = status["sources"].values()
         dropped = sum(source["dropped_windows"] for source in sources)
         return Usage(
             seconds=time.monotonic(),
-            cpu=sum(map(int, stat[11:15])) / _TICKS,
+            cpu=sum(map(_cpu, [process, *children])),
             memory=int((process / "statm").read_text().split()[1]) * _PAGE / 1e6,
+            children=sum(map(_proportional_memory, children)),
             switches=sum(_switches(thread) for thread in threads),
             heard=sum(source["audio_seconds"] for source in sources),
             windows=sum(source["windows"] for source in sources) + dropped,
@@ -145,6 +150,17 @@ class DaemonProcess:
 
     def _fail(self, what: str) -> None:
         raise SystemExit(f"the daemon {what}; its log ends with:\n{self._log.read_text()[-3000:]}")
+
+
+def _cpu(process: Path) -> float:
+    """Return its seconds, and those of its children that have ended."""
+    stat = (process / "stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, stat[11:15])) / _TICKS
+
+
+def _proportional_memory(process: Path) -> float:
+    kilobytes = (process / "smaps_rollup").read_text().partition("\nPss:")[2].split()[0]
+    return int(kilobytes) * 1024 / 1e6
 
 
 def _switches(status: str) -> int:

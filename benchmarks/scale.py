@@ -28,6 +28,7 @@ import soxr
 from daemon_process import DaemonProcess
 from random_bundle import write_random_bundle
 from result import RESULTS, Plot, Result, Table
+from result_text import as_markdown
 
 from ast_edge.bundle import find_bundle, load_bundle
 from ast_edge.config import EngineConfig
@@ -71,7 +72,8 @@ class Load:
 def main() -> None:
     """Measure, save and print."""
     args = _arguments()
-    result = Result("Many sources, one daemon", f"python benchmarks/scale.py {_options()}".strip())
+    command = " ".join(["python benchmarks/scale.py", *sys.argv[1:]])
+    result = Result("Many sources, one daemon", command)
     loads, quiet, batches = {}, {}, {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -88,7 +90,7 @@ def main() -> None:
     result.tables += [_quiet_table(quiet), _batch_table(args, batches)]
     result.plots = _plots(loads, batches)
     path = result.save("scale", args.out)
-    print("\n\n".join(map(_markdown, result.tables)), f"\n\n{result.machine}\n{path}")
+    print(as_markdown(result), path, sep="\n")
 
 
 def _arguments() -> argparse.Namespace:
@@ -104,10 +106,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=10, help="of each batch size")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for scale.json")
     return parser.parse_args()
-
-
-def _options() -> str:
-    return " ".join(sys.argv[1:])
 
 
 def _write_sounds(folder: Path, seconds: float) -> None:
@@ -278,12 +276,6 @@ def _median(values: list[float]) -> str:
         return f"{values[0]:.1f}"
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
     return f"{middle:.1f} ({low:.1f} to {high:.1f})"
-
-
-def _markdown(table: Table) -> str:
-    rows = [table.columns, ["---"] * len(table.columns), *table.rows]
-    lines = [table.caption, "", *(f"| {' | '.join(row)} |" for row in rows)]
-    return "\n".join(lines + (["", table.note] if table.note else []))
 
 
 if __name__ == "__main__":

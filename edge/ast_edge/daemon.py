@@ -27,6 +27,8 @@ MAX_BATCH = 8
 """Windows scored at once."""
 MAX_DUE = 4
 """Windows of one live source that may wait for the engine; then the oldest is dropped."""
+TAKE_SECONDS = 0.5
+"""Sound that waits is taken for at most so long before the engine has its turn."""
 SILENT_SECONDS = 5.0
 """A live source that has delivered nothing for so long has no running events any more."""
 
@@ -88,7 +90,10 @@ class Daemon:
         self._clock = clock
         self._inbox: Inbox = queue.Queue(maxsize=64)
         self._readers = {source.name: Reader(source, self._inbox) for source in sources}
-        self._due: deque[Window] = deque()
+        self._due: dict[str, deque[Window]] = {}
+        """Windows of each source that wait for the engine; the source whose turn it is first."""
+        self._ended: list[tuple[Reader, Ended]] = []
+        """Sources with a last word, whose windows may still be due."""
         self._last_block: dict[str, float] = {}
         self._health: dict[str, Health] = {}
         self._errors: dict[str, AstError] = {}
@@ -108,14 +113,13 @@ class Daemon:
             while any(r.listening for r in self._readers.values()) and not self._stopping:
                 # Before the sound is taken that came before: what is said last is the newest.
                 health = self._changed_health()
-                ended = self._take()
+                self._take()
                 self._tell_health(health)
                 # Before the engine runs: while it does, blocks wait and a source only seems silent.
                 self._end_silent_events()
                 self._act()
                 self._infer()
-                for reader, last in ended:
-                    self._end(reader, last.error)
+                self._end_what_is_scored()
         finally:
             self.stop()
             for reader in self._readers.values():
@@ -182,7 +186,7 @@ class Daemon:
         reader = self._readers[name]
         was_listening = reader.listening
         reader.close()
-        self._due = deque(w for w in self._due if w.stream.source != name)
+        self._due.pop(name, None)
         self._errors.pop(name, None)
         for memory in (self._last_block, self._health):
             memory.pop(name, None)
@@ -199,6 +203,14 @@ class Daemon:
         for name, reader in self._readers.items():
             if name in self.pipelines and not reader.listening:
                 observer.ended(name, self._errors.get(name))
+
+    def _end_what_is_scored(self) -> None:
+        last_words, self._ended = self._ended, []
+        for reader, last in last_words:
+            if reader.source.name in self._due:
+                self._ended.append((reader, last))
+            else:
+                self._end(reader, last.error)
 
     def _end(self, reader: Reader, error: BaseException | None) -> None:
         """Take it that nothing more comes of a source."""
@@ -217,28 +229,41 @@ class Daemon:
         while not self._actions.empty():
             self.publish(self._actions.get()())
 
-    def _take(self) -> list[tuple[Reader, Ended]]:
-        """Turn all sound that has arrived into due windows; wait for some if there is none."""
-        ended = []
-        waiting = max(1, self._inbox.qsize())
-        for _ in range(waiting):
+    def _take(self) -> None:
+        """Turn all sound that has arrived into due windows; wait for some if none is due.
+
+        As much as readers still hold, too: what a slow engine costs is windows, not live sound.
+        Recordings wait instead when they have filled a batch.
+        """
+        until = self._clock() + TAKE_SECONDS
+        wait = 0.0 if self._due else 0.2
+        while self._clock() <= until:
             try:
-                reader, item = self._inbox.get(timeout=0.2)
+                reader, item = self._inbox.get(timeout=wait)
             except queue.Empty:
-                break
+                return
+            wait = 0.0
             if reader.closed:
                 continue
-            pipeline = self.pipelines[reader.source.name]
             if isinstance(item, Ended):
-                self._due.extend(pipeline.flush())  # nothing comes after it
-                ended.append((reader, item))
-            else:
-                for observer in self._observers:
-                    observer.heard(item)
-                if item.stream.live:
-                    self._last_block[item.stream.source] = self._clock()
-                self._enqueue(pipeline.feed(item))
-        return ended
+                # Nothing comes after it, so nothing of it is dropped.
+                self._enqueue(self.pipelines[reader.source.name].flush(), droppable=False)
+                self._ended.append((reader, item))
+                continue
+            self._hear(item)
+            if not item.stream.live and self._recorded_due() >= MAX_BATCH:
+                return
+
+    def _hear(self, block: Block) -> None:
+        for observer in self._observers:
+            observer.heard(block)
+        source, live = block.stream.source, block.stream.live
+        if live:
+            self._last_block[source] = self._clock()
+        self._enqueue(self.pipelines[source].feed(block), droppable=live)
+
+    def _recorded_due(self) -> int:
+        return sum(len(due) for due in self._due.values() if not due[0].stream.live)
 
     def _changed_health(self) -> dict[str, Health]:
         sources = [reader.source for reader in self._readers.values() if not reader.closed]
@@ -251,17 +276,17 @@ class Daemon:
             for observer in self._observers:
                 observer.health(source, health)
 
-    def _enqueue(self, windows: list[Window]) -> None:
+    def _enqueue(self, windows: list[Window], *, droppable: bool) -> None:
         for window in windows:
-            self._due.append(window)
-            waiting = [w for w in self._due if w.stream.source == window.stream.source]
-            if window.stream.live and len(waiting) > MAX_DUE:
-                self._drop(waiting[0], before=waiting[1])
+            due = self._due.setdefault(window.stream.source, deque())
+            due.append(window)
+            if droppable and len(due) > MAX_DUE:
+                self._drop_oldest(due)
 
-    def _drop(self, window: Window, before: Window) -> None:
+    def _drop_oldest(self, due: deque[Window]) -> None:
         """Drop a due window; its hop is new sound to the one after it."""
-        self._due[self._due.index(before)] = replace(before, hop=window.hop + before.hop)
-        self._due.remove(window)
+        window = due.popleft()
+        due[0] = replace(due[0], hop=window.hop + due[0].hop)
         self.dropped[window.stream.source] += 1
         if self.dropped_windows & (self.dropped_windows - 1) == 0:  # 1, 2, 4, 8, ...
             log.warning(
@@ -271,18 +296,31 @@ class Daemon:
             )
 
     def _infer(self) -> None:
-        while self._due and not self._stopping:
-            batch = [self._due.popleft() for _ in range(min(MAX_BATCH, len(self._due)))]
-            start = self._clock()
-            pipelines = [self.pipelines[window.stream.source] for window in batch]
-            loud = [w for w, p in zip(batch, pipelines, strict=True) if not p.may_skip(w)]
-            self.skipped_windows += len(batch) - len(loud)
-            scores = self._score(loud)
-            for observer in self._observers:
-                observer.scored(batch, self._clock() - start, self.dropped_windows)
-            for window, pipeline in zip(batch, pipelines, strict=True):
-                found = scores.get(window)
-                self.publish(pipeline.score(window, *found) if found else pipeline.skip(window))
+        """Score one batch, so that sound is taken between two."""
+        batch = self._next_batch()
+        if not batch:
+            return
+        start = self._clock()
+        pipelines = [self.pipelines[window.stream.source] for window in batch]
+        loud = [w for w, p in zip(batch, pipelines, strict=True) if not p.may_skip(w)]
+        self.skipped_windows += len(batch) - len(loud)
+        scores = self._score(loud)
+        for observer in self._observers:
+            observer.scored(batch, self._clock() - start, self.dropped_windows)
+        for window, pipeline in zip(batch, pipelines, strict=True):
+            found = scores.get(window)
+            self.publish(pipeline.score(window, *found) if found else pipeline.skip(window))
+
+    def _next_batch(self) -> list[Window]:
+        """Take the oldest window of each source in turn, so that a slow engine serves them all."""
+        batch: list[Window] = []
+        while self._due and len(batch) < MAX_BATCH and not self._stopping:
+            source = next(iter(self._due))
+            due = self._due.pop(source)
+            batch.append(due.popleft())
+            if due:
+                self._due[source] = due  # behind all others
+        return batch
 
     def _score(self, windows: Sequence[Window]) -> dict[Window, WindowScores]:
         if not windows:
@@ -293,7 +331,7 @@ class Daemon:
     def _end_silent_events(self) -> None:
         now = self._clock()
         for source, last in list(self._last_block.items()):
-            if now - last > SILENT_SECONDS:
+            if now - last > SILENT_SECONDS and source not in self._due:
                 del self._last_block[source]
                 for observer in self._observers:
                     observer.silent(source)

@@ -94,3 +94,13 @@ def test_sound_that_nobody_reads_ends_it(microphone, capture):
     process = capture("--device=vmic", "--sample-rate=96000")
     assert process.wait(60) == 66
     assert process.stderr.read() == b"the sound has not been read for 5 s\n"
+
+
+def test_it_loads_nothing_large_for_there_is_one_for_each_microphone():
+    program = (
+        "import sys, ast_edge.capture\n"
+        "print(sorted({'numpy', 'pydantic', 'yaml', 'importlib.metadata'} & sys.modules.keys()))\n"
+    )
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout == "[]\n"

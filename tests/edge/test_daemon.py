@@ -176,12 +176,12 @@ def test_a_slow_engine_drops_nothing_of_a_recording(make):
 
 
 def test_windows_of_several_sources_share_a_batch(make):
-    sources = [ListSource(name, silence(4)) for name in "abc"]
-    # They wait for each other: nothing is scored before all have read everything.
+    sources = [ListSource(name, silence(2)) for name in "abc"]
+    # Nothing is scored before all have read everything, which the inbox can hold.
     ready = [source.exhausted for source in sources]
     engine = NumpyEngine(before=lambda: [event.wait(TIMEOUT) for event in ready])
     make(*sources, engine=engine).run()
-    assert sum(engine.batches) == 3 * windows_in(4)
+    assert sum(engine.batches) == 3 * windows_in(2)
     assert max(engine.batches) > 3
 
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -209,6 +210,71 @@ def test_an_engine_that_is_too_slow_drops_windows_and_hears_all_sounds(bundle, r
     assert [{e.label.name for e in sink.events if e.source == name} for name in paths] == [
         {LABELS[number % 2]} for number in range(len(paths))
     ]
+
+
+class Choir:
+    """Live sources that all sound for a hop more whenever the engine runs."""
+
+    def __init__(self, bundle, sources, hops):
+        self.sources = [Singer(f"room{number}", self, hops) for number in range(sources)]
+        self._barrier = threading.Barrier(sources + 1)
+        self._engine, self._hops = Engine(bundle), hops
+
+    def wait(self):
+        self._barrier.wait(TIMEOUT)
+
+    def run(self, fbank):
+        if self._hops > 0:
+            self._hops -= 1
+            self.wait()
+        return self._engine.run(fbank)
+
+
+class Singer:
+    def __init__(self, name, choir, hops):
+        self.name = name
+        self._choir, self._hops = choir, hops
+
+    def blocks(self):
+        stream = Stream(self.name, RATE, 1, time.time(), live=True)
+        for number in range(2 + self._hops):
+            if number >= 2:  # so much completes the first window
+                self._choir.wait()
+            yield Block(stream, number * 1600, tone("Hum", 0.1)[:, np.newaxis])
+
+    def close(self):
+        pass
+
+
+class Score(Notes):
+    """Counts the sources that the daemon hears and looks at, until the choir has ended."""
+
+    def __init__(self):
+        super().__init__()
+        self.sources, self._over = Counter(), False
+
+    def scored(self, windows, seconds, dropped):
+        if not self._over:
+            self.sources.update(window.stream.source for window in windows)
+
+    def ended(self, source, error):
+        self._over = True
+
+
+def test_an_engine_that_is_too_slow_for_many_sources_drops_windows_of_each(bundle):
+    choir, score = Choir(bundle, sources=32, hops=20), Score()
+    daemon, _ = make_daemon(bundle, choir.sources, choir, observers=[score])
+    daemon.run()
+    assert score.samples == 32 * 22 * 1600
+    assert all(daemon.dropped[source.name] > 0 for source in choir.sources)
+
+
+def test_an_engine_that_is_too_slow_for_many_sources_serves_each_of_them(bundle):
+    choir, score = Choir(bundle, sources=32, hops=20), Score()
+    daemon, _ = make_daemon(bundle, choir.sources, choir, observers=[score])
+    daemon.run()
+    counts = [score.sources[source.name] for source in choir.sources]
+    assert max(counts) - min(counts) <= 4 < min(counts)
 
 
 def test_with_a_gate_the_engine_looks_at_what_is_loud_only(bundle, recordings, alone):

@@ -35,9 +35,10 @@ def draw_plot(tuning: Tuning) -> str:
     """Draw for each label its false alarms, and what is found, against `on`."""
     rows = math.ceil(len(tuning.labels) / COLUMNS)
     width, height = COLUMNS * WIDTH, 64 + rows * HEIGHT
+    share = tuning.wish / len(tuning.labels)
     pictures = "\n".join(
         f'<g transform="translate({number % COLUMNS * WIDTH} {64 + number // COLUMNS * HEIGHT})">'
-        f"{_picture(one, tuning.hours)}</g>"
+        f"{_picture(one, tuning.hours, share)}</g>"
         for number, one in enumerate(tuning.labels)
     )
     title = f"False alarms in {tuning.hours:.3g} h, wished for: {write_rate(tuning.wish)}"
@@ -54,8 +55,7 @@ dotted: before, long dashes: the label's share of the wish; below: on</text>
 """
 
 
-def _picture(one: TunedLabel, hours: float) -> str:
-    share = one.share
+def _picture(one: TunedLabel, hours: float, share: float) -> str:
     bottom = min(0.3 / hours, share / 3)
     top = max(one.counts.max() / hours, share, 3 / hours) * 1.5
     measured = [(on, count / hours) for on, count in zip(one.ons, one.counts, strict=True)]

@@ -12,12 +12,10 @@ from ast_edge.evaluation.poisson import poisson_limit
 from ast_edge.evaluation.span import Span
 from ast_edge.events import Label
 from ast_edge.tracker import TrackerSettings
-from ast_edge.tuning.alarms import GRID, Alarms, find_events, scan
-from ast_edge.tuning.choice import TAIL_EVENTS, Choice, choose, expected_rates, without
-from ast_edge.tuning.shares import Trial, divide
+from ast_edge.tuning.alarms import GRID, find_events, scan
+from ast_edge.tuning.choice import TAIL_EVENTS, Choice, choose, count_held_out, expected_rates
 
 CONFIDENCE = 0.95
-FOLDS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +44,10 @@ class TunedLabel:
     found: NDArray[np.int64]
     """(tried,) references that are found with each."""
     references: int
-    share: float
-    """Of the wish; false alarms per hour."""
     alarms_before: int
     found_before: int
     held_out: int
-    """False alarms in time that did not take part in the choice."""
+    """False alarms in time that did not take part in the choice; see `count_held_out`."""
 
     @property
     def alarms_after(self) -> int:
@@ -103,7 +99,7 @@ def tune(
     lowest: float,
     off_share: float | None,
 ) -> Tuning:
-    """Choose `on` and `off` of these labels, which `divide` the wish among them.
+    """Choose `on` and `off` of these labels, each of which gets the same share of the wish.
 
     Args:
         negatives: in which every event is a false alarm.
@@ -114,29 +110,12 @@ def tune(
         off_share: `off` as a share of `on`; None keeps each label's present one.
     """
     hours = sum(one.seconds for one in negatives) / 3600
-    labels = [
-        _try(negatives, positives, label, now, _tried(now, off_share), wish)
+    share = wish / len(settings)
+    labels = tuple(
+        _tune_label(negatives, positives, label, _tried(now, off_share), now, share, lowest)
         for label, now in settings.items()
-    ]
-    shares = _divide(labels, [one.scanned for one in labels], hours, wish, lowest)
-    held_out = _count_held_out(labels, hours, wish, lowest)
-    tuned = (
-        _tune_label(negatives, positives, one, hours, share, lowest, count)
-        for one, share, count in zip(labels, shares, held_out, strict=True)
     )
-    return Tuning(wish, hours, tuple(tuned))
-
-
-@dataclass(frozen=True, eq=False)
-class _Tried:
-    """What settings of a label have given, of which none is chosen yet."""
-
-    label: Label
-    now: TrackerSettings
-    settings: Sequence[TrackerSettings]
-    scanned: Sequence[Alarms]
-    found: NDArray[np.int64]
-    references: int
+    return Tuning(wish, hours, labels)
 
 
 def _tried(now: TrackerSettings, off_share: float | None) -> list[TrackerSettings]:
@@ -144,90 +123,34 @@ def _tried(now: TrackerSettings, off_share: float | None) -> list[TrackerSetting
     return [replace(now, on=on, off=round(share * on, 3)) for on in GRID]
 
 
-def _try(
-    negatives: Sequence[Recording],
-    positives: Sequence[Recording],
-    label: Label,
-    now: TrackerSettings,
-    settings: Sequence[TrackerSettings],
-    wish: float,
-) -> _Tried:
-    hours = sum(one.seconds for one in negatives) / 3600
-    timed = [(one.curve, one.seconds) for one in negatives]
-    scanned = scan(timed, label, settings, 2 * max(TAIL_EVENTS, int(wish * hours)))
-    used = settings[: len(scanned)]
-    return _Tried(
-        label=label,
-        now=now,
-        settings=used,
-        scanned=scanned,
-        found=np.array([_count_found(positives, label, one) for one in used]),
-        references=sum(len(one.references.get(label, ())) for one in positives),
-    )
-
-
-def _divide(
-    labels: Sequence[_Tried],
-    scans: Sequence[Sequence[Alarms]],
-    hours: float,
-    wish: float,
-    lowest: float,
-) -> list[float]:
-    """Return each label's share of the wish by these scans."""
-    trials = []
-    for one, scanned in zip(labels, scans, strict=True):
-        may = [alarms.on >= lowest for alarms in scanned]
-        recalls = one.found[may] / one.references if one.references else None
-        trials.append(Trial(expected_rates(scanned, hours)[may], recalls))
-    return divide(wish, trials)
-
-
-def _count_held_out(
-    labels: Sequence[_Tried], hours: float, wish: float, lowest: float
-) -> list[int]:
-    """Count each label's false alarms in time that did not take part in the choice.
-
-    The time is cut into fifths. For each, shares and thresholds are chosen by the four others: what
-    is counted on the time by which one has chosen is always as good as was wished.
-    """
-    counts = [0] * len(labels)
-    for fold in range(FOLDS):
-        start, end = hours * fold / FOLDS, hours * (fold + 1) / FOLDS
-        rest = hours - (end - start)
-        scans = [without(one.scanned, start, end) for one in labels]
-        shares = _divide(labels, scans, rest, wish, lowest)
-        for number, (one, scanned, share) in enumerate(zip(labels, scans, shares, strict=True)):
-            chosen = choose(scanned, rest, share, lowest).on
-            used = next(alarms for alarms in one.scanned if alarms.on == chosen)
-            counts[number] += int(((used.times >= start) & (used.times < end)).sum())
-    return counts
-
-
 def _tune_label(
     negatives: Sequence[Recording],
     positives: Sequence[Recording],
-    tried: _Tried,
-    hours: float,
+    label: Label,
+    tried: Sequence[TrackerSettings],
+    now: TrackerSettings,
     share: float,
     lowest: float,
-    held_out: int,
 ) -> TunedLabel:
-    label, scanned = tried.label, tried.scanned
+    hours = sum(one.seconds for one in negatives) / 3600
+    timed = [(one.curve, one.seconds) for one in negatives]
+    enough = 2 * max(TAIL_EVENTS, int(share * hours))
+    scanned = scan(timed, label, tried, enough)
     choice = choose(scanned, hours, share, lowest)
+    used = tried[: len(scanned)]
     return TunedLabel(
         label=label,
-        before=tried.now,
-        after=next(one for one in tried.settings if one.on == choice.on),
+        before=now,
+        after=next(one for one in used if one.on == choice.on),
         choice=choice,
         ons=np.array([one.on for one in scanned]),
         counts=np.array([len(one.times) for one in scanned]),
         expected=expected_rates(scanned, hours),
-        found=tried.found,
-        references=tried.references,
-        share=share,
-        alarms_before=sum(len(find_events(one.curve, label, tried.now)) for one in negatives),
-        found_before=_count_found(positives, label, tried.now),
-        held_out=held_out,
+        found=np.array([_count_found(positives, label, one) for one in used]),
+        references=sum(len(one.references.get(label, ())) for one in positives),
+        alarms_before=sum(len(find_events(one.curve, label, now)) for one in negatives),
+        found_before=_count_found(positives, label, now),
+        held_out=count_held_out(scanned, hours, share, lowest),
     )
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ast_edge.tuning.alarms import GRID, Alarms
-from ast_edge.tuning.choice import choose, expected_rates
+from ast_edge.tuning.choice import choose, count_held_out, expected_rates
 
 
 def alarms_of(peaks, hours=100.0, seed=0):
@@ -66,6 +66,15 @@ def test_a_share_that_nothing_keeps_is_said():
 def test_a_label_that_never_sounded_takes_the_lowest_threshold():
     choice = choose(alarms_of([]), 100.0, share=0.001)
     assert (choice.on, choice.kept, choice.rate) == (GRID[-1], True, 0.0)
+
+
+def test_what_is_held_out_took_no_part_in_the_choice():
+    burst = [Alarms(on, np.full(30, 5.0), np.full(30, 0.9)) for on in GRID if on <= 0.9]
+    quiet = [Alarms(on, np.zeros(0), np.zeros(0)) for on in GRID if on > 0.9]
+    scanned = [*quiet, *burst]
+    # The fifth with the burst has thresholds by fifths in which there was nothing at all.
+    assert choose(scanned, 100.0, share=0.01).on > 0.9
+    assert count_held_out(scanned, 100.0, share=0.01) == 30
 
 
 def test_what_was_tried_below_the_lowest_is_not_chosen():

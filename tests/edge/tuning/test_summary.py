@@ -20,7 +20,6 @@ DOG = TunedLabel(
     expected=np.array([0.001, 0.01, 0.23]),
     found=np.array([1, 3, 4]),
     references=5,
-    share=0.02,
     alarms_before=7,
     found_before=4,
     held_out=0,

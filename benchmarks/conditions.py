@@ -106,15 +106,14 @@ def _codecs(rate: int) -> list[Condition]:
         "MP3": (("MP3", "MPEG_LAYER_III"), 0.99),
         "Opus": (("OGG", "OPUS"), 0.99),
     }  # of noise at 16 kHz about 35, 18 and 8 kbit/s
-    made = [
-        Condition(
-            name, lambda samples, rng, c=codec, q=level: compress(samples, rate, c, q), "codec"
-        )
-        for name, (codec, level) in levels.items()
-    ]
+    made = [_codec(name, rate, codec, level) for name, (codec, level) in levels.items()]
     made.append(Condition("G.711", lambda samples, rng: compand(samples), "codec"))
     made.append(Condition("telephone", lambda samples, rng: telephone(samples, rate), "codec"))
     return made
+
+
+def _codec(name: str, rate: int, codec: tuple[str, str], level: float) -> Condition:
+    return Condition(name, lambda samples, rng: compress(samples, rate, codec, level), "codec")
 
 
 def _far(db: float, rate: int) -> Condition:

@@ -33,8 +33,11 @@ CONFUSIONS = 3
 LEAST_AP, GOOD_AP, GOOD_SOURCES = 0.3, 0.5, 5
 """A label below the first is left out; it is experimental below the second, or when it was measured
 on recordings of fewer sources."""
-SHOWN = ("clean", "gain -20 dB", "gain +20 dB", "SNR 10 dB", "SNR 0 dB", "Opus", "telephone")
-SHOWN += ("far field -12 dB",)
+SHOWN = (
+    *("clean", "gain -20 dB", "gain +20 dB", "SNR 10 dB", "SNR 0 dB"),
+    *("Opus", "telephone", "far field -12 dB"),
+)
+"""Conditions that the table of labels has."""
 AXES = {
     "gain": "gain in dB",
     "noise": "signal-to-noise ratio in dB",

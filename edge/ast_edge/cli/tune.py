@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from ast_edge.plan import Plan
     from ast_edge.tracker import TrackerSettings
     from ast_edge.tuning.positives import References
-    from ast_edge.tuning.tuning import Recording, Tuning
+    from ast_edge.tuning.trial import Recording
+    from ast_edge.tuning.tuning import Tuning
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -79,6 +80,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--lowest", metavar="ON", type=_share, default=0.2, help="no on falls below this (0.2)"
     )
+    parser.add_argument(
+        "--equal-shares",
+        action="store_true",
+        help="allow all labels as many false alarms, also where it is shown what they find",
+    )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw what was tried, as SVG")
     writing = parser.add_mutually_exclusive_group()
     writing.add_argument("--write", action="store_true", help="change the file without asking")
@@ -93,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
     from ast_edge.evaluation.output import write_output
     from ast_edge.plan import load_plan
     from ast_edge.tuning.plot import draw_plot
+    from ast_edge.tuning.trial import try_thresholds
     from ast_edge.tuning.tuning import tune
 
     log_to_stderr()
@@ -102,9 +109,16 @@ def run(args: argparse.Namespace) -> int:
     detector = open_detector(plan)
     negatives = list(_listen(detector, {path: {} for path in list_files(args.negatives)}))
     positives = list(_listen(detector, references))
-    tuning = tune(
-        negatives, positives, settings, args.false_alarms, lowest=args.lowest, off_share=args.off
+    wish, equal = args.false_alarms, args.equal_shares or not positives
+    trials = try_thresholds(
+        negatives,
+        positives,
+        settings,
+        off_share=args.off,
+        most=wish / len(settings) if equal else wish,
     )
+    hours = sum(one.seconds for one in negatives) / 3600
+    tuning = tune(trials, hours, wish, lowest=args.lowest, equal=equal)
     _print(tuning)
     if args.plot:
         write_output(args.plot, draw_plot(tuning))
@@ -167,7 +181,7 @@ def _positives(
 
 def _listen(detector: "Detector", recordings: "Mapping[Path, References]") -> "Iterator[Recording]":
     """Score every recording once; half precision halves the memory that a week takes."""
-    from ast_edge.tuning.tuning import Recording
+    from ast_edge.tuning.trial import Recording
 
     console = Console(stderr=True)
     paths = track(

@@ -61,21 +61,32 @@ def choose(scanned: Sequence[Alarms], hours: float, share: float, lowest: float 
 
 
 def count_held_out(
-    scanned: Sequence[Alarms], hours: float, share: float, lowest: float = 0.0
+    scanned: Sequence[Alarms], hours: float, shares: Sequence[float], lowest: float = 0.0
 ) -> int:
     """Count the false alarms in time that did not take part in the choice.
 
-    The time is cut into fifths. For each, the threshold is chosen by the four others: what is
-    counted on the time by which one has chosen is always as good as was wished.
+    The time is cut into fifths. For each, the threshold is chosen by the four others, with the
+    share that the label has by those: what is counted on the time by which one has chosen is
+    always as good as was wished.
     """
     count = 0
-    for fold in range(FOLDS):
-        start, end = hours * fold / FOLDS, hours * (fold + 1) / FOLDS
-        others = [_select(one, (one.times < start) | (one.times >= end)) for one in scanned]
+    for fold, share in enumerate(shares):
+        start, end = _fold(hours, fold)
+        others = without_fold(scanned, hours, fold)
         chosen = choose(others, hours * (FOLDS - 1) / FOLDS, share, lowest).on
         used = next(one for one in scanned if one.on == chosen)
         count += int(((used.times >= start) & (used.times < end)).sum())
     return count
+
+
+def without_fold(scanned: Sequence[Alarms], hours: float, fold: int) -> list[Alarms]:
+    """Leave out the false alarms of one of the `FOLDS` parts of the time."""
+    start, end = _fold(hours, fold)
+    return [_select(one, (one.times < start) | (one.times >= end)) for one in scanned]
+
+
+def _fold(hours: float, fold: int) -> tuple[float, float]:
+    return hours * fold / FOLDS, hours * (fold + 1) / FOLDS
 
 
 def _select(alarms: Alarms, these: NDArray[np.bool_]) -> Alarms:

@@ -35,10 +35,9 @@ def draw_plot(tuning: Tuning) -> str:
     """Draw for each label its false alarms, and what is found, against `on`."""
     rows = math.ceil(len(tuning.labels) / COLUMNS)
     width, height = COLUMNS * WIDTH, 64 + rows * HEIGHT
-    share = tuning.wish / len(tuning.labels)
     pictures = "\n".join(
         f'<g transform="translate({number % COLUMNS * WIDTH} {64 + number // COLUMNS * HEIGHT})">'
-        f"{_picture(one, tuning.hours, share)}</g>"
+        f"{_picture(one, tuning.hours)}</g>"
         for number, one in enumerate(tuning.labels)
     )
     title = f"False alarms in {tuning.hours:.3g} h, wished for: {write_rate(tuning.wish)}"
@@ -55,7 +54,8 @@ dotted: before, long dashes: the label's share of the wish; below: on</text>
 """
 
 
-def _picture(one: TunedLabel, hours: float, share: float) -> str:
+def _picture(one: TunedLabel, hours: float) -> str:
+    share = max(one.share, 0.01 / hours)  # the axis is logarithmic
     bottom = min(0.3 / hours, share / 3)
     top = max(one.counts.max() / hours, share, 3 / hours) * 1.5
     measured = [(on, count / hours) for on, count in zip(one.ons, one.counts, strict=True)]

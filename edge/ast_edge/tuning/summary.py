@@ -24,6 +24,13 @@ def summarize(tuning: Tuning) -> list[str]:
             f"no threshold up to {GRID[0]} is expected to keep the share of {names}: leave it out, "
             "or try again with more hours"
         )
+    if silent := [
+        one.label.name for one in tuning.labels if one.references and not one.found_after
+    ]:
+        lines.append(
+            f"nothing of {', '.join(silent)} is found any more: for as many false alarms others "
+            "are found more often (--equal-shares gives each as many)"
+        )
     if tuning.limit <= tuning.wish:
         lines.append(f"the wish, {write_rate(tuning.wish)}, is kept with that confidence")
     else:

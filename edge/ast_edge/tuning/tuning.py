@@ -1,30 +1,27 @@
 """Thresholds of all labels for one wish, and what they change."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.evaluation.curve import Curve
-from ast_edge.evaluation.false_alarms import is_near
 from ast_edge.evaluation.poisson import poisson_limit
-from ast_edge.evaluation.span import Span
 from ast_edge.events import Label
 from ast_edge.tracker import TrackerSettings
-from ast_edge.tuning.alarms import GRID, find_events, scan
-from ast_edge.tuning.choice import TAIL_EVENTS, Choice, choose, count_held_out, expected_rates
+from ast_edge.tuning.alarms import Alarms
+from ast_edge.tuning.allotment import allot
+from ast_edge.tuning.choice import (
+    FOLDS,
+    Choice,
+    choose,
+    count_held_out,
+    expected_rates,
+    without_fold,
+)
+from ast_edge.tuning.trial import Trial
 
 CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True, eq=False)
-class Recording:
-    """The scores of a recording, and where labels sound in it (nowhere in a negative one)."""
-
-    curve: Curve
-    seconds: float
-    references: Mapping[Label, Sequence[Span]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +31,8 @@ class TunedLabel:
     label: Label
     before: TrackerSettings
     after: TrackerSettings
+    share: float
+    """False alarms per hour that it was allowed."""
     choice: Choice
     ons: NDArray[np.float64]
     """(tried,) values of `on`, falling."""
@@ -91,75 +90,72 @@ class Tuning:
 
 
 def tune(
-    negatives: Sequence[Recording],
-    positives: Sequence[Recording],
-    settings: Mapping[Label, TrackerSettings],
-    wish: float,
-    *,
-    lowest: float,
-    off_share: float | None,
+    trials: Sequence[Trial], hours: float, wish: float, *, lowest: float, equal: bool = False
 ) -> Tuning:
-    """Choose `on` and `off` of these labels, each of which gets the same share of the wish.
+    """Choose `on` and `off` of all labels.
+
+    Those with references share the wish so that they are found as often as can be; see `allot`.
 
     Args:
-        negatives: in which every event is a false alarm.
-        positives: recordings whose references tell what is found.
-        settings: what holds now.
+        trials: what was tried.
+        hours: of negatives.
         wish: false alarms per hour of all labels together.
         lowest: no `on` falls below this.
-        off_share: `off` as a share of `on`; None keeps each label's present one.
+        equal: give every label the same share of the wish.
     """
-    hours = sum(one.seconds for one in negatives) / 3600
-    share = wish / len(settings)
+    shares = _share(trials, [one.scanned for one in trials], hours, wish, lowest, equal)
+    by_fold = [
+        _share(
+            trials,
+            [without_fold(one.scanned, hours, fold) for one in trials],
+            hours * (FOLDS - 1) / FOLDS,
+            wish,
+            lowest,
+            equal,
+        )
+        for fold in range(FOLDS)
+    ]
     labels = tuple(
-        _tune_label(negatives, positives, label, _tried(now, off_share), now, share, lowest)
-        for label, now in settings.items()
+        _tune_label(trial, hours, share, held_out, lowest)
+        for trial, share, *held_out in zip(trials, shares, *by_fold, strict=True)
     )
     return Tuning(wish, hours, labels)
 
 
-def _tried(now: TrackerSettings, off_share: float | None) -> list[TrackerSettings]:
-    share = (now.off / now.on if now.on else 1.0) if off_share is None else off_share
-    return [replace(now, on=on, off=round(share * on, 3)) for on in GRID]
+def _share(
+    trials: Sequence[Trial],
+    scanned: Sequence[Sequence[Alarms]],
+    hours: float,
+    wish: float,
+    lowest: float,
+    equal: bool,
+) -> list[float]:
+    """Divide the wish, by these false alarms."""
+    rates, found = list[NDArray[np.float64]](), list[NDArray[np.float64] | None]()
+    for trial, alarms in zip(trials, scanned, strict=True):
+        allowed = max(1, sum(one.on >= lowest for one in alarms))
+        rates.append(expected_rates(alarms, hours)[:allowed])
+        known = trial.references and not equal
+        found.append(trial.found[:allowed] / trial.references if known else None)
+    return allot(rates, found, wish)
 
 
 def _tune_label(
-    negatives: Sequence[Recording],
-    positives: Sequence[Recording],
-    label: Label,
-    tried: Sequence[TrackerSettings],
-    now: TrackerSettings,
-    share: float,
-    lowest: float,
+    trial: Trial, hours: float, share: float, held_out: Sequence[float], lowest: float
 ) -> TunedLabel:
-    hours = sum(one.seconds for one in negatives) / 3600
-    timed = [(one.curve, one.seconds) for one in negatives]
-    enough = 2 * max(TAIL_EVENTS, int(share * hours))
-    scanned = scan(timed, label, tried, enough)
-    choice = choose(scanned, hours, share, lowest)
-    used = tried[: len(scanned)]
+    choice = choose(trial.scanned, hours, share, lowest)
     return TunedLabel(
-        label=label,
-        before=now,
-        after=next(one for one in used if one.on == choice.on),
+        label=trial.label,
+        before=trial.before,
+        after=next(one for one in trial.tried if one.on == choice.on),
+        share=share,
         choice=choice,
-        ons=np.array([one.on for one in scanned]),
-        counts=np.array([len(one.times) for one in scanned]),
-        expected=expected_rates(scanned, hours),
-        found=np.array([_count_found(positives, label, one) for one in used]),
-        references=sum(len(one.references.get(label, ())) for one in positives),
-        alarms_before=sum(len(find_events(one.curve, label, now)) for one in negatives),
-        found_before=_count_found(positives, label, now),
-        held_out=count_held_out(scanned, hours, share, lowest),
+        ons=np.array([one.on for one in trial.scanned]),
+        counts=np.array([len(one.times) for one in trial.scanned]),
+        expected=expected_rates(trial.scanned, hours),
+        found=trial.found,
+        references=trial.references,
+        alarms_before=trial.alarms_before,
+        found_before=trial.found_before,
+        held_out=count_held_out(trial.scanned, hours, held_out, lowest),
     )
-
-
-def _count_found(positives: Sequence[Recording], label: Label, settings: TrackerSettings) -> int:
-    """Count the references that an event has to do with."""
-    count = 0
-    for one in positives:
-        if references := one.references.get(label, ()):
-            events = find_events(one.curve, label, settings)
-            spans = [Span(event.onset, event.offset) for event in events]
-            count += sum(any(is_near(span, other) for other in spans) for span in references)
-    return count

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ast_edge.tuning.alarms import GRID, Alarms
-from ast_edge.tuning.choice import choose, count_held_out, expected_rates
+from ast_edge.tuning.choice import FOLDS, choose, count_held_out, expected_rates
 
 
 def alarms_of(peaks, hours=100.0, seed=0):
@@ -74,7 +74,7 @@ def test_what_is_held_out_took_no_part_in_the_choice():
     scanned = [*quiet, *burst]
     # The fifth with the burst has thresholds by fifths in which there was nothing at all.
     assert choose(scanned, 100.0, share=0.01).on > 0.9
-    assert count_held_out(scanned, 100.0, share=0.01) == 30
+    assert count_held_out(scanned, 100.0, [0.01] * FOLDS) == 30
 
 
 def test_what_was_tried_below_the_lowest_is_not_chosen():

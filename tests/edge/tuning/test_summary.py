@@ -14,6 +14,7 @@ DOG = TunedLabel(
     label=Label(0, "Dog & <co>", ""),
     before=TrackerSettings(0.5, 0.2),
     after=TrackerSettings(0.9, 0.36),
+    share=0.02,
     choice=Choice(0.9, True, 0.01),
     ons=np.array([0.999, 0.9, 0.5]),
     counts=np.array([0, 0, 7]),
@@ -49,6 +50,12 @@ def test_what_is_held_out_decides_not_what_the_choice_was_made_by():
 def test_a_label_that_cannot_be_tamed_is_named():
     wild = replace(DOG, choice=Choice(0.999, False, 0.3))
     assert any("share of Dog" in line for line in summarize(Tuning(0.2, 30.0, (wild,))))
+
+
+def test_a_label_that_is_not_found_any_more_is_named():
+    silent = replace(DOG, found=np.array([1, 0, 4]))
+    lines = summarize(Tuning(0.2, 30.0, (silent,)))
+    assert any(line.startswith("nothing of Dog") for line in lines)
 
 
 def test_the_plot_is_well_formed_and_has_a_picture_of_each_label():

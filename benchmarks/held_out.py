@@ -1,0 +1,139 @@
+"""The recordings of a recipe that no model was trained on, and how a bundle scores them."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ast_edge.bundle import Bundle
+from ast_edge.engine import Engine
+from ast_edge.errors import ConfigError
+from ast_edge.fbank import fbank
+from ast_training.metrics import average_precisions
+from ast_training.recipe import Recipe
+from ast_training.recordings import AudioCache, Recording, read_recordings
+from ast_training.windows import windows_of
+
+Audio = NDArray[np.float32]
+Scores = NDArray[np.float32]
+
+HOP_SECONDS = 1.0
+BATCH = 64
+UNLABELLED = 5
+"""So many times `per_label` recordings without any of the labels are kept."""
+RESAMPLES = 200
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Recordings, and which of the bundle's labels sound in each."""
+
+    recordings: AudioCache
+    targets: NDArray[np.bool_]
+    """(recordings, labels)."""
+    labels: tuple[str, ...]
+    seconds: float
+    """Longer recordings are cut off there."""
+
+    def samples(self, index: int) -> Audio:
+        """Return one recording (samples,)."""
+        return self.recordings.samples(index)[: round(self.seconds * self.recordings.sample_rate)]
+
+    def sources(self, label: int) -> list[str]:
+        """Return the source of every recording with this label."""
+        return [self.recordings.recordings[i].group for i in np.flatnonzero(self.targets[:, label])]
+
+    def sample(self, per_label: int, seed: int) -> list[int]:
+        """Choose up to so many recordings of each label, of as many sources as can be.
+
+        And `UNLABELLED` times as many of no label.
+        """
+        rng = np.random.default_rng(seed)
+        chosen: set[int] = set()
+        for column in self.targets.T:
+            chosen.update(self._spread(np.flatnonzero(column), rng)[:per_label])
+        others = np.flatnonzero(~self.targets.any(axis=1))
+        return sorted({*chosen, *self._spread(others, rng)[: UNLABELLED * per_label]})
+
+    def _spread(self, indices: NDArray[np.int64], rng: np.random.Generator) -> list[int]:
+        """Shuffle, and put the second recording of any source behind the first of all others."""
+        taken: dict[str, int] = defaultdict(int)
+        ranked = []
+        for index in rng.permutation(indices).tolist():
+            group = self.recordings.recordings[index].group
+            ranked.append((taken[group], index))
+            taken[group] += 1
+        return [index for _, index in sorted(ranked, key=lambda one: one[0])]
+
+
+def open_role(recipe: Recipe, splits: Sequence[str], role: str) -> AudioCache:
+    """Decode the recordings of these splits that have this role."""
+    rows = [r for r in read_recordings(recipe) if r.split in splits and r.role == role]
+    return AudioCache(rows, recipe.fbank_spec.sample_rate)
+
+
+def open_held_out(recipe: Recipe, bundle: Bundle, splits: Sequence[str], seconds: float) -> HeldOut:
+    """Decode the recordings of events of these splits.
+
+    Raises:
+        ConfigError: if the recipe has no label of a name that the bundle has, or no such recording.
+    """
+    names, labels = list(recipe.labels), tuple(label.name for label in bundle.labels)
+    if missing := [name for name in labels if name not in names]:
+        raise ConfigError(f"expected a recipe with the bundle's labels, it has no {missing[0]!r}")
+    recordings = open_role(recipe, splits, "events")
+    if not len(recordings):
+        raise ConfigError(f"the recipe holds no recordings out for {' or '.join(splits)}")
+    columns = [names.index(name) for name in labels]
+    targets = np.array([_sounds(one, columns) for one in recordings.recordings])
+    return HeldOut(recordings, targets, labels, seconds)
+
+
+def _sounds(recording: Recording, columns: Sequence[int]) -> list[bool]:
+    return [column in recording.targets for column in columns]
+
+
+def clip_scores(
+    held_out: HeldOut,
+    indices: Sequence[int],
+    change: Callable[[int, Audio], Audio],
+    bundle: Bundle,
+    engine: Engine,
+) -> Scores:
+    """Score changed recordings (recordings, labels): the highest of their windows, one a second."""
+    hop = round(HOP_SECONDS * 1000 / bundle.fbank.frame_shift_ms)
+    scores = np.zeros((len(indices), len(bundle.labels)), np.float32)
+    rows, windows = list[int](), list[NDArray[np.float32]]()
+    for row, index in enumerate(indices):
+        features = fbank(change(index, held_out.samples(index)), bundle.fbank)
+        cut = windows_of(features, bundle.frames, hop)
+        rows, windows = rows + [row] * len(cut), windows + cut
+        if len(windows) >= BATCH or row == len(indices) - 1:
+            np.maximum.at(scores, rows, engine.run(np.stack(windows)).clip)
+            rows, windows = [], []
+    return scores
+
+
+def interval_of_ap(held_out: HeldOut, scores: Scores, label: int) -> tuple[float, float] | None:
+    """Return where a label's AP lies in 90 % of resamples of its sources (bootstrap).
+
+    None with fewer than two sources.
+    """
+    of_source = defaultdict(list)
+    positives = np.flatnonzero(held_out.targets[:, label])
+    for index, source in zip(positives.tolist(), held_out.sources(label), strict=True):
+        of_source[source].append(index)
+    groups, rng = list(of_source.values()), np.random.default_rng(label)
+    if len(groups) < 2:
+        return None
+    others = np.flatnonzero(~held_out.targets[:, label])
+    aps = []
+    for _ in range(RESAMPLES):
+        drawn = [i for g in rng.integers(len(groups), size=len(groups)) for i in groups[g]]
+        rows = np.concatenate([others, drawn])
+        truth = (np.arange(len(rows)) >= len(others)).astype(np.float32)
+        aps.append(average_precisions(truth[:, np.newaxis], scores[rows, label][:, np.newaxis]))
+    low, high = np.quantile(aps, [0.05, 0.95])
+    return float(low), float(high)

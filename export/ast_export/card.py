@@ -24,7 +24,7 @@ def model_card(members: Sequence[Checkpoint], tree: dict[str, Any]) -> str:
     sections = {
         "Data": _unique(_data(recipe) for recipe in recipes.values()),
         "Quality": _quality(tree),
-        "Limits": _unique(_limits(recipe) for recipe in recipes.values()),
+        "Limits": _limits(members),
         "Parity with the trained model": _parity(tree),
         "Provenance": [f"- {key}: {value}" for key, value in tree["provenance"].items()],
     }
@@ -148,18 +148,21 @@ def _figure(quality: dict[str, Any]) -> str:
     return f"{ap} | {quality['positives']}"
 
 
-def _limits(recipe: dict[str, Any]) -> list[str]:
+def _limits(members: Sequence[Checkpoint]) -> list[str]:
     lines = [
         "- Not a safety device. It misses events and reports some that are none.",
         "- It knows only the labels above; another sound may be taken for the nearest of them.",
     ]
-    if recipe.get("packs"):
-        lines += [
+    recipes = [member.recipe for member in members]
+    if any(recipe.get("packs") for recipe in recipes):
+        lines.append(
             "- Trained on small public sets, most of them close to the microphone and in the open; "
-            "expect less across a room.",
-            "- There is no label for doorbells and smoke alarms: too few recordings with a stated "
-            "licence were at hand.",
-        ]
+            "expect less across a room."
+        )
+    names = {label.name for label in members[0].labels}
+    out = dict.fromkeys(name for recipe in recipes for name in recipe.get("labels", {}))
+    if left := [name for name in out if name not in names]:
+        lines.append(f"- Trained as well, and left out of the bundle: {'; '.join(left)}.")
     return lines
 
 

@@ -70,12 +70,20 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="take thresholds and durations of its `labels` as the bundle's own: a configuration "
         "that `ast-edge tune` has written",
     )
+    parser.add_argument(
+        "--without",
+        metavar="LABEL",
+        action="append",
+        default=[],
+        help="leave this label out, by name or machine id (can be repeated); the card says so",
+    )
     parser.set_defaults(command=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the bundle and print how far it is from the model."""
     from ast_export.cli.reports import print_reports
+    from ast_export.label_selection import leave_out
     from ast_export.merged import load_members
     from ast_export.writer import ExportOptions, ParityError, write_bundle
     from ast_training.weights.averaging import average_checkpoints
@@ -93,6 +101,8 @@ def run(args: argparse.Namespace) -> int:
     )
     average = args.average and args.checkpoints[1:]
     members = [average_checkpoints(args.checkpoints)] if average else load_members(args.checkpoints)
+    if args.without:
+        members = [leave_out(member, args.without) for member in members]
     try:
         reports = write_bundle(members, args.out, options)
     except ParityError as exc:

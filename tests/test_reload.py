@@ -310,19 +310,42 @@ def test_ten_signals_at_once_do_no_harm(daemon):
     assert len(daemon.phases()) == 1
 
 
-def test_the_service_manager_is_told(folder, broker, monkeypatch):
+@pytest.fixture
+def manager(folder, broker, monkeypatch):
+    """The socket of a service manager; Mosquitto, which would speak to it too, runs before."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(folder / "notify"))
         manager.settimeout(20)
         monkeypatch.setenv("NOTIFY_SOCKET", str(folder / "notify"))
-        with Reloadable(folder, broker) as daemon:
-            daemon.wait_for_events(1)
-            daemon.reload(labels={"Hum": None})
-            said = []
-            while not any("RELOADING=1" in word for word in said):
-                said.append(manager.recv(1000).decode())
-            while said[-1] != "READY=1":
-                said.append(manager.recv(1000).decode())
+        yield manager
+
+
+def read_until(manager, word):
+    """Return all that the manager is told, up to a message with this word."""
+    said = [manager.recv(1000).decode()]
+    while word not in said[-1].split("\n"):
+        said.append(manager.recv(1000).decode())
+    return said
+
+
+def test_the_service_manager_is_told(folder, broker, manager):
+    with Reloadable(folder, broker) as daemon:
+        daemon.wait_for_events(1)
+        daemon.reload(labels={"Hum": None})
+        read_until(manager, "RELOADING=1")
+        assert read_until(manager, "READY=1")[-1] == "READY=1"
+
+
+def test_a_reload_before_the_first_sound_does_not_make_the_service_ready(folder, broker, manager):
+    daemon = Reloadable(folder, broker)
+    daemon.change(sources={"kitchen": {"stdin": "f32le", "sample_rate": RATE}})
+    with daemon:
+        wait_until(lambda: "listening to" in daemon.log.read_text(), 30.0)
+        daemon.reload(labels={"Hum": None})
+        daemon.feed(tone("Hum", 1))
+        said = read_until(manager, "READY=1")
+    assert said[-1].split("\n") == ["READY=1", "STATUS=listening"]  # of the first sound
+    assert not any("RELOADING=1" in words for words in said)
 
 
 def test_a_terminal_that_is_closed_ends_the_daemon(folder, broker):

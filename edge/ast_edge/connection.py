@@ -206,7 +206,7 @@ class Connection:
         if client is not self._client:
             return
         self._client = None
-        client.loop_stop()
+        _end(client)
         # Only a connection that lasted counts: a broker that lets us in and throws us out, or a
         # second client with our name, must not make us come back every second.
         if self.connected and time.monotonic() - self._up_since > RETRY_MAX:
@@ -222,7 +222,7 @@ class Connection:
         self._up.clear()
         if self._client is not None:
             self._client.disconnect()
-            self._client.loop_stop()
+            _end(self._client)
             self._client = None
 
 
@@ -232,6 +232,12 @@ def retry_pause(failures: int) -> float:
     The random part keeps many nodes from coming back at the same instant.
     """
     return random.uniform(1.0, min(RETRY_MAX, 2.0 ** (min(failures, 10) + 1)))
+
+
+def _end(client: Client) -> None:
+    """Let a client go, with its thread and all its descriptors."""
+    client.loop_stop()
+    client._reset_sockets()  # paho leaves those that wake its thread to the garbage collector
 
 
 def _refusal(reason: ReasonCode) -> str | None:

@@ -21,3 +21,12 @@ def notify(*assignments: str) -> None:
             sender.sendto("\n".join(assignments).encode(), address)
     except OSError as exc:
         log.warning("NOTIFY_SOCKET=%s: cannot be reached: %s", name, exc.strerror or exc)
+
+
+def watchdog_usec() -> int:
+    """Return the microseconds that may pass between two `WATCHDOG=1`; 0 if there is no watchdog.
+
+    Source: sd_watchdog_enabled(3).
+    """
+    allowed = os.environ.get("WATCHDOG_USEC", "")
+    return int(allowed) if allowed.isdecimal() else 0

@@ -1,6 +1,5 @@
 """Events that wait for the broker's acknowledgement."""
 
-import contextlib
 import logging
 import sqlite3
 import threading
@@ -13,7 +12,7 @@ from typing import TypeVar
 
 from ast_edge.config import MqttConfig
 from ast_edge.events import Event
-from ast_edge.outbox_file import copy_rows, open_file, open_memory
+from ast_edge.outbox_file import OutboxStore
 from ast_edge.payload import interrupted_json
 from ast_edge.state_folder import state_folder
 
@@ -21,13 +20,17 @@ log = logging.getLogger(__name__)
 
 BATCH = 1000
 """Events that are read at once, at most."""
-RETURN_PAUSE = 60.0
-"""Seconds between two attempts to go back to a file that could not be written."""
+FIRST_PAUSE = 5.0
+"""Seconds until a file that could not be used is tried again; the pause doubles every time."""
+LONGEST_PAUSE = 300.0
+"""Seconds between two attempts, at most."""
 
 SINCE_BOOT = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
 """Seconds; counts on while the machine sleeps, and cannot be set."""
 CLOCK_JUMP = 2.0
 """Seconds by which the clock must be wrong for it to be set, not to drift."""
+
+RUNNING = "SELECT topic, payload FROM running ORDER BY rowid"
 
 Result = TypeVar("Result")
 
@@ -51,8 +54,9 @@ class Outbox:
     power cut may take those of the last half minute (nothing waits for the disk), but does not
     damage the rest. Events that were running when the process died are ended by the next one.
 
-    A fault of the file is logged in one line, and events wait in memory; when it can be written
-    again (after a full disk) they go back. All methods may be called from any thread.
+    A file that cannot be used, from the start or later (a full disk), is said in one line of the
+    log, and events wait in memory. It is tried again until it can be written; then they go there.
+    All methods may be called from any thread.
 
     Raises:
         ConfigError: another process uses the file.
@@ -76,24 +80,26 @@ class Outbox:
         """Events given up because they were too old."""
         self.dropped = 0
         """Events given up because too many waited."""
-        self._path = path
         self._max_events = max_events
         self._wall, self._steady = wall, steady
-        self._offset = wall() - steady()
+        self._now = wall()
+        """Time of the change under way; one reading, for the clock may be set meanwhile."""
+        self._offset = self._now - steady()
         self._lock = threading.Lock()
-        file = open_file(path) if path else None
-        self._database = file or open_memory()
-        self._durable = file is not None
-        self._lost_file: sqlite3.Connection | None = None
-        self._return_at = 0.0
+        self._closed = False
         self._last = 0
         """Number of the newest event."""
+        self._store = OutboxStore(path)
+        self._pause = FIRST_PAUSE
+        self._retry: threading.Timer | None = None
+        if self._store.stranded:
+            self._try_later()
         self._change(self._take_over)
 
     @property
     def durable(self) -> bool:
         """Whether events survive the death of the process."""
-        return self._durable
+        return self._store.durable
 
     def __len__(self) -> int:
         (count,) = self._change(lambda db: db.execute("SELECT count(*) FROM event").fetchone())
@@ -117,7 +123,6 @@ class Outbox:
             dropped = database.execute("DELETE FROM event WHERE number < ?", (first,)).rowcount
             return self._expire(database), dropped
 
-        self._return_to_file()
         expired, dropped = self._change(insert)
         self._count_expired(expired)
         self.dropped += dropped
@@ -137,7 +142,7 @@ class Outbox:
                 "WHERE number > ? ORDER BY number LIMIT ?",
                 (number, limit),
             )
-            now = self._wall()  # set back between two runs, it is before them
+            now = self._now  # set back between two runs, it is before them
             return expired, [Entry(n, t, p, max(0.0, now - then)) for n, t, p, then in rows]
 
         expired, entries = self._change(select)
@@ -159,39 +164,60 @@ class Outbox:
 
     def close(self) -> None:
         """Close the file; what waits in it is for the next run."""
-        self._return_at = 0.0
-        self._return_to_file()
-        if self._lost_file:
-            log.error("%s: %d events were not written", self._path, len(self))
-            self._lost_file.close()
-            self._lost_file = None
-        self._database.close()
+        with self._lock:
+            self._closed = True
+            if self._retry:
+                self._retry.cancel()
+            if self._store.stranded:
+                self._store.return_to_file(self._take_from)
+            self._store.close()
 
     def _take_over(self, database: sqlite3.Connection) -> None:
         """Go on where the last run has stopped, and end the events that it could not end."""
         count, self._last = database.execute(
             "SELECT count(*), coalesce(max(number), 0) FROM event"
         ).fetchone()
-        running = database.execute("SELECT topic, payload FROM running ORDER BY rowid").fetchall()
+        running = database.execute(RUNNING).fetchall()
         for topic, payload in running:
             self._insert(database, topic, interrupted_json(payload))
         database.execute("DELETE FROM running")
-        if count or running:
-            log.info("MQTT: %d events of the last run are to be sent", count + len(running))
+        _say_taken_over(count + len(running))
 
-    def _insert(self, database: sqlite3.Connection, topic: str, payload: str) -> None:
+    def _take_from(self, file: sqlite3.Connection) -> None:
+        """Take what a file holds that is opened late, as the newest: others are on their way."""
+        waiting = file.execute("SELECT time, topic, payload FROM event ORDER BY number").fetchall()
+        running = file.execute(RUNNING).fetchall()
+
+        def insert(database: sqlite3.Connection) -> None:
+            for time_put, topic, payload in waiting:
+                self._insert(database, topic, payload, time_put)
+            for topic, payload in running:
+                self._insert(database, topic, interrupted_json(payload))
+
+        self._transact(insert)
+        _say_taken_over(len(waiting) + len(running))
+
+    def _insert(
+        self,
+        database: sqlite3.Connection,
+        topic: str,
+        payload: str,
+        time_put: float | None = None,
+    ) -> None:
         self._last += 1
+        then = self._now if time_put is None else time_put
         database.execute(
-            "INSERT INTO event VALUES (?, ?, ?, ?)", (self._last, self._wall(), topic, payload)
+            "INSERT INTO event VALUES (?, ?, ?, ?)", (self._last, then, topic, payload)
         )
 
     def _expire(self, database: sqlite3.Connection) -> int:
-        oldest = self._wall() - self.max_age
+        oldest = self._now - self.max_age
         return database.execute("DELETE FROM event WHERE time < ?", (oldest,)).rowcount
 
     def _follow_clock(self, database: sqlite3.Connection) -> None:
         """Keep all ages when the wall clock is set, as it is on a board without one of its own."""
-        jump = self._wall() - self._steady() - self._offset
+        self._now = self._wall()
+        jump = self._now - self._steady() - self._offset
         if abs(jump) > CLOCK_JUMP:
             database.execute("UPDATE event SET time = time + ?", (jump,))
             self._offset += jump
@@ -209,36 +235,34 @@ class Outbox:
         with self._lock:
             before = self._last, self._offset
             try:
-                with self._database:
-                    self._follow_clock(self._database)
-                    return action(self._database)
+                return self._transact(action)
             except sqlite3.Error as exc:
-                if not self._durable:
+                if not self.durable:
                     raise
-                self._leave_file(exc)
+                self._store.leave_file(exc)
+                self._pause = FIRST_PAUSE
+                self._try_later()
             self._last, self._offset = before
-            with self._database:
-                return action(self._database)
+            return self._transact(action)
 
-    def _leave_file(self, fault: sqlite3.Error) -> None:
-        log.error("%s: cannot be used: %s; events wait in memory until it can", self._path, fault)
-        memory = open_memory()
-        with contextlib.suppress(sqlite3.Error):  # what cannot be read is lost
-            copy_rows(self._database, memory)
-        self._lost_file, self._database, self._durable = self._database, memory, False
-        self._return_at = time.monotonic() + RETURN_PAUSE
+    def _transact(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
+        with self._store.database as database:
+            self._follow_clock(database)
+            return action(database)
 
-    def _return_to_file(self) -> None:
-        """Go back to a file that could not be written, if it is time to try."""
+    def _try_later(self) -> None:
+        """Look after the file in a while, also if no event comes meanwhile."""
+        self._retry = threading.Timer(self._pause, self._try_again)
+        self._retry.daemon = True
+        self._retry.start()
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+
+    def _try_again(self) -> None:
         with self._lock:
-            if self._lost_file is None or time.monotonic() < self._return_at:
-                return
-            self._return_at = time.monotonic() + RETURN_PAUSE
-            with contextlib.suppress(sqlite3.Error):  # said when it was left
-                copy_rows(self._database, self._lost_file)
-                self._database.close()
-                self._database, self._lost_file, self._durable = self._lost_file, None, True
-                log.info("%s: can be used again; events are kept in it", self._path)
+            if not self._closed:
+                self._store.return_to_file(self._take_from)
+                if self._store.stranded:
+                    self._try_later()
 
 
 def open_outbox(config: MqttConfig, node: str) -> Outbox:
@@ -256,3 +280,8 @@ def open_outbox(config: MqttConfig, node: str) -> Outbox:
 def _is_worth_a_line(count: int, more: int) -> bool:
     """Tell whether `more` have taken `count` to the 1st, 2nd, 4th, 8th, ..."""
     return count.bit_length() > (count - more).bit_length()
+
+
+def _say_taken_over(count: int) -> None:
+    if count:
+        log.info("MQTT: %d events of the last run are to be sent", count)

@@ -19,6 +19,9 @@ from ast_edge.errors import AudioError
 
 _log = logging.getLogger(__name__)
 
+AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au"})
+"""Of the recordings in a folder; what is named by itself is read whatever its name."""
+
 _BLOCKS_PER_SECOND = 10
 # A WAV written to a pipe cannot know its length and claims about 2 or 4 GiB.
 _UNKNOWN_LENGTH = 0x7FFF0000

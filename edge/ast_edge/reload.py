@@ -1,5 +1,6 @@
 """Reading the configuration again while the daemon runs."""
 
+import contextlib
 import logging
 import os
 import time
@@ -9,9 +10,9 @@ from pathlib import Path
 from ast_edge.errors import AstError
 from ast_edge.log_format import EVERY_TIME
 from ast_edge.mailbox import Mailbox
-from ast_edge.notify import notify
 from ast_edge.plan import load_plan
 from ast_edge.service import Service
+from ast_edge.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -42,15 +43,16 @@ class Reload:
         self.newest: Reloaded | None = None
         self._mailbox = Mailbox("reload")
         self._service: Service | None = None
+        self._watchdog: Watchdog | None = None
         self._on_terminal = os.isatty(2)
 
     def request(self) -> None:
         """Reload soon, after `start`; safe in a signal handler."""
         self._mailbox.put(self._reload)  # a SimpleQueue: its `put` may interrupt itself
 
-    def start(self, service: Service) -> None:
-        """Reload what was asked for and will be."""
-        self._service = service
+    def start(self, service: Service, watchdog: Watchdog | None = None) -> None:
+        """Reload what was asked for and will be; the watchdog tells the service manager."""
+        self._service, self._watchdog = service, watchdog
         self._mailbox.start()
 
     def close(self) -> None:
@@ -63,10 +65,12 @@ class Reload:
             # A terminal that is closed sends the signal, too.
             self._service.daemon.stop()
             return
-        # The service manager takes this as the sign that the signal has been understood.
-        notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        with self._watchdog.reloading() if self._watchdog else contextlib.nullcontext():
+            self._follow(self._service)
+
+    def _follow(self, service: Service) -> None:
         try:
-            change = self._service.change(load_plan(self.path))
+            change = service.change(load_plan(self.path))
             self.newest = Reloaded(time.time())
             what = str(change) or "nothing has changed"
             log.info("configuration reloaded: %s", what, extra=EVERY_TIME)
@@ -75,5 +79,3 @@ class Reload:
             log.error(
                 "reload refused: %s; the configuration of before goes on", exc, extra=EVERY_TIME
             )
-        finally:
-            notify("READY=1")

@@ -14,7 +14,7 @@ from ast_edge.bundle import Bundle
 from ast_edge.config import EngineConfig
 from ast_edge.engine import CLOSED, Scores
 from ast_edge.errors import EngineError
-from ast_edge.notify import notify
+from ast_edge.notify import notify, watchdog_usec
 from ast_edge.trt.build import BuildOptions, build_engine
 from ast_edge.trt.cuda import Device, open_cuda
 from ast_edge.trt.engine_cache import EngineCache, EngineKey, cache_folder
@@ -120,7 +120,7 @@ def _build(bundle: Bundle, library: Library, device: Device) -> tuple[bytes, Eng
 
 
 class SignsOfLife:
-    """Follows a build: keeps the service manager from giving up on a first start."""
+    """Follows a build: keeps the service manager from giving up on a start."""
 
     INTERVAL = 10.0
     """Seconds between two messages."""
@@ -137,8 +137,12 @@ class SignsOfLife:
         if now - self._told < self.INTERVAL:
             return
         self._told = now
+        patience = round(self.PATIENCE * 1e6)
         notify(
-            f"EXTEND_TIMEOUT_USEC={round(self.PATIENCE * 1e6)}",
+            f"EXTEND_TIMEOUT_USEC={patience}",
+            # Where it is counting already, in a process that begins anew. Not WATCHDOG=1, which
+            # says that sound is scored.
+            *([f"WATCHDOG_USEC={patience}"] if watchdog_usec() else []),
             f"STATUS=building the TensorRT engine: {phase} {done}/{total}",
         )
 

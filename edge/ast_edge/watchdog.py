@@ -1,16 +1,17 @@
 """Signs of life for the service manager: ready, watchdog and a status line (systemd)."""
 
+import contextlib
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ast_edge.audio import Block
 from ast_edge.events import Event
 from ast_edge.health import OK, Health
 from ast_edge.listener import Window
-from ast_edge.notify import notify
+from ast_edge.notify import notify, watchdog_usec
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class Watchdog:
 
     def start(self) -> None:
         """Begin to beat."""
-        if allowed := _allowed():  # a process before this one may have asked for more
+        if allowed := watchdog_usec():  # a process before this one may have asked for more
             notify(f"WATCHDOG_USEC={allowed}")
         self._timer.start()
 
@@ -80,8 +81,25 @@ class Watchdog:
             notify("STOPPING=1")  # who says so and then does not stop is killed
             return
         notify("STATUS=restarting")
-        if _allowed():
+        if watchdog_usec():
             notify(f"WATCHDOG_USEC={round(RESTART_SECONDS * 1e6)}")
+
+    @contextlib.contextmanager
+    def reloading(self) -> Iterator[None]:
+        """Say that the configuration is being read, for as long as it is; from any thread.
+
+        Before the service is ready nothing is said: the READY=1 that ends a reload would be taken
+        for the first.
+        """
+        if not self._ready:
+            yield
+            return
+        # The service manager takes this as the sign that the signal has been understood.
+        notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            yield
+        finally:
+            notify("READY=1")
 
     def heard(self, block: Block) -> None:
         """Count sound that waits to be scored; the first makes the service ready."""
@@ -153,8 +171,8 @@ class Watchdog:
         return f"{', '.join(unheard)}: neither sound nor a reason why not" if unheard else ""
 
     def _say_ready(self) -> None:
-        self._ready = True
         notify("READY=1", "STATUS=listening")
+        self._ready = True
 
     def _status(self) -> str:
         """Say in one line how things are."""
@@ -177,11 +195,5 @@ class Watchdog:
 
 def _interval() -> float:
     """Return the seconds between two beats: half of what the manager allows."""
-    allowed = _allowed()
+    allowed = watchdog_usec()
     return min(BEAT_SECONDS, allowed / 2e6) if allowed else BEAT_SECONDS
-
-
-def _allowed() -> int:
-    """Return the microseconds that may pass between two beats; 0 if there is no watchdog."""
-    allowed = os.environ.get("WATCHDOG_USEC", "")
-    return int(allowed) if allowed.isdecimal() else 0

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 from rigs import pulse
 from rigs.mosquitto import Mosquitto
+from rigs.outbox import MAX_AGE
 from rigs.sink import DOG, SIREN
 
 from ast_edge import connection
 from ast_edge.config import MqttConfig
 from ast_edge.mqtt import MqttSink
+from ast_edge.outbox import Outbox
 
 # A machine may be busy with other things: slowness is no failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -93,3 +95,23 @@ def open_sink():
     yield open_sink
     for sink in sinks:
         sink.close()
+
+
+@pytest.fixture
+def box_path(tmp_path):
+    """Where an outbox keeps its events; there is nothing yet."""
+    return tmp_path / "state" / "outbox.sqlite"
+
+
+@pytest.fixture
+def open_box(box_path):
+    """Return a function that opens the outbox at `box_path`; those left open are closed."""
+    boxes = []
+
+    def open_box(path=box_path, max_events=1000, **options):
+        boxes.append(Outbox(path, max_age=MAX_AGE, max_events=max_events, **options))
+        return boxes[-1]
+
+    yield open_box
+    for box in boxes:
+        box.close()

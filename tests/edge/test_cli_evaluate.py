@@ -1,6 +1,7 @@
 """`evaluate` and `tune` as a user calls them, with a tiny model and sounds at known times."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -67,6 +68,16 @@ def test_a_negative_needs_no_rows(folder, framed_model, tmp_path, capsys):
     model = ["--bundle", str(framed_model), "--hop", "0.1"]
     assert main(["evaluate", *recordings, "--annotations", str(table), *model]) == 0
     assert "2 recordings" in capsys.readouterr().out
+
+
+def test_a_folder_may_hold_its_table_and_be_negative_too(folder, config, tmp_path, capsys):
+    quiet = tmp_path / "quiet"
+    quiet.mkdir()
+    shutil.copy(folder / "quiet.flac", quiet / "other.flac")
+    (quiet / "notes.txt").touch()
+    given = [str(folder), "--negatives", str(quiet), "--annotations", str(folder / "events.tsv")]
+    assert main(["evaluate", *given, "--config", str(config)]) == 0
+    assert "3 recordings" in capsys.readouterr().out
 
 
 def test_an_unknown_label_ends_with_one_line(folder, framed_model, tmp_path, capsys):

@@ -1,7 +1,10 @@
+import gc
 import logging
 import socket
 import time
+from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from rigs import mosquitto
@@ -71,6 +74,27 @@ def test_a_broker_that_is_not_there_is_said_once(faults):
     assert faults(MqttConfig(host="127.0.0.1", port=port)) == [
         f"MQTT 127.0.0.1:{port}: connection refused: no broker listens there; trying again"
     ]
+
+
+@pytest.fixture
+def descriptors():
+    """Return a function that counts those of this process; no collector tidies up meanwhile."""
+    gc.collect()
+    gc.disable()
+    yield lambda: len(list(Path("/proc/self/fd").iterdir()))
+    gc.enable()
+
+
+@needs_mosquitto
+def test_a_connection_that_is_closed_leaves_no_descriptor(broker, descriptors):
+    before = descriptors()
+    for _ in range(3):
+        link = Connection(MqttConfig(host="127.0.0.1", port=broker.port), "test-client")
+        link.start()
+        assert link.wait_connected(10.0)
+        link.submit(partial(link.submit_later, 1000.0, list))  # what is never done knows its client
+        link.close(10.0)
+    assert descriptors() == before
 
 
 def test_a_name_that_nobody_knows_is_said_once(faults):

@@ -276,6 +276,14 @@ def test_a_service_manager_is_not_flooded(manager):
         manager.recv(4096)
 
 
+def test_a_build_of_a_process_that_begins_anew_holds_the_watchdog_back(manager, monkeypatch):
+    monkeypatch.setenv("WATCHDOG_USEC", "30000000")
+    SignsOfLife().step("Timing kernels", 0, 1)
+    words = manager.recv(4096).decode().split("\n")
+    assert f"WATCHDOG_USEC={SignsOfLife.PATIENCE * 1e6:.0f}" in words
+    assert "WATCHDOG=1" not in words
+
+
 def test_a_service_manager_hears_again_before_its_patience_ends(manager):
     times = np.arange(0.0, 300.0, 0.5)
     clock = iter(times)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import time
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from rigs import stream_server
 from rigs.listener import Listener
 from rigs.mosquitto import wait_until
+from rigs.processes import children
 
 from ast_edge.errors import AudioError
 from ast_edge.url_source import UrlSource, ffmpeg_command
@@ -93,6 +95,26 @@ def test_a_server_that_freezes_is_a_new_stream(server, caplog):
         assert source.health.reason == "no data for 1.0 s"
         server.thaw()
         listener.wait_for_streams(2)
+
+
+@pytest.mark.slow
+def test_an_ffmpeg_that_freezes_is_killed_and_the_stream_opened_again(server, caplog):
+    server.start()
+    source = UrlSource("gate", server.url, stall_timeout=1.0)
+    with Listener(source) as listener:
+        listener.wait_for_streams(1)
+        (frozen,) = children("ffmpeg")
+        os.kill(frozen, signal.SIGSTOP)
+        wait_until(lambda: source.health.condition == "stalled")
+        assert source.health.reason == "no data for 1.0 s"
+        listener.wait_for_streams(2)
+        (child,) = children("ffmpeg")
+        assert child != frozen
+        wait_until(lambda: source.health.condition == "ok")
+    assert children("ffmpeg") == []
+    lost, back = warnings(caplog)
+    assert "no data for 1.0 s (opening it again)" in lost
+    assert "is back after" in back
 
 
 @pytest.mark.slow  # ffmpeg looks at HTTP for five seconds first

@@ -74,6 +74,29 @@ def test_the_service_is_ready_once(manager, now):
     assert said(manager).count("READY=1") == 1
 
 
+def test_a_reload_before_the_first_sound_says_nothing(manager, now):
+    dog = watchdog()
+    with dog.reloading():
+        pass
+    assert said(manager) == []
+
+
+def test_a_service_that_is_ready_says_when_a_reload_begins_and_ends(manager, now):
+    dog = watchdog()
+    dog.heard(sound(0.1))
+    said(manager)
+    with dog.reloading():
+        begun, _ = said(manager)
+    assert [begun, *said(manager)] == ["RELOADING=1", "READY=1"]
+
+
+def test_a_service_that_becomes_ready_during_a_reload_says_so_once(manager, now):
+    dog = watchdog()
+    with dog.reloading():
+        dog.heard(sound(0.1))
+    assert said(manager) == ["READY=1", "STATUS=listening"]
+
+
 def test_a_service_without_a_microphone_becomes_ready_all_the_same(manager, now):
     dog = watchdog()
     dog.health("kitchen", Health("waiting", "no such device"))

@@ -50,7 +50,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         type=Path,
         nargs="+",
         default=[],
-        help="recordings in which none of the labels sounds, without rows in the table",
+        help="files or folders in which none of the labels sounds, without rows in the table",
     )
     parser.add_argument(
         "--ignore",
@@ -115,7 +115,12 @@ def _listen(
     args: argparse.Namespace, annotations: "Annotations", detector: "Detector"
 ) -> "Iterator[Heard]":
     """Run every recording through the pipeline, with its annotations beside it."""
-    from ast_edge.evaluation.annotations import find_labels, match_recordings, references
+    from ast_edge.evaluation.annotations import (
+        find_labels,
+        list_files,
+        match_recordings,
+        references,
+    )
     from ast_edge.evaluation.report import Heard
 
     labels = list(detector.settings)
@@ -124,7 +129,7 @@ def _listen(
         path: annotations[name]
         for path, name in match_recordings(args.recordings, annotations, args.annotations).items()
     }
-    events |= {path: [] for path in args.negatives}
+    events |= {path: [] for path in list_files(args.negatives)}
     for path in _progress(list(events)):
         outcome = detector.listen(path)
         truth = {label: references(events[path], label, names) for label in labels}

@@ -18,6 +18,7 @@ from ast_edge.log_sink import LogSink
 if TYPE_CHECKING:
     from ast_edge.reload import Reload
     from ast_edge.service import Service
+    from ast_edge.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -63,13 +64,13 @@ def run(args: argparse.Namespace) -> int:
             stack.callback(service.close)
         service.open_jsonl()
         _open_clips(service, stack)
-        _open_watchdog(service, stack)
+        watchdog = _open_watchdog(service, stack)
         with (
             _on_signals(service.daemon.stop, signal.SIGINT, signal.SIGTERM),
             contextlib.closing(reload),
         ):
             log.info("listening to %s", ", ".join(plan.config.sources))
-            reload.start(service)
+            reload.start(service, watchdog)
             service.daemon.run()
     if service.restarts:
         log.info("restarting")
@@ -104,16 +105,18 @@ def _open_clips(service: "Service", stack: contextlib.ExitStack) -> None:
         service.observers.append(clips)
 
 
-def _open_watchdog(service: "Service", stack: contextlib.ExitStack) -> None:
+def _open_watchdog(service: "Service", stack: contextlib.ExitStack) -> "Watchdog | None":
     """Tell the service manager how things are, if there is one."""
     from ast_edge.watchdog import Watchdog
 
-    if Watchdog.wanted():
-        watchdog = Watchdog(service.daemon.submit, lambda: service.stall_timeouts)
-        stack.callback(lambda: watchdog.close(restarts=service.restarts))
-        service.sinks.append(watchdog)
-        service.observers.append(watchdog)
-        watchdog.start()
+    if not Watchdog.wanted():
+        return None
+    watchdog = Watchdog(service.daemon.submit, lambda: service.stall_timeouts)
+    stack.callback(lambda: watchdog.close(restarts=service.restarts))
+    service.sinks.append(watchdog)
+    service.observers.append(watchdog)
+    watchdog.start()
+    return watchdog
 
 
 def _open_node(service: "Service", stack: contextlib.ExitStack) -> None:

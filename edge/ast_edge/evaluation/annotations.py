@@ -12,6 +12,7 @@ from ast_edge.evaluation.errors import EvaluationError
 from ast_edge.evaluation.span import Span
 from ast_edge.events import Label
 from ast_edge.groups import Group
+from ast_edge.recording import AUDIO_SUFFIXES
 from ast_edge.yaml_file import did_you_mean
 
 COLUMNS = ["filename", "onset", "offset", "event_label"]
@@ -140,9 +141,26 @@ def match_recordings(
 
 
 def list_files(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield files, those of folders by name; what is not there is for the reader to report."""
+    """Yield files as they are named, and of folders the recordings by name, but no hidden ones.
+
+    What is not there is for the reader to report.
+
+    Raises:
+        EvaluationError: a folder has no recordings.
+    """
     for path in paths:
-        yield from sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+        yield from _recordings_in(path) if path.is_dir() else [path]
+
+
+def _recordings_in(folder: Path) -> list[Path]:
+    files = [path for path in folder.iterdir() if path.is_file()]
+    audio = [path for path in files if path.suffix.lower() in AUDIO_SUFFIXES]
+    if shown := sorted(path for path in audio if not path.name.startswith(".")):
+        return shown
+    raise EvaluationError(
+        f"{folder}: expected recordings ({', '.join(sorted(AUDIO_SUFFIXES))}), found none among "
+        f"{len(files)} files; folders in it are not searched"
+    )
 
 
 def _by_name(path: Path, annotations: Annotations) -> str:

@@ -4,6 +4,7 @@ from ast_edge.bundle import load_bundle
 from ast_edge.evaluation.annotations import (
     Annotation,
     find_labels,
+    list_files,
     match_recordings,
     read_annotations,
     references,
@@ -123,3 +124,36 @@ def test_a_recording_without_rows_is_no_negative_by_accident(tmp_path):
         match_recordings([tmp_path / "aa.wav"], rows, tmp_path / "events.tsv")
     with pytest.raises(EvaluationError, match="could be any of"):
         match_recordings([tmp_path / "a.wav"], rows, tmp_path / "events.tsv")
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """A folder of recordings with a table, a picture and a hidden file beside them."""
+    folder = tmp_path / "mixed"
+    (folder / "more").mkdir(parents=True)
+    for name in ("b.wav", "A.FLAC", "c.mp3", "events.tsv", "cover.jpg", "README", "._b.wav"):
+        (folder / name).touch()
+    return folder
+
+
+def test_of_a_folder_only_recordings_are_taken(mixed):
+    assert [path.name for path in list_files([mixed])] == ["A.FLAC", "b.wav", "c.mp3"]
+
+
+def test_what_is_named_by_itself_is_taken_whatever_its_name(mixed):
+    assert list(list_files([mixed / "README"])) == [mixed / "README"]
+
+
+def test_a_folder_without_recordings_is_an_error(mixed):
+    for path in list_files([mixed]):
+        path.unlink()
+    with pytest.raises(
+        EvaluationError, match=r"mixed: expected recordings \(.aif, .*among 4 files"
+    ):
+        list(list_files([mixed]))
+
+
+def test_a_table_in_the_folder_of_the_recordings_needs_no_rows(mixed, tmp_path):
+    rows = {"A.FLAC": [], "b.wav": [], "c.mp3": []}
+    found = match_recordings([mixed], rows, tmp_path / "events.tsv")
+    assert sorted(found.values()) == sorted(rows)

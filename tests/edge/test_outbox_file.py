@@ -1,0 +1,150 @@
+"""Where an outbox keeps its events: faults of the file and of the disk."""
+
+import logging
+import sqlite3
+
+import pytest
+from rigs.full_disk import files_end_at
+from rigs.mosquitto import wait_until
+from rigs.outbox import event, put, waiting
+
+from ast_edge import outbox as outbox_module
+from ast_edge.errors import ConfigError
+
+
+def test_two_daemons_of_one_node_are_a_configuration_error(open_box, box_path):
+    put(open_box(), event())
+    with pytest.raises(ConfigError, match="another ast-edge with the same node is running"):
+        open_box()
+
+
+def damage_all(box_path):
+    box_path.write_bytes(b"\xff" * 8192)
+
+
+def damage_the_middle(box_path):
+    content = bytearray(box_path.read_bytes())
+    content[4096:] = b"\xff" * len(content[4096:])
+    box_path.write_bytes(content)
+
+
+def cut_off(box_path):
+    box_path.write_bytes(box_path.read_bytes()[:-4096])
+
+
+def write_another_format(box_path):
+    with sqlite3.connect(box_path) as database:
+        database.execute("PRAGMA user_version = 77")
+    database.close()
+
+
+@pytest.mark.parametrize("damage", [damage_all, damage_the_middle, cut_off, write_another_format])
+def test_a_damaged_file_is_moved_aside_and_work_goes_on(damage, open_box, box_path, caplog):
+    box = open_box()
+    put(box, event("end"))
+    box.close()
+    damage(box_path)
+    caplog.clear()
+    box = open_box()
+    put(box, event("end", "new"))
+    assert waiting(box) == [("new", "end")]
+    assert box.durable
+    assert box_path.with_name("outbox.sqlite.damaged").exists()
+    (line,) = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    assert line.startswith(f"{box_path}: is damaged (")
+
+
+def test_events_wait_in_memory_while_the_disk_is_full(open_box, box_path, caplog):
+    box = open_box()
+    put(box, event("end", "e0"))
+    with files_end_at(box_path.with_name("outbox.sqlite-wal").stat().st_size + 10_000):
+        for number in range(1, 50):
+            put(box, event("end", f"e{number}"))
+        assert not box.durable
+    assert [id for id, _ in waiting(box)] == [f"e{n}" for n in range(50)]
+    (line,) = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    assert line.startswith(f"{box_path}: cannot be used: ")
+    assert line.endswith("; events wait in memory until it can")
+
+
+def test_events_return_to_the_file_when_there_is_room_again(open_box, box_path, monkeypatch):
+    monkeypatch.setattr(outbox_module, "FIRST_PAUSE", 0.1)
+    box = open_box()
+    with files_end_at(box_path.with_name("outbox.sqlite-wal").stat().st_size):
+        put(box, event("end", "e0"))
+        assert not box.durable
+    wait_until(lambda: box.durable)
+    put(box, event("end", "e1"))
+    box.close()
+    assert waiting(open_box()) == [("e0", "end"), ("e1", "end")]
+
+
+def test_what_was_put_on_a_full_disk_is_written_on_closing(open_box, box_path):
+    box = open_box()
+    with files_end_at(box_path.with_name("outbox.sqlite-wal").stat().st_size):
+        put(box, event("end"))
+    box.close()
+    assert waiting(open_box()) == [("e", "end")]
+
+
+@pytest.fixture
+def blocked(box_path, monkeypatch):
+    """A file where the outbox's folder belongs; to be deleted."""
+    monkeypatch.setattr(outbox_module, "FIRST_PAUSE", 0.05)
+    box_path.parent.touch()
+    return box_path.parent
+
+
+def test_a_folder_that_cannot_be_made_is_said_once_and_events_wait_in_memory(
+    open_box, box_path, blocked, caplog
+):
+    caplog.set_level(logging.DEBUG)
+    box = open_box()
+    put(box, event("end"))
+    wait_until(lambda: caplog.text.count("still cannot be used") >= 3)
+    assert waiting(box) == [("e", "end")]
+    assert not box.durable
+    (line,) = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    assert line == f"{box_path}: cannot be used: File exists; events wait in memory until it can"
+
+
+def test_events_go_to_a_file_that_can_be_made_later(open_box, blocked):
+    box = open_box()
+    put(box, event("start"))
+    blocked.unlink()
+    wait_until(lambda: box.durable)
+    put(box, event("end"))
+    box.close()
+    assert waiting(open_box()) == [("e", "start"), ("e", "end")]
+
+
+def test_the_pauses_between_two_attempts_grow_up_to_a_limit(open_box, blocked, monkeypatch):
+    monkeypatch.setattr(outbox_module, "LONGEST_PAUSE", 0.3)
+    box, pauses = open_box(), []
+    wait_until(lambda: pauses.append(box._retry.interval) or pauses.count(0.3) > 1)
+    assert list(dict.fromkeys(pauses)) == [0.05, 0.1, 0.2, 0.3]
+
+
+def test_what_a_file_holds_that_is_opened_late_comes_after_what_is_on_its_way(
+    open_box, box_path, blocked
+):
+    blocked.unlink()
+    last = open_box()
+    put(last, event("end", "over"))
+    put(last, event("start", "interrupted"))
+    last.close()
+    away = box_path.parent.rename(box_path.parent.with_name("away"))
+    box_path.parent.touch()
+    box = open_box()
+    put(box, event("start", "new"))
+    (sent,) = box.after(0, 10)
+    box_path.parent.unlink()
+    away.rename(box_path.parent)
+    wait_until(lambda: box.durable)
+    assert [entry.number > sent.number for entry in box.after(0, 10)] == [False, True, True, True]
+    assert waiting(box) == [
+        ("new", "start"),
+        ("over", "end"),
+        ("interrupted", "start"),
+        ("interrupted", "end"),
+    ]

@@ -27,9 +27,7 @@ def calibrate(path: Path, recipe: Recipe) -> dict[str, float]:
     """
     checkpoint = load_checkpoint(path)
     check_made_by(recipe, checkpoint, path)
-    held_out = [
-        r for r in read_recordings(recipe) if r.split == "validation" and r.role == "events"
-    ]
+    held_out = [r for r in read_recordings(recipe) if r.split != "train" and r.role == "events"]
     validation = ValidationSet(AudioCache(held_out, recipe.fbank_spec.sample_rate), recipe)
     model, alone = checkpoint.build(), Processes(torch.device("cpu"))
     thresholds = validation.thresholds(model, FALSE_SHARE, LOWEST, HIGHEST)

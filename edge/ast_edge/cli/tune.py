@@ -68,6 +68,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--annotations", type=Path, help="or a table of events, as for `ast-edge evaluate`"
     )
     parser.add_argument(
+        "--ignore",
+        metavar="LABEL",
+        action="append",
+        default=[],
+        help="leave annotations of this label out (can be repeated)",
+    )
+    parser.add_argument(
         "--label",
         metavar="LABEL",
         action="append",
@@ -176,7 +183,7 @@ def _positives(
 
     if args.positives:
         return in_folders(args.positives, labels)
-    return in_table(args.annotations, plan.bundle, labels) if args.annotations else {}
+    return in_table(args.annotations, plan.bundle, labels, args.ignore) if args.annotations else {}
 
 
 def _listen(detector: "Detector", recordings: "Mapping[Path, References]") -> "Iterator[Recording]":

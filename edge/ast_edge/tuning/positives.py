@@ -43,14 +43,16 @@ def in_folders(folder: Path, labels: Collection[Label]) -> dict[Path, References
     return found
 
 
-def in_table(table: Path, bundle: Bundle, labels: Collection[Label]) -> dict[Path, References]:
-    """Return the recordings of a table of annotations.
+def in_table(
+    table: Path, bundle: Bundle, labels: Collection[Label], ignored: Collection[str] = ()
+) -> dict[Path, References]:
+    """Return the recordings of a table of annotations, but for those of `ignored` names.
 
     Raises:
         EvaluationError: if the table cannot be used.
     """
     annotations = read_annotations(table)
-    names = find_labels(annotations, bundle, labels, [])
+    names = find_labels(annotations, bundle, labels, ignored)
     return {
         path: {label: references(annotations[name], label, names) for label in labels}
         for path, name in match_recordings([], annotations, table).items()

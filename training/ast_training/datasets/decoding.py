@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 
 from ast_edge.errors import AudioError
 
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au"})
-"""What libsndfile decodes, as far as it is used for recordings."""
-
 
 @dataclass(frozen=True)
 class AudioBytes:

@@ -1,9 +1,9 @@
-"""Measure what the silence gate skips and what it misses, on sounds over room tone.
+"""Measure what the silence gate and an idle hop skip and miss, on sounds over room tone.
 
 python benchmarks/gate.py --clips esc50/audio --background room.ogg --hours 2
 
 Every so many seconds a clip sounds, some decibels below its own level. All windows are scored once;
-then the events are tracked with and without the gate.
+then the events are tracked with and without each gate and idle hop.
 """
 
 import argparse
@@ -19,21 +19,22 @@ from numpy.typing import NDArray
 from ast_edge.audio import Block, Stream
 from ast_edge.bundle import find_bundle, load_bundle
 from ast_edge.config import EngineConfig
-from ast_edge.engine import open_engine
+from ast_edge.engine import WindowScores, open_engine
 from ast_edge.events import Event
 from ast_edge.gate import GateSettings
 from ast_edge.listener import Listener, Window
 from ast_edge.pipeline import Pipeline
 
 Sound = NDArray[np.float32]
-Scored = list[tuple[Window, NDArray[np.float32]]]
+Scored = list[tuple[Window, WindowScores]]
 
 LEVELS = (-60, -55, -50, -45, -40, -35, -30)
 ABOVE_FLOOR = (6, 10, 15, 20, 25)
+IDLE_HOPS = (1.0, 2.0, 4.0)
 
 
 def main() -> None:
-    """Print a line for each setting of the gate."""
+    """Print a line for each gate and each idle hop."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", type=Path, required=True, help="a folder of recordings")
     parser.add_argument("--background", type=Path, required=True, help="a recording, looped")
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("--quieter", type=float, default=20.0, help="0 to so many decibels (20)")
     parser.add_argument("--level", type=float, nargs="*", default=LEVELS)
     parser.add_argument("--above-floor", type=float, nargs="*", default=ABOVE_FLOOR)
+    parser.add_argument("--idle-hop", type=float, nargs="*", default=IDLE_HOPS)
     parser.add_argument("--bundle", default="home")
     parser.add_argument("--hop", type=float, default=0.5)
     args = parser.parse_args()
@@ -59,31 +61,35 @@ def main() -> None:
     for block in blocks():
         windows = listener.feed(block)
         if windows:
-            clip = engine.run(np.stack([window.fbank for window in windows])).clip
-            scored += zip([_light(window) for window in windows], clip, strict=True)
+            scores = engine.run(np.stack([window.fbank for window in windows]))
+            scored += zip([_light(window) for window in windows], scores.each(), strict=True)
     seconds = time.perf_counter() - began
     print(f"{args.hours:g} h, {len(spans)} clips, {len(scored)} windows in {seconds:.0f} s")
 
-    def track(gate: GateSettings | None) -> tuple[list[Event], float]:
-        pipeline = Pipeline("bench", bundle, bundle.settings, args.hop, gate=gate)
+    def track(gate: GateSettings | None, idle_hop: float | None) -> tuple[list[Event], float]:
+        pipeline = Pipeline(
+            *("bench", bundle, bundle.settings, args.hop), gate=gate, idle_hop=idle_hop
+        )
         gated = (window for block in blocks() for window in pipeline.feed(block))
         events, skipped = list[Event](), 0
-        for window, (_, probabilities) in zip(gated, scored, strict=True):
+        for window, (_, scores) in zip(gated, scored, strict=True):
             if pipeline.may_skip(window):
                 events += pipeline.skip(window)
                 skipped += 1
             else:
-                events += pipeline.score(window, probabilities)
+                events += pipeline.score(window, *scores)
         ends = [event for event in events + pipeline.finish() if event.phase == "end"]
         return ends, skipped / len(scored)
 
-    reference, _ = track(None)
+    reference, _ = track(None, None)
     of_clips = [event for event in reference if _overlaps(event, spans)]
     print(f"{len(of_clips)} events of clips, {len(reference) - len(of_clips)} of the background")
     gates = [GateSettings(level=dbfs) for dbfs in args.level]
     gates += [GateSettings(above_floor=decibels) for decibels in args.above_floor]
-    for gate in gates:
-        found, share = track(gate)
+    settings: list[tuple[GateSettings | None, float | None]] = [(gate, None) for gate in gates]
+    settings += [(None, seconds) for seconds in args.idle_hop if seconds <= bundle.window_seconds]
+    for gate, idle_hop in settings:
+        found, share = track(gate, idle_hop)
         missed = [event for event in reference if not _is_found(event, found)]
         missed_of_clips = sum(event in of_clips for event in missed)
         for event in missed:
@@ -94,8 +100,9 @@ def main() -> None:
             for event in found
             if event.label == twin.label and abs(event.offset - twin.offset) < 0.001
         )
+        name = gate or f"idle hop {idle_hop:g} s"
         print(
-            f"{gate}: skipped {share:.1%}, missed {missed_of_clips} of clips, "
+            f"{name}: skipped {share:.1%}, missed {missed_of_clips} of clips, "
             f"{len(missed) - missed_of_clips} of the background, {later} later onsets"
         )
 

@@ -58,7 +58,8 @@ def main() -> None:
     }
     runs = {**outputs, **latencies, **hops}
     validation, test = (
-        read_scenes(folder, runs, HOPS, args.minutes) for folder in (args.validation, args.test)
+        read_scenes(folder, runs, HOPS, args.minutes, args.ignore)
+        for folder in (args.validation, args.test)
     )
     found: dict[tuple[str, float], Figures] = {}
     for name, run in runs.items():
@@ -100,6 +101,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--lowest", type=float, default=0.2, help="no on falls below this (0.2)")
     parser.add_argument(
         "--wish", type=float, default=6.0, help="false alarms an hour for latency and hop (6)"
+    )
+    parser.add_argument(
+        "--ignore",
+        metavar="LABEL",
+        action="append",
+        default=[],
+        help="leave annotations of this label out (can be repeated)",
     )
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the result")
     return parser.parse_args()

@@ -1,6 +1,6 @@
 """Annotated recordings, what a tracker makes of them, and how right that is."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +83,11 @@ class Figures:
 
 
 def read_scenes(
-    folder: Path, runs: Mapping[str, Run], hops: Iterable[float], minutes: int | None
+    folder: Path,
+    runs: Mapping[str, Run],
+    hops: Iterable[float],
+    minutes: int | None,
+    ignored: Collection[str] = (),
 ) -> list[Scene]:
     """Score the recordings of a folder's `SETS`, each once for a bundle, and replay them.
 
@@ -92,6 +96,7 @@ def read_scenes(
         runs: by name; all bundles have the same labels.
         hops: seconds, all multiples of the shortest.
         minutes: how much of each set is taken; None for all.
+        ignored: labels whose annotations are left out.
 
     Raises:
         EvaluationError: if the annotations cannot be used.
@@ -102,7 +107,7 @@ def read_scenes(
     for name in SETS:
         table = folder / name / "annotations.tsv"
         annotations = read_annotations(table)
-        names = find_labels(annotations, first, first.labels, [])
+        names = find_labels(annotations, first, first.labels, ignored)
         seconds = 0.0
         for file in track(annotations, f"{folder.name} {name}", transient=True):
             if minutes is not None and seconds >= 60 * minutes:

@@ -258,6 +258,8 @@ class Config(Section):
     engine: EngineConfig = EngineConfig()
     hop: float = Field(default=0.5, ge=0.05, le=10)
     """Seconds between two looks at the sound."""
+    idle_hop: float | None = Field(default=None, ge=0.05, le=10)
+    """The same while nothing new sounds and no event runs; `hop` unless given."""
     latency: float = Field(default=LATENCY_SECONDS, ge=0, le=10)
     """Seconds that a model with frame scores listens on before it says what a moment held: less is
     faster, more is surer, up to the length of its window. Other models answer at every look."""

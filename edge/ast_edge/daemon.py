@@ -53,7 +53,10 @@ class Observer(Protocol):
         ...
 
     def scored(self, windows: Sequence[Window], seconds: float, dropped: int) -> None:
-        """Windows were scored in so many seconds; so many were dropped since the start."""
+        """Windows were scored in so many seconds; so many were dropped since the start.
+
+        The seconds are 0 if the engine need not look at any of them.
+        """
         ...
 
 
@@ -81,7 +84,7 @@ class Daemon:
         self.dropped: Counter[str] = Counter()
         """Windows of each source that were not looked at: the engine could not keep up."""
         self.skipped_windows = 0
-        """Windows that the silence gate has kept from the engine."""
+        """Windows that the engine need not look at: quiet, or without anything new."""
         self.pipelines = dict(pipelines)
         """Those of the sources at present; changes in the thread of `run`."""
         self._engine = engine
@@ -305,8 +308,9 @@ class Daemon:
         loud = [w for w, p in zip(batch, pipelines, strict=True) if not p.may_skip(w)]
         self.skipped_windows += len(batch) - len(loud)
         scores = self._score(loud)
+        seconds = self._clock() - start if loud else 0.0
         for observer in self._observers:
-            observer.scored(batch, self._clock() - start, self.dropped_windows)
+            observer.scored(batch, seconds, self.dropped_windows)
         for window, pipeline in zip(batch, pipelines, strict=True):
             found = scores.get(window)
             self.publish(pipeline.score(window, *found) if found else pipeline.skip(window))

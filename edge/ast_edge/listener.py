@@ -13,6 +13,7 @@ from ast_edge.conditioner import Conditioner, Conditioning
 from ast_edge.context import Context
 from ast_edge.fbank import LOG_FLOOR, FbankSpec, RollingFbank
 from ast_edge.gate import Gate, GateSettings
+from ast_edge.novelty import Novelty
 from ast_edge.resampler import Resampler
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ class Window:
     """(frames, mel_bins)."""
     quiet: bool = False
     """Whether all of its sound is below the silence gate; without a gate nothing is."""
+    idle: bool = False
+    """Whether nothing new sounds in it, and no look is due yet; without an idle hop it never is."""
 
 
 class Listener:
@@ -50,8 +53,12 @@ class Listener:
         hop_seconds: float,
         conditioning: Conditioning | None = None,
         gate: GateSettings | None = None,
+        idle_hop: float | None = None,
     ) -> None:
-        """Take the front end, the model's window in frames, and the seconds between windows."""
+        """Take the front end, the model's window in frames, and the seconds between windows.
+
+        `idle_hop` is the seconds between two windows that are not `idle`, whatever they hold.
+        """
         self._spec = spec
         self._frames = frames
         hop = max(1, round(hop_seconds * 1000 / spec.frame_shift_ms))
@@ -60,6 +67,8 @@ class Listener:
         self._gate = Gate(gate, spec) if gate else None
         self._fbank = RollingFbank(spec)
         self._context = Context(frames, spec.mel_bins, hop)
+        self._novelty = Novelty(frames, spec.mel_bins) if idle_hop else None
+        self._idle_hop = hop * round((idle_hop or 0) * 1000 / spec.frame_shift_ms / hop) or hop
         self._stream: Stream | None = None
         self._resampler: Resampler | None = None
         self._last_end = 0
@@ -114,6 +123,8 @@ class Listener:
             self._gate.reset()
         self._fbank.reset()
         self._context.reset()
+        if self._novelty:
+            self._novelty.reset()
         self._last_end = 0
 
     def _frames_of(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -121,7 +132,10 @@ class Listener:
         sound = self._conditioner.feed(sound)
         if self._gate:
             self._gate.feed(sound)
-        return self._fbank.feed(sound)
+        frames = self._fbank.feed(sound)
+        if self._novelty:
+            self._novelty.feed(frames)
+        return frames
 
     def _report_bad_samples(self, stream: Stream, resampler: Resampler) -> None:
         """Say once per stream that it holds samples that are no numbers."""
@@ -145,5 +159,12 @@ class Listener:
                 heard=min(end_sample / rate, heard),
                 fbank=fbank,
                 quiet=bool(self._gate and self._gate.is_quiet(start_sample, end_sample)),
+                idle=self._is_idle(end),
             )
             self._last_end = end
+
+    def _is_idle(self, end: int) -> bool:
+        """Tell whether the window that ends with this frame may wait for a later one."""
+        if self._novelty is None:
+            return False
+        return self._novelty.is_settled(end - self._frames, end) and end % self._idle_hop != 0

@@ -62,7 +62,7 @@ class SourceReading:
     gaps: int = 0
     """How often its sound was interrupted."""
     windows: int = 0
-    """Windows that were looked at, or were too quiet for that."""
+    """Windows that were looked at, or need not be."""
     events: Counter[str] = field(default_factory=Counter)
     """Events that have begun, by slug."""
 
@@ -161,7 +161,7 @@ class Meter:
         sound = sum(window.hop for window in windows)
         factor = smooth(self._reading.real_time_factor, seconds / sound if sound else 0.0)
         inference = self._reading.inference
-        if not all(window.quiet for window in windows):
+        if seconds:
             inference = inference.add(seconds)
         with self._lock:
             self._reading = replace(self._reading, real_time_factor=factor, inference=inference)

@@ -118,7 +118,7 @@ class DaemonCollector(Collector):
                 events.add_metric([source, label], count)
         yield events
         skipped = self._service.daemon.skipped_windows
-        yield _counter("windows_skipped", "Windows too quiet for the engine.", skipped)
+        yield _counter("windows_skipped", "Windows that the engine need not look at.", skipped)
 
     def _of_broker(self) -> Iterator[Metric]:
         node = self._service.node

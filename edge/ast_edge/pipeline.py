@@ -1,6 +1,7 @@
 """Everything pure that one source needs: its listener before the engine, its tracker after."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from uuid import uuid4
 
@@ -39,6 +40,7 @@ class Pipeline:
         conditioning: Conditioning | None = None,
         gate: GateSettings | None = None,
         latency: float = LATENCY_SECONDS,
+        idle_hop: float | None = None,
     ) -> None:
         """Follow the labels and groups in `settings` with the bundle's front end and window.
 
@@ -46,13 +48,17 @@ class Pipeline:
         to a hop), and lie where it was to a step; else to a hop.
         """
         self.source = source
-        self.listener = Listener(bundle.fbank, bundle.frames, hop_seconds, conditioning, gate)
+        self.listener = Listener(
+            bundle.fbank, bundle.frames, hop_seconds, conditioning, gate, idle_hop
+        )
         self._defaults = bundle.settings
         self._groups = _groups(settings)
         self._rules = Rules(rules or {}, {**bundle.settings, **settings})
         self._tracker = EventTracker(source, settings, new_id)
         self._stream: Stream | None = None
         self._nothing = np.zeros(len(bundle.labels), np.float32)
+        self._newest = self._nothing
+        """The probabilities (labels,) of the newest window that was scored."""
         self._latency, self._clip_gate = latency, bundle.clip_gate
         self._aggregator = (
             Aggregator(bundle.members[0], bundle.fbank, latency) if bundle.frame != "none" else None
@@ -69,7 +75,8 @@ class Pipeline:
 
     def flush(self) -> list[Window]:
         """Return the windows that the end of the stream completes, until all sound has left."""
-        windows = self.listener.slide_out()
+        # None may wait for a later one.
+        windows = [replace(window, idle=False) for window in self.listener.slide_out()]
         if self._aggregator is None:
             return windows
         # Those that follow would only show what has been released.
@@ -87,6 +94,7 @@ class Pipeline:
         the bundle has such scores; then the events are made of these.
         """
         events = []
+        self._newest = clip
         if window.stream is not self._stream:
             events = self.finish()  # a gap: what ran before it is over
             self._stream = window.stream
@@ -126,15 +134,19 @@ class Pipeline:
         return [e for s in steps for e in self._tracker.feed(s, barred=self._rules.feed(s))]
 
     def may_skip(self, window: Window) -> bool:
-        """Tell whether the model need not look: all is quiet, and no event waits for its end.
+        """Tell whether the model need not look: nothing or nothing new is heard, and no event runs.
 
         Labels between `off` and `on` do not count: in room tone there is nearly always one.
         """
-        return window.quiet and not self._tracker.is_running
+        return (window.quiet or window.idle) and not self._tracker.is_running
 
     def skip(self, window: Window) -> list[Event]:
-        """Take a window in which nothing can be heard."""
-        return self.score(window, self._nothing, self._no_steps)
+        """Take a window that the model need not look at: it holds nothing, or what was before."""
+        if window.quiet:
+            return self.score(window, self._nothing, self._no_steps)
+        if self._aggregator:
+            return []  # the next window that is scored shows these moments, too
+        return self.score(window, self._newest)
 
     @property
     def reported(self) -> list[Label]:

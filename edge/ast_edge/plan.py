@@ -47,6 +47,7 @@ def load_plan(path: Path) -> Plan:
     bundle = load_bundle(folder)
     try:
         check_hop(bundle, config.hop)
+        check_idle_hop(bundle, config)
         _check_outputs(config)
         groups = dict(zip(config.groups, find_groups(config.groups, bundle), strict=True))
         settings = {} if groups and not config.labels else label_settings(bundle, config.labels)
@@ -82,6 +83,19 @@ def check_hop(bundle: Bundle, hop: float) -> None:
         raise ConfigError(
             f"hop: {hop:g} s is longer than the {bundle.window_seconds:.2f} s that {bundle.name!r} "
             "hears at once, so sounds would be missed; use a shorter one"
+        )
+
+
+def check_idle_hop(bundle: Bundle, config: Config) -> None:
+    """Refuse an idle hop that leaves sound unheard, or that is none.
+
+    Raises:
+        ConfigError: if it is longer than the window, or shorter than the hop.
+    """
+    if config.idle_hop is not None and not config.hop <= config.idle_hop <= bundle.window_seconds:
+        raise ConfigError(
+            f"idle_hop: expected {config.hop:g} s (hop) to the {bundle.window_seconds:.2f} s that "
+            f"{bundle.name!r} hears at once, got {config.idle_hop:g} s"
         )
 
 

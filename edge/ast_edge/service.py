@@ -213,6 +213,7 @@ def open_pipeline(plan: Plan, source: str) -> Pipeline:
         plan.config.hop,
         plan.rules,
         latency=plan.config.latency,
+        idle_hop=plan.config.idle_hop,
         conditioning=config.conditioning,
         gate=config.gate_settings,
     )

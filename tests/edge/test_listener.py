@@ -166,12 +166,13 @@ def test_any_cutting_gives_the_same_conditioned_and_gated_windows(data):
 
     def ear():
         conditioning = Conditioning(gain_db=3, high_pass=100, channel=2)
-        return Listener(SPEC, FRAMES, HOP, conditioning, GateSettings(level=-40))
+        gate = GateSettings(level=-40)
+        return Listener(SPEC, FRAMES, HOP, conditioning, gate, idle_hop=4 * HOP)
 
     whole = listen(samples, stream, listener=ear())
     pieces = listen(samples, stream, data.draw(cuts), listener=ear())
-    assert [w.quiet for w in pieces] == [w.quiet for w in whole]
-    assert {w.quiet for w in whole} == {True, False}
+    assert [(w.quiet, w.idle) for w in pieces] == [(w.quiet, w.idle) for w in whole]
+    assert {w.quiet for w in whole} == {w.idle for w in whole} == {True, False}
     for a, b in zip(pieces, whole, strict=True):
         assert np.abs(a.fbank - b.fbank).max() <= 1e-4
 
@@ -186,3 +187,16 @@ def test_one_channel_gives_the_windows_of_that_channel_alone():
 
 def test_without_a_gate_no_window_is_quiet():
     assert not any(window.quiet for window in listen(np.zeros((16_000, 1)), make_stream()))
+
+
+def test_while_nothing_new_sounds_one_window_in_an_idle_hop_is_not_idle():
+    ear = Listener(SPEC, FRAMES, HOP, idle_hop=4 * HOP)
+    windows = listen(np.tile(noise(0.5), (8, 1)), make_stream(), listener=ear)
+    settled = [window for window in windows if window.start > 1.0]
+    looks = [round(w.end - SPEC.samples_in(1) / SPEC.sample_rate, 2) for w in settled if not w.idle]
+    assert np.diff(looks) == pytest.approx(4 * HOP, abs=0.011)
+    assert len(looks) >= 3
+
+
+def test_without_an_idle_hop_no_window_is_idle():
+    assert not any(w.idle for w in listen(np.zeros((32_000, 1)), make_stream()))

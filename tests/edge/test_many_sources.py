@@ -109,8 +109,8 @@ def sources_of(paths, pace="fast"):
     return [RecordingSource(name, path, pace, started_at=0.0) for name, path in paths.items()]
 
 
-def make_daemon(bundle, sources, engine, gate=None, observers=()):
-    pipelines = {s.name: Pipeline(s.name, bundle, bundle.settings, HOP, gate=gate) for s in sources}
+def make_daemon(bundle, sources, engine, observers=(), **options):
+    pipelines = {s.name: Pipeline(s.name, bundle, bundle.settings, HOP, **options) for s in sources}
     daemon = Daemon(sources, pipelines, engine, [sink := ListSink()], observers=observers)
     return daemon, sink
 
@@ -284,3 +284,11 @@ def test_with_a_gate_the_engine_looks_at_what_is_loud_only(bundle, recordings, a
     daemon.run()
     assert {name: sink.lives(name) for name in recordings} == alone
     assert daemon.skipped_windows > sum(engine.batches) / 4
+
+
+def test_with_an_idle_hop_the_same_is_found_in_fewer_windows(bundle, recordings, alone):
+    engine = Engine(bundle)
+    daemon, sink = make_daemon(bundle, sources_of(recordings), engine, idle_hop=0.9)
+    daemon.run()
+    assert {name: sink.lives(name) for name in recordings} == alone
+    assert daemon.skipped_windows > sum(engine.batches) / 10

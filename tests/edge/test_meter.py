@@ -105,7 +105,7 @@ def test_windows_are_counted_and_timed(meter):
 
 
 def test_windows_that_no_engine_has_seen_are_not_timed(meter):
-    meter.scored([window(2.5, quiet=True)], seconds=0.0001, dropped=0)
+    meter.scored([window(2.5)], seconds=0.0, dropped=0)
     assert kitchen(meter).windows == 1
     assert meter.read().inference.total == 0
 

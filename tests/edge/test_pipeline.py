@@ -218,6 +218,46 @@ def test_what_has_not_become_an_event_is_forgotten_when_it_is_quiet(bundle):
     assert {e.onset for e in pipeline.score(third, full)} == {third.heard - third.hop}
 
 
+def idle_times(bundle, sound, idle_hop, latency=0.3):
+    """Return the events of a sound, and where the windows end that were not looked at."""
+    pipeline = Pipeline("s", bundle, bundle.settings, 0.1, idle_hop=idle_hop, latency=latency)
+    stream, lives, skipped = Stream("s", RATE, 1, 0.0, live=False), [], []
+    for window in pipeline.feed(Block(stream, 0, sound[:, np.newaxis])) + pipeline.flush():
+        if pipeline.may_skip(window):
+            skipped.append(window.end)
+            lives += pipeline.skip(window)
+        else:
+            found = NumpyEngine().run(window.fbank[np.newaxis])
+            lives += pipeline.score(window, *next(found.each()))
+    lives += pipeline.finish()
+    return [(e.phase, e.label.name, e.onset, e.offset) for e in lives], skipped
+
+
+@pytest.mark.parametrize("model", ["bundle", "framed"])
+def test_with_an_idle_hop_events_are_the_same_and_most_windows_without_any_are_skipped(
+    model, request
+):
+    bundle = request.getfixturevalue(model)
+    sound = np.concatenate([silence(3), tone("Hum", 1), silence(4), tone("Hiss", 0.3), silence(3)])
+    expected, _ = idle_times(bundle, sound, None)
+    times, skipped = idle_times(bundle, sound, 0.5)
+    assert times == expected
+    assert [name for phase, name, *_ in times if phase == "start"] == ["Hum", "Hiss"]
+    before = [end for end in skipped if end < 3.0]
+    assert len(before) >= 0.7 * (3.0 - bundle.window_seconds) / 0.1
+
+
+def test_a_sound_that_is_not_new_is_found_an_idle_hop_later_at_most(bundle):
+    """It comes so slowly that no moment of it stands out from what was before."""
+    rise = np.linspace(0.0, 1.0, 8 * RATE, dtype=np.float32) ** 4
+    sound = np.concatenate([silence(2), tone("Hum", 8) * rise])
+    (first, *_), skipped = idle_times(bundle, sound, 0.5)
+    (expected, *_), _ = idle_times(bundle, sound, None)
+    assert skipped
+    assert first[:2] == expected[:2] == ("start", "Hum")
+    assert expected[2] <= first[2] <= expected[2] + 0.5
+
+
 def test_a_group_that_comes_is_scored_from_the_next_window_on(bundle):
     hum, hiss = bundle.labels
     pipeline = Pipeline("array", bundle, bundle.settings, 0.1)

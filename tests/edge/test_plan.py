@@ -78,6 +78,13 @@ def test_a_hop_that_skips_sound_is_refused(problem):
     )
 
 
+@pytest.mark.parametrize("idle_hop", [0.25, 1.2])
+def test_an_idle_hop_that_is_shorter_than_the_hop_or_skips_sound_is_refused(problem, idle_hop):
+    assert problem(hop=0.5, idle_hop=idle_hop) == (
+        f"idle_hop: expected 0.5 s (hop) to the 0.99 s that 'bands' hears at once, got {idle_hop} s"
+    )
+
+
 def test_a_device_class_for_an_unknown_label_is_refused_with_the_nearest(problem):
     found = problem(mqtt={"home_assistant": {"device_classes": {"Hom": "safety"}}})
     assert found == (

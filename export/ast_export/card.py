@@ -10,6 +10,8 @@ from typing import Any
 
 from ast_training.checkpoint import Checkpoint
 
+EXPERIMENTAL_AP, FEW = 0.5, 5
+"""A label below this average precision, or measured on fewer recordings, is called experimental."""
 FRAME = {
     "none": "none: events are placed by whole windows",
     "head": "a head trained for them: events are placed by steps",
@@ -132,7 +134,8 @@ def _quality(tree: dict[str, Any]) -> list[str]:
         ]
     return [
         "Average precision per label, clip level: the score of a recording is the highest of its "
-        f"windows. A label with few held-out recordings has a rough figure. {start}",
+        f"windows. A label with few held-out recordings has a rough figure; below "
+        f"{EXPERIMENTAL_AP} or with fewer than {FEW} recordings it is experimental. {start}",
         "",
         "| label | AP | held-out recordings | threshold |",
         "|---|---|---|---|",
@@ -145,7 +148,8 @@ def _quality(tree: dict[str, Any]) -> list[str]:
 
 def _figure(quality: dict[str, Any]) -> str:
     ap = "none" if quality["ap"] is None else f"{quality['ap']:.3f}"
-    return f"{ap} | {quality['positives']}"
+    rough = quality["ap"] is None or quality["ap"] < EXPERIMENTAL_AP or quality["positives"] < FEW
+    return f"{ap}{' (experimental)' if rough else ''} | {quality['positives']}"
 
 
 def _limits(members: Sequence[Checkpoint]) -> list[str]:

@@ -20,9 +20,9 @@ def rows_of(card, title):
 
 def test_card_states_quality_and_threshold_of_every_label(card):
     assert rows_of(card, "Quality") == [
-        ["Whistle", "0.750", "4", "0.61"],
-        ["Hum", "0.250", "2", "0.42"],
-        ["Hiss", "none", "0", "0.95"],
+        ["Whistle", "0.750 (experimental)", "4", "0.61"],
+        ["Hum", "0.250 (experimental)", "2", "0.42"],
+        ["Hiss", "none (experimental)", "0", "0.95"],
     ]
 
 
@@ -110,3 +110,26 @@ def test_card_of_an_ensemble_says_what_every_member_is(checkpoint, tree):
     assert "| Member 1 |" in card
     assert re.search(r"\| Member 2 \|.*7 epochs.*`other` \|", card)
     assert card.count("- `sounds`") == 1
+
+
+@pytest.mark.parametrize(
+    ("quality", "is_experimental"),
+    [
+        ({"ap": 0.9, "positives": 40}, False),
+        ({"ap": 0.4, "positives": 40}, True),
+        ({"ap": 0.9, "positives": 2}, True),
+        ({"ap": None, "positives": 0}, True),
+    ],
+)
+def test_a_label_is_experimental_if_it_is_poor_or_hardly_measured(
+    checkpoint, tree, quality, is_experimental
+):
+    tree["metrics"]["labels"]["Hum"] = quality
+    row = rows_of(model_card([checkpoint], tree), "Quality")[1]
+    assert ("experimental" in row[1]) is is_experimental
+
+
+def test_labels_that_were_left_out_are_named(checkpoint, tree):
+    recipe = checkpoint.recipe | {"labels": {"Whistle": "", "Rain": "", "Hum": "", "Wind": ""}}
+    card = model_card([replace(checkpoint, recipe=recipe)], tree)
+    assert "left out of the bundle: Rain; Wind." in card

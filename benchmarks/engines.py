@@ -1,11 +1,13 @@
-"""Measure the engines beside Hugging Face's AST forward in PyTorch, in turns in one process.
+"""Measure one window: the engines beside Hugging Face's AST in PyTorch, in turns in one process.
 
-python benchmarks/engines.py --size tiny --frames 512
-python benchmarks/engines.py
+    python benchmarks/engines.py
+    python benchmarks/engines.py --size base --frames 1024 --stride 16
 
-The peer is `ASTForAudioClassification` in float32 with PyTorch's fused attention (sdpa). The
-engines run the graph that `ast_export` makes of our model with the same weights. A turn of each is
-one run that does not count and one that does. Memory is that of a process of its own per engine.
+The peer is `ASTForAudioClassification` with PyTorch's fused attention (sdpa), in float32, which is
+its default, and in bfloat16. The engines run the graph that `ast_export` makes of our model with
+the same weights; the bundle `home` has no peer but ONNX Runtime. Beside them, and in the same
+turns, runs what the machine can do: large matrix products in OpenVINO. A turn of each is one run
+that does not count and one that does.
 
 Leave the machine alone meanwhile: PyTorch's threads wait for one another, so that whatever else
 runs slows the peer most (one busy core of two: more than ten times).
@@ -14,33 +16,41 @@ runs slows the peer most (one busy core of two: more than ten times).
 import argparse
 import random
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from result import RESULTS, Result, Table
+from result_text import as_markdown
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import ASTConfig, ASTForAudioClassification
 
-from ast_edge.bundle import Bundle, file_sha256
+from ast_edge.bundle import Bundle, file_sha256, find_bundle, load_bundle
 from ast_edge.config import EngineConfig
 from ast_edge.engine import open_engine
 from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
 from ast_edge.spec import SIZES, ModelSpec
-
-if TYPE_CHECKING:
-    from torch import nn
-
-# Neither torch nor transformers above: the memory of an engine must not hold them.
+from ast_export.flops import count_flops
+from ast_export.graph import export_graph
+from ast_export.merged import MergedModel
+from ast_export.peak import PEAK_FLOPS, peak_windows, write_peak
+from ast_training.model import AudioSpectrogramTransformer
+from ast_training.weights.layouts import to_ours
 
 LABELS = 527
-PEER = "Hugging Face fp32"
-ENGINES = ("onnxruntime fp32", "openvino fp32", "openvino bf16")
+PEER, PEER_BF16 = "Hugging Face fp32", "Hugging Face bf16"
+REFERENCE = "onnxruntime fp32"
+ENGINES = (REFERENCE, "openvino fp32", "openvino bf16")
+PEAKS = {"fp32": "matrix products fp32", "bf16": "matrix products bf16"}
 PAUSE = 0.3
 """Seconds before each turn, in which the threads of the one before stop spinning."""
 
@@ -48,53 +58,91 @@ Forward = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Maps windows (batch, frames, mels) to probabilities (batch, labels)."""
 
 
-def main() -> None:
-    """Print latency, paired ratios, memory and how far the answers are apart."""
-    args = _arguments()
-    spec = _spec(args)
-    windows = _windows(args, spec)
-    if args.only:
-        _measure_memory(args, spec, windows)
-        return
-    from ast_export.machine import describe_machine
+@dataclass(frozen=True)
+class Sides:
+    """What is measured with one network, and the FLOP that each of them computes in a window."""
 
-    packages = ("torch", "transformers", "onnxruntime", "openvino")
-    print(describe_machine())
-    print(", ".join(f"{name} {version(name)}" for name in packages))
+    title: str
+    windows: NDArray[np.float32]
+    forwards: dict[str, Forward]
+    flops: dict[str, int]
+
+
+def main() -> None:
+    """Print and save latency, paired ratios, share of the peak and differences of the answers."""
+    args = _arguments()
+    packages = ", ".join(
+        f"{name} {version(name)}" for name in ("torch", "transformers", "onnxruntime", "openvino")
+    )
+    result = Result("One window", "python benchmarks/engines.py")
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        peer = _peer(args, spec)
-        _write_graph(peer, spec, folder)
-        flops = _print_flops(args, peer, spec, folder)
-        sides = {PEER: _forward(peer)}
-        sides |= {name: _engine(args, spec, folder, name) for name in ENGINES}
-        seconds = _race(args, sides, windows)
-        _print_speeds(args, seconds, flops)
-        expected = sides[PEER](windows)
-        for name in ENGINES:
-            difference = np.abs(sides[name](windows) - expected).max()
-            print(f"{name:18s} {difference:.1e} largest difference in probability")
-        for name in sides:
-            print(f"{name:18s} {_memory(args, folder, name):5.0f} MB at most in its own process")
-    print(describe_machine())
+        peaks = _peaks(args, Path(scratch))
+        for size in args.size:
+            folder = Path(scratch) / size
+            folder.mkdir()
+            sides = _home(args) if size == "home" else _network(args, size, folder)
+            result.tables.append(_measure(args, sides, peaks))
+    last = result.tables[-1]
+    result.tables[-1] = replace(last, note=f"{last.note} {packages}.")
+    result.save("engines", args.results)
+    print(as_markdown(result))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", choices=list(SIZES), default="base")
+    parser.add_argument(
+        "--size", choices=["home", *SIZES], nargs="+", default=["home", "tiny", "small", "base"]
+    )
     parser.add_argument("--frames", type=int, default=1024)
     parser.add_argument("--stride", type=int, default=10)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--only", help=argparse.SUPPRESS)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the result")
     return parser.parse_args()
 
 
-def _spec(args: argparse.Namespace) -> ModelSpec:
+# The sides
+
+
+def _network(args: argparse.Namespace, size: str, folder: Path) -> Sides:
+    """Set up an AST of this size, with the same random weights on all sides."""
+    spec = _spec(args, size)
+    peer = _peer(args, spec)
+    ours = AudioSpectrogramTransformer(spec)
+    ours.load_state_dict(to_ours(peer.state_dict()))
+    export_graph(MergedModel([ours]), folder / "model.onnx")
+    bundle = _bundle(spec, folder)
+    graph = count_flops(bundle.onnx)
+    # The counter does not know the fused attention of CPUs; the plain one has the same products.
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        peer(torch.zeros(1, spec.frames, spec.mel_bins))
+    forwards = {PEER: _forward(peer)}
+    forwards |= {name: _engine(args, bundle, name) for name in ENGINES}
+    half = ASTForAudioClassification(peer.config).bfloat16().eval().requires_grad_(False)
+    half.load_state_dict(peer.state_dict())
+    forwards[PEER_BF16] = _forward(half)
+    return Sides(
+        f"AST-{size}, window of {args.frames / 100:g} s, stride {args.stride}",
+        _windows(args, spec),
+        forwards,
+        dict.fromkeys((PEER, PEER_BF16), counter.get_total_flops()) | dict.fromkeys(ENGINES, graph),
+    )
+
+
+def _home(args: argparse.Namespace) -> Sides:
+    bundle = load_bundle(find_bundle("home"))
+    return Sides(
+        f"The bundle `home`, window of {bundle.frames / 100:g} s",
+        _windows(args, bundle.members[0]),
+        {name: _engine(args, bundle, name) for name in ENGINES},
+        dict.fromkeys(ENGINES, count_flops(bundle.onnx)),
+    )
+
+
+def _spec(args: argparse.Namespace, size: str) -> ModelSpec:
     """Return the shape of the network; the input is not normalised, as the peer's is not."""
-    width, depth, heads = SIZES[args.size]
+    width, depth, heads = SIZES[size]
     return ModelSpec(
         labels=LABELS,
         frames=args.frames,
@@ -112,14 +160,8 @@ def _windows(args: argparse.Namespace, spec: ModelSpec) -> NDArray[np.float32]:
     return np.random.default_rng(0).normal(0, 0.5, shape).astype(np.float32)
 
 
-# The two sides
-
-
-def _peer(args: argparse.Namespace, spec: ModelSpec) -> "nn.Module":
+def _peer(args: argparse.Namespace, spec: ModelSpec) -> nn.Module:
     """Make the peer, with random weights."""
-    import torch
-    from transformers import ASTConfig, ASTForAudioClassification
-
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     config = ASTConfig(
@@ -137,33 +179,20 @@ def _peer(args: argparse.Namespace, spec: ModelSpec) -> "nn.Module":
     return ASTForAudioClassification(config).eval().requires_grad_(False)
 
 
-def _forward(peer: "nn.Module") -> Forward:
-    import torch
+def _forward(peer: nn.Module) -> Forward:
+    dtype = next(peer.parameters()).dtype
 
     @torch.inference_mode()
     def forward(windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        scores: NDArray[np.float32] = peer(torch.from_numpy(windows)).logits.sigmoid().numpy()
+        logits = peer(torch.from_numpy(windows).to(dtype)).logits
+        scores: NDArray[np.float32] = logits.float().sigmoid().numpy()
         return scores
 
     return forward
 
 
-def _write_graph(peer: "nn.Module", spec: ModelSpec, folder: Path) -> None:
-    """Export our model with the weights of the peer."""
-    from ast_export.graph import export_graph
-    from ast_export.merged import MergedModel
-    from ast_training.model import AudioSpectrogramTransformer
-    from ast_training.weights.layouts import to_ours
-
-    ours = AudioSpectrogramTransformer(spec)
-    ours.load_state_dict(to_ours(peer.state_dict()))
-    export_graph(MergedModel([ours]), folder / "model.onnx")
-
-
-def _engine(args: argparse.Namespace, spec: ModelSpec, folder: Path, name: str) -> Forward:
-    engine, precision = name.split()
-    config = {"name": engine, "precision": precision, "threads": args.threads}
-    bundle = Bundle(
+def _bundle(spec: ModelSpec, folder: Path) -> Bundle:
+    return Bundle(
         folder=folder,
         name="benchmark",
         fbank=FbankSpec(),
@@ -172,14 +201,63 @@ def _engine(args: argparse.Namespace, spec: ModelSpec, folder: Path, name: str) 
         settings={},
         sha256=file_sha256(folder / "model.onnx"),
         precision="fp32",
+        frame="none",
+        clip_gate=False,
         metrics={},
         licence="",
     )
+
+
+def _engine(args: argparse.Namespace, bundle: Bundle, name: str) -> Forward:
+    engine, precision = name.split()
+    config = {"name": engine, "precision": precision, "threads": args.threads}
     opened = open_engine(bundle, EngineConfig.model_validate(config))
     return lambda windows: opened.run(windows).clip
 
 
+def _peaks(args: argparse.Namespace, scratch: Path) -> dict[str, Forward]:
+    """Set up large matrix products, which take no part of the windows that they are given."""
+    sides = {}
+    for precision, name in PEAKS.items():
+        folder = scratch / f"peak {precision}"
+        folder.mkdir()
+        run = _engine(args, write_peak(folder, "fp32"), f"openvino {precision}")
+        sides[name] = lambda _, run=run: run(peak_windows(1))
+    return sides
+
+
 # What is measured
+
+
+def _measure(args: argparse.Namespace, sides: Sides, peaks: dict[str, Forward]) -> Table:
+    seconds = _race(args, sides.forwards | peaks, sides.windows)
+    peak = {
+        precision: PEAK_FLOPS / statistics.median(seconds[name])
+        for precision, name in PEAKS.items()
+    }
+    base = PEER if PEER in sides.forwards else REFERENCE
+    expected = sides.forwards[base](sides.windows)
+    rows = []
+    for name, forward in sides.forwards.items():
+        milliseconds = [1000 * value for value in seconds[name]]
+        ratios = [a / b for a, b in zip(seconds[base], seconds[name], strict=True)]
+        speed = args.batch * sides.flops[name] / statistics.median(seconds[name])
+        difference = float(np.abs(forward(sides.windows) - expected).max())
+        rows.append(
+            [
+                name,
+                _spread(milliseconds, ".1f"),
+                "1" if name == base else _spread(ratios, ".2f"),
+                f"{sides.flops[name] / 1e9:.2f}",
+                f"{speed / peak[name.split()[-1]]:.0%}",
+                "" if name == base else f"{difference:.1e}",
+            ]
+        )
+    caption = f"{sides.title}, batch {args.batch}, {args.threads} threads, {args.rounds} rounds"
+    products = ", ".join(f"{value / 1e9:.0f} GFLOP/s in {name}" for name, value in peak.items())
+    columns = ["", "ms (quartiles)", f"times as fast as {base}", "GFLOP", "share of peak"]
+    note = f"Peak: {products}."
+    return Table(caption, [*columns, "largest difference in probability"], rows, note)
 
 
 def _race(
@@ -198,71 +276,9 @@ def _race(
     return seconds
 
 
-def _print_flops(
-    args: argparse.Namespace, peer: "nn.Module", spec: ModelSpec, folder: Path
-) -> dict[str, int]:
-    """Say what both sides compute, and return the FLOP of a window of each."""
-    import torch
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-    from torch.utils.flop_counter import FlopCounterMode
-
-    from ast_export.flops import count_flops
-
-    # The counter does not know the fused attention of CPUs; the plain one has the same products.
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-        peer(torch.zeros(1, spec.frames, spec.mel_bins))
-    graph = count_flops(folder / "model.onnx")
-    print(
-        f"AST-{args.size}, {args.frames} frames, stride {args.stride}, batch {args.batch}, "
-        f"{args.threads} threads, {args.rounds} rounds\n"
-        f"GFLOP a window: {counter.get_total_flops() / 1e9:.2f} in the peer, {graph / 1e9:.2f} in "
-        "our graph, whose last block computes the two special tokens only"
-    )
-    return {PEER: counter.get_total_flops()} | dict.fromkeys(ENGINES, graph)
-
-
-def _print_speeds(
-    args: argparse.Namespace, seconds: dict[str, list[float]], flops: dict[str, int]
-) -> None:
-    """Print medians with quartiles; the ratios are those of the runs of one round."""
-    for name, values in seconds.items():
-        low, middle, high = (1000 * q for q in _quartiles(values))
-        speed = args.batch * flops[name] / middle / 1e6
-        print(f"{name:18s} {middle:7.1f} ms ({low:.1f} to {high:.1f}), {speed:.0f} GFLOP/s")
-    for name in ENGINES:
-        ratios = [a / b for a, b in zip(seconds[PEER], seconds[name], strict=True)]
-        low, middle, high = _quartiles(ratios)
-        print(f"{name:18s} {middle:7.2f} x as fast as the peer ({low:.2f} to {high:.2f})")
-
-
-def _quartiles(values: list[float]) -> tuple[float, float, float]:
+def _spread(values: list[float], form: str) -> str:
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-    return low, middle, high
-
-
-def _memory(args: argparse.Namespace, folder: Path, name: str) -> float:
-    """Return the MB that a process takes at most which does nothing but run one side."""
-    options = {k: getattr(args, k) for k in ("size", "frames", "stride", "batch", "threads")}
-    options |= {"data": folder, "only": name}
-    own = [f"--{key}={value}" for key, value in options.items()]
-    finished = subprocess.run(
-        [sys.executable, __file__, *own], check=True, stdout=subprocess.PIPE, text=True
-    )
-    return float(finished.stdout)
-
-
-def _measure_memory(
-    args: argparse.Namespace, spec: ModelSpec, windows: NDArray[np.float32]
-) -> None:
-    if args.only == PEER:
-        forward = _forward(_peer(args, spec))
-    else:
-        forward = _engine(args, spec, args.data, args.only)
-    for _ in range(3):
-        forward(windows)
-    # Not ru_maxrss, which a child inherits.
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    print(int(status.partition("VmHWM:")[2].split()[0]) / 1e3)
+    return f"{middle:{form}} ({low:{form}} to {high:{form}})"
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from ast_edge.audio import Block, Stream
 from ast_edge.conditioner import Conditioning
-from ast_edge.fbank import LOG_FLOOR, FbankSpec, fbank
+from ast_edge.fbank import LOG_FLOOR, FbankSpec, RollingFbank, fbank
 from ast_edge.gate import GateSettings
 from ast_edge.listener import Listener
 
@@ -200,3 +200,17 @@ def test_while_nothing_new_sounds_one_window_in_an_idle_hop_is_not_idle():
 
 def test_without_an_idle_hop_no_window_is_idle():
     assert not any(w.idle for w in listen(np.zeros((32_000, 1)), make_stream()))
+
+
+def test_frames_are_computed_once_a_hop_however_small_the_blocks(monkeypatch):
+    calls, feed = [], RollingFbank.feed
+
+    def counted(self, samples):
+        calls.append(len(samples))
+        return feed(self, samples)
+
+    monkeypatch.setattr(RollingFbank, "feed", counted)
+    samples = noise(1.03)
+    windows = listen(samples, make_stream(), sizes=[80] * 200)
+    assert len(calls) == len(windows) == 11  # the last one is what the end completes
+    assert sum(calls) == len(samples)

@@ -1,0 +1,83 @@
+"""What a second of sound costs the whole daemon, by stage."""
+
+import threading
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from stopwatch import Stopwatch, thread_seconds
+
+from ast_edge.bundle import Bundle
+from ast_edge.conditioner import Conditioner
+from ast_edge.config import Config, MqttConfig
+from ast_edge.daemon import Daemon
+from ast_edge.engine import Engine
+from ast_edge.fbank import RollingFbank
+from ast_edge.listener import Listener
+from ast_edge.meter import Meter
+from ast_edge.pipeline import Pipeline
+from ast_edge.plan import Plan
+from ast_edge.reporter import Reporter
+from ast_edge.resampler import Resampler
+from ast_edge.service import Service
+
+SOURCE = "recording"
+WARM_UP = 4.0
+"""Seconds that do not count: the daemon introduces itself to the broker."""
+READ, ENGINE, PUBLISH, LOOP = "read", "engine", "publish and report", "the daemon's loop"
+STAGES: dict[tuple[type, str], str] = {
+    (Resampler, "feed"): "resample and condition",
+    (Conditioner, "feed"): "resample and condition",
+    (RollingFbank, "feed"): "fbank",
+    (Listener, "feed"): "window",
+    (Pipeline, "score"): "aggregate and track",
+    (Pipeline, "skip"): "aggregate and track",
+    (Daemon, "publish"): PUBLISH,
+    **{(owner, name): PUBLISH for owner in (Meter, Reporter) for name in ("heard", "scored")},
+}
+ORDER = (READ, *dict.fromkeys(STAGES.values()), ENGINE, LOOP)
+"""All stages."""
+
+Costs = dict[str, float]
+"""CPU seconds per second of sound by stage; `process` is all of them, measured by itself."""
+
+
+def cost_of_daemon(
+    bundle: Bundle, engine: Engine, path: Path, mqtt: MqttConfig, *, hop: float, seconds: float
+) -> Costs:
+    """Run the daemon on a recording for so many seconds, and return what that has cost.
+
+    The recording must be longer, by more than `WARM_UP`.
+    """
+    sources = {SOURCE: {"file": str(path)}}
+    config = Config.model_validate({"node": "bench", "hop": hop, "sources": sources})
+    config = config.model_copy(update={"mqtt": mqtt})
+    service = Service(Plan(config, bundle, dict(bundle.settings)), engine)
+    node = service.open_node(mqtt)
+    if not node.publisher.wait_connected(10):
+        raise SystemExit(f"no broker at {node.publisher.address}")
+    watch = Stopwatch(STAGES | {(type(engine), "run"): ENGINE}, shared=[ENGINE])
+    marks: list[defaultdict[str, float]] = []
+
+    def mark() -> None:
+        """Read all clocks at once, while all threads are there."""
+        threads, found = thread_seconds(), watch.seconds.copy()
+        found["process"] = time.process_time()
+        found[LOOP] = threads.pop("MainThread") - watch.in_thread
+        found[READ] = threads.pop(f"source {SOURCE}")
+        found[PUBLISH] += sum(threads.values())
+        found["heard"] = service.meter.read().sources[SOURCE].audio_seconds
+        marks.append(found)
+        if len(marks) == 2:
+            service.daemon.stop()
+
+    with watch.running():
+        for after in (WARM_UP, WARM_UP + seconds):
+            threading.Timer(after, mark).start()
+        service.daemon.run()
+    service.close()
+    if service.daemon.dropped_windows:
+        print(f"{bundle.name}: {service.daemon.dropped_windows} windows were dropped")
+    first, last = marks
+    heard = last.pop("heard") - first["heard"]
+    return {stage: (seconds - first[stage]) / heard for stage, seconds in last.items()}

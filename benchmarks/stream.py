@@ -1,0 +1,269 @@
+"""Measure what a second of sound costs the whole daemon, beside a loop around transformers.
+
+    python benchmarks/stream.py --size tiny --frames 256 --seconds 4 --rounds 2 --scene-seconds 20
+    python benchmarks/stream.py
+
+The daemon is that of `ast-edge run`: a recording that is played in real time, the engine, MQTT and
+Home Assistant's discovery, with a broker in another process. It runs the default bundle, and
+AST-base with random weights. The peer is a loop that looks at the last 10.24 s at every hop with
+`ASTFeatureExtractor` and `ASTForAudioClassification`, with the weights of that AST-base in float32.
+The sides take turns, each time in another order. All figures are CPU time of the whole process.
+
+The scenes are a recording with ten events a minute, and room tone with one every two minutes, once
+with every window scored, once with the silence gate, once with an idle hop.
+"""
+
+import argparse
+import os
+import random
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from broker_process import run_broker
+from daemon_cost import ENGINE, ORDER, SOURCE, WARM_UP, Costs, cost_of_daemon
+from peer import Peer, peer_spec
+from result import Plot, Result, Table
+from scene import RATE, Sound, busy, quiet
+
+from ast_edge.audio import Block, Stream
+from ast_edge.bundle import Bundle, find_bundle, load_bundle
+from ast_edge.config import EngineConfig
+from ast_edge.engine import Engine, open_engine
+from ast_edge.gate import GateSettings
+from ast_edge.listener import Listener
+from ast_edge.pipeline import Pipeline
+
+PEER = "transformers"
+PAUSE = 0.5
+"""Seconds before each turn, in which the threads of the one before stop spinning."""
+GATE = GateSettings(level=-45)
+
+
+def main() -> None:
+    """Measure all, print the tables and save them."""
+    args = _arguments()
+    result = Result("What a second of sound costs", f"python benchmarks/stream.py --hop {args.hop}")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        os.environ["STATE_DIRECTORY"] = scratch  # nothing is kept, and nothing known of before
+        peer = Peer(peer_spec(args.size, args.frames), args.threads)
+        base = f"AST-{args.size}"
+        bundles = {"default bundle": load_bundle(find_bundle(args.bundle))}
+        bundles[base] = peer.write_bundle(folder)
+        config = EngineConfig(threads=args.threads)
+        engines = {name: open_engine(bundle, config) for name, bundle in bundles.items()}
+        window = busy(60)[: peer.samples]
+        difference = np.abs(
+            peer.score(window) - _answer(bundles[base], engines[base], window)
+        ).max()
+        print(f"{base} and its peer differ by {difference:.1e} in probability at most")
+        costs = _race(args, folder, peer, bundles, engines)
+        result.tables += [_beside_the_peer(costs, args), _by_stage(costs)]
+        scenes = _scenes(args, bundles, engines)
+        peer_cost = statistics.median(cost["process"] for cost in costs[PEER])
+        table, plot = _of_scenes(scenes, peer_cost, args)
+        result.tables.append(table)
+        result.plots.append(plot)
+    for table in result.tables:
+        print(f"\n{table.caption}\n{' | '.join(table.columns)}")
+        print("\n".join(" | ".join(row) for row in table.rows) + f"\n{table.note}")
+    if args.save:
+        print(result.save("stream"))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bundle", default="home")
+    parser.add_argument("--size", choices=["tiny", "small", "base"], default="base")
+    parser.add_argument("--frames", type=int, default=1024)
+    parser.add_argument("--hop", type=float, default=0.5)
+    parser.add_argument("--idle-hop", type=float, help="half of the window unless given")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=20.0, help="of sound in a turn")
+    parser.add_argument("--peer-windows", type=int, default=6, help="in a turn")
+    parser.add_argument("--scene-seconds", type=float, default=240.0)
+    parser.add_argument("--room", type=Path, help="room tone for the quiet scene")
+    parser.add_argument("--broker", metavar="HOST:PORT")
+    parser.add_argument("--save", action="store_true", help="keep it in benchmarks/results")
+    return parser.parse_args()
+
+
+def _answer(bundle: Bundle, engine: Engine, sound: Sound) -> Sound:
+    """Return the probabilities (labels,) of one window of sound."""
+    stream = Stream(SOURCE, RATE, 1, 0.0, live=False)
+    windows = Listener(bundle.fbank, bundle.frames, 0.5).feed(Block(stream, 0, sound[:, None]))
+    silence = bundle.frames - bundle.fbank.frames_in(len(sound))
+    last = np.concatenate([windows[-1].fbank, np.zeros((silence, 128), np.float32)])[
+        -bundle.frames :
+    ]
+    probabilities: Sound = engine.run(last[np.newaxis]).clip[0]
+    return probabilities
+
+
+# In turns
+
+
+def _race(
+    args: argparse.Namespace,
+    folder: Path,
+    peer: Peer,
+    bundles: dict[str, Bundle],
+    engines: dict[str, Engine],
+) -> dict[str, list[Costs]]:
+    """Let all sides listen to the same sound, round after round."""
+    sound = busy(WARM_UP + args.seconds + 5)  # the daemon is stopped before its end
+    path = folder / "busy.wav"
+    soundfile.write(path, sound, RATE)
+    costs: dict[str, list[Costs]] = {name: [] for name in [PEER, *bundles]}
+    order = random.Random(0)
+    with run_broker(args.broker) as mqtt:
+        for _ in range(args.rounds):
+            for name in order.sample(list(costs), len(costs)):
+                time.sleep(PAUSE)
+                if name == PEER:
+                    cost = _cost_of_peer(peer, sound, args)
+                else:
+                    cost = cost_of_daemon(
+                        *(bundles[name], engines[name], path, mqtt),
+                        hop=args.hop,
+                        seconds=args.seconds,
+                    )
+                costs[name].append(cost)
+    return costs
+
+
+def _cost_of_peer(peer: Peer, sound: Sound, args: argparse.Namespace) -> Costs:
+    hop = round(args.hop * RATE)
+    sound = np.concatenate([np.zeros(peer.samples, np.float32), sound])
+    started = time.process_time()
+    for number in range(1, args.peer_windows + 1):
+        peer.score(sound[number * hop : number * hop + peer.samples])
+    return {"process": (time.process_time() - started) / args.peer_windows / args.hop}
+
+
+# Scenes
+
+
+def _scenes(
+    args: argparse.Namespace, bundles: dict[str, Bundle], engines: dict[str, Engine]
+) -> dict[tuple[str, str, str], tuple[float, float]]:
+    """Return the share of skipped windows and the cost by bundle, scene and setting."""
+    sounds = {
+        "busy": busy(args.scene_seconds),
+        "quiet": quiet(args.scene_seconds, args.room),
+    }
+    found = {}
+    for name, bundle in bundles.items():
+        idle_hop = args.idle_hop or args.hop * max(1, bundle.window_seconds / 2 // args.hop)
+        settings: dict[str, tuple[GateSettings | None, float | None]] = {
+            "every window": (None, None),
+            f"gate at {GATE.level:g} dBFS": (GATE, None),
+            f"idle hop {idle_hop:g} s": (None, idle_hop),
+        }
+        for scene, sound in sounds.items():
+            for setting, (gate, idle) in settings.items():
+                pipeline = Pipeline(
+                    *(SOURCE, bundle, bundle.settings, args.hop), gate=gate, idle_hop=idle
+                )
+                found[name, scene, setting] = _listen(pipeline, engines[name], sound)
+    return found
+
+
+def _listen(pipeline: Pipeline, engine: Engine, sound: Sound) -> tuple[float, float]:
+    """Return the share of skipped windows, and CPU seconds per second of sound."""
+    stream, block = Stream(SOURCE, RATE, 1, 0.0, live=False), RATE // 10
+    windows = skipped = 0
+    started = time.process_time()
+    for start in range(0, len(sound), block):
+        for window in pipeline.feed(Block(stream, start, sound[start : start + block, None])):
+            windows += 1
+            if pipeline.may_skip(window):
+                skipped += 1
+                pipeline.skip(window)
+            else:
+                pipeline.score(window, *next(engine.run(window.fbank[np.newaxis]).each()))
+    return skipped / windows, (time.process_time() - started) / len(sound) * RATE
+
+
+# Tables
+
+
+def _spread(values: list[float], digits: int) -> str:
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def _beside_the_peer(costs: dict[str, list[Costs]], args: argparse.Namespace) -> Table:
+    rows = []
+    for name, found in costs.items():
+        totals = [cost["process"] for cost in found]
+        ratios = [p["process"] / total for p, total in zip(costs[PEER], totals, strict=True)]
+        outside = [sum(_stages(cost).values()) - cost[ENGINE] for cost in found if ENGINE in cost]
+        rows.append(
+            [
+                name,
+                _spread(totals, 3),
+                _spread(ratios, 2) if name != PEER else "1",
+                _spread([100 * value for value in outside], 2) if outside else "",
+            ]
+        )
+    return Table(
+        f"CPU seconds per second of sound, hop {args.hop:g} s",
+        ["side", "CPU s / s", "times cheaper than the peer", "outside the engine, % of a core"],
+        rows,
+        f"Medians with quartiles of {args.rounds} turns; the ratios are those of one round. The "
+        f"peer looks at {args.frames / 100:g} s with AST-{args.size}.",
+    )
+
+
+def _stages(cost: Costs) -> Costs:
+    return {stage: seconds for stage, seconds in cost.items() if stage != "process"}
+
+
+def _by_stage(costs: dict[str, list[Costs]]) -> Table:
+    daemons = {name: found for name, found in costs.items() if name != PEER}
+    rows = [
+        [stage, *(_spread([1000 * c.get(stage, 0) for c in f], 2) for f in daemons.values())]
+        for stage in [*ORDER, "process"]
+    ]
+    accounted = [
+        f"{100 * statistics.median(sum(_stages(c).values()) / c['process'] for c in f):.1f} %"
+        for f in daemons.values()
+    ]
+    return Table(
+        "By stage: CPU milliseconds per second of sound",
+        ["stage", *daemons],
+        [*rows, ["stages together", *accounted]],
+        "The engine is all that the process does while it runs. What is missing in the stages "
+        "together are its threads that wait for the next window.",
+    )
+
+
+def _of_scenes(
+    scenes: dict[tuple[str, str, str], tuple[float, float]], peer: float, args: argparse.Namespace
+) -> tuple[Table, Plot]:
+    rows = [
+        [*key, f"{share:.0%}", f"{cost:.3f}", f"{peer / cost:.1f}"]
+        for key, (share, cost) in scenes.items()
+    ]
+    caption = f"Busy and quiet sound ({args.scene_seconds:g} s each)"
+    table = Table(
+        caption,
+        ["model", "sound", "setting", "windows skipped", "CPU s / s", "times cheaper"],
+        rows,
+        "Listener, engine and tracker, without reading and messages; beside the peer of above, "
+        "which looks at every window.",
+    )
+    series: dict[str, list[tuple[float, float]]] = {}
+    for (name, scene, _), (share, cost) in scenes.items():
+        series.setdefault(f"{name}, {scene}", []).append((100 * share, cost))
+    return table, Plot(caption, "windows skipped, %", "CPU s per s of sound", series)
+
+
+if __name__ == "__main__":
+    main()

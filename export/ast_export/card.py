@@ -135,10 +135,11 @@ def _quality(tree: dict[str, Any]) -> list[str]:
     return [
         "Average precision per label, clip level: the score of a recording is the highest of its "
         f"windows. A label with few held-out recordings has a rough figure; below "
-        f"{EXPERIMENTAL_AP} or with fewer than {FEW} recordings it is experimental. {start}",
+        f"{EXPERIMENTAL_AP} or with fewer than {FEW} recordings it is experimental. {start} The "
+        "calibration error (ECE) is how far a window's probability is from how often it is right.",
         "",
-        "| label | AP | held-out recordings | threshold |",
-        "|---|---|---|---|",
+        "| label | AP | held-out recordings | calibration error | threshold |",
+        "|---|---|---|---|---|",
         *(
             f"| {name} | {_figure(tree['metrics']['labels'][name])} | {on:.2f} |"
             for name, on in thresholds.items()
@@ -149,7 +150,9 @@ def _quality(tree: dict[str, Any]) -> list[str]:
 def _figure(quality: dict[str, Any]) -> str:
     ap = "none" if quality["ap"] is None else f"{quality['ap']:.3f}"
     rough = quality["ap"] is None or quality["ap"] < EXPERIMENTAL_AP or quality["positives"] < FEW
-    return f"{ap}{' (experimental)' if rough else ''} | {quality['positives']}"
+    ece = quality.get("ece")
+    error = "not measured" if ece is None else f"{ece:.3f}"
+    return f"{ap}{' (experimental)' if rough else ''} | {quality['positives']} | {error}"
 
 
 def _limits(members: Sequence[Checkpoint]) -> list[str]:

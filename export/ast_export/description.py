@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from ast_edge.bundle import FORMAT, FRONT_END, FrameScores, Precision, file_sha256
@@ -12,10 +11,6 @@ from ast_edge.errors import ConfigError
 from ast_edge.tracker import TrackerSettings, override
 from ast_export.compression import Storage
 from ast_training.checkpoint import Checkpoint
-
-OFF_SHARE = 0.2
-"""Of a label's on threshold. Low, because it tells how far back and forth a sound reaches that is
-certain somewhere."""
 
 
 def describe(
@@ -66,28 +61,25 @@ def follow_settings(tree: dict[str, Any], path: Path) -> None:
             {} if section is None else {key: getattr(section, key) for key in entry["settings"]}
         )
         entry["settings"] = asdict(override(TrackerSettings(**entry["settings"]), **changes))
-    tree["calibration"] = (
-        f"`ast-edge tune` on held-out soundscapes, for {len(given)} of {len(entries)} labels"
+    tree["calibration"] += (
+        f"; thresholds by `ast-edge tune` on held-out soundscapes, for {len(given)} of "
+        f"{len(entries)} labels"
     )
 
 
 def _labels(members: Sequence[Checkpoint]) -> list[dict[str, Any]]:
-    default = TrackerSettings().on
-    labels = []
-    for label in members[0].labels:
-        each = [m.metrics.get("thresholds", {}).get(label.name, default) for m in members]
-        on = round(fmean(each), 3)
-        settings = TrackerSettings(on=on, off=round(OFF_SHARE * on, 3))
-        labels.append({"name": label.name, "mid": label.mid, "settings": asdict(settings)})
-    return labels
+    settings = asdict(TrackerSettings())
+    return [
+        {"name": label.name, "mid": label.mid, "settings": dict(settings)}
+        for label in members[0].labels
+    ]
 
 
 def _calibration(members: Sequence[Checkpoint]) -> str:
-    if not all("thresholds" in member.metrics for member in members):
-        return "none: one threshold for all labels"
-    if len(members) > 1:
-        return "the mean of the members' thresholds; the ensemble itself was not calibrated"
-    return str(members[0].metrics.get("calibration", "not stated"))
+    ways = {str(member.metrics.get("calibration", "none")) for member in members}
+    if len(members) == 1:
+        return ways.pop()
+    return "none of the ensemble itself; that of its members: " + "; ".join(sorted(ways))
 
 
 def _provenance(members: Sequence[Checkpoint]) -> dict[str, str]:

@@ -3,6 +3,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from rigs.checkpoints import LABELS
 
 from ast_export.card import model_card
 
@@ -18,11 +19,11 @@ def rows_of(card, title):
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
-def test_card_states_quality_and_threshold_of_every_label(card):
+def test_card_states_quality_calibration_and_threshold_of_every_label(card):
     assert rows_of(card, "Quality") == [
-        ["Whistle", "0.750 (experimental)", "4", "0.61"],
-        ["Hum", "0.250 (experimental)", "2", "0.42"],
-        ["Hiss", "none (experimental)", "0", "0.95"],
+        ["Whistle", "0.750 (experimental)", "4", "0.030", "0.50"],
+        ["Hum", "0.250 (experimental)", "2", "not measured", "0.50"],
+        ["Hiss", "none (experimental)", "0", "not measured", "0.50"],
     ]
 
 
@@ -74,7 +75,7 @@ def test_card_of_an_imported_model_says_where_it_comes_from(imported):
 
 def test_card_of_an_imported_model_states_no_figure_that_was_not_measured(imported):
     assert "| Macro AP | not measured here |" in imported
-    assert rows_of(imported, "Quality") == [["Whistle", "0.61"], ["Hum", "0.42"], ["Hiss", "0.95"]]
+    assert rows_of(imported, "Quality") == [[label.name, "0.50"] for label in LABELS]
     assert "epochs" not in imported
     assert "held-out" not in imported
     assert "doorbells" not in imported

@@ -99,17 +99,8 @@ def test_a_curve_is_marked_as_one(checkpoint, audio, tmp_path):
     assert "untrained for that" in card
 
 
-def test_calibrated_thresholds_become_the_labels_settings(written):
-    settings = load_bundle(written[0]).settings
-    assert [settings[label].on for label in LABELS] == [0.61, 0.42, 0.95]
-    assert [settings[label].off for label in LABELS] == [0.122, 0.084, 0.19]
-
-
-def test_without_calibration_every_label_has_the_default_threshold(export, tmp_path):
-    metrics = random_checkpoint().metrics
-    del metrics["thresholds"], metrics["calibration"]
-    export(tmp_path / "plain", checkpoint=random_checkpoint(metrics=metrics))
-    assert {s.on for s in load_bundle(tmp_path / "plain").settings.values()} == {0.5}
+def test_without_settings_every_label_has_the_default_threshold(written):
+    assert {s.on for s in load_bundle(written[0]).settings.values()} == {0.5}
 
 
 def test_the_bundle_says_where_it_comes_from_and_how_exact_it_is(written):

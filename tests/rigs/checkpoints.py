@@ -52,11 +52,10 @@ def random_checkpoint(*, frame_head: bool = False, **changes: object) -> Checkpo
             "macro_ap": 0.5,
             "recordings": 12,
             "labels": {
-                "Whistle": {"ap": 0.75, "positives": 4},
+                "Whistle": {"ap": 0.75, "positives": 4, "ece": 0.03},
                 "Hum": {"ap": 0.25, "positives": 2},
                 "Hiss": {"ap": None, "positives": 0},
             },
-            "thresholds": {"Whistle": 0.61, "Hum": 0.42, "Hiss": 0.95},
             "calibration": "by hand",
         },
         "provenance": {"torch": str(torch.__version__)},

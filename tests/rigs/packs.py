@@ -98,7 +98,7 @@ def write_recipe(path: Path, packs: dict[str, dict[str, Any]], **sections: Any) 
     return path
 
 
-def two_sounds(folder: Path) -> dict[str, dict[str, Any]]:
+def two_sounds(folder: Path, **settings: Any) -> dict[str, dict[str, Any]]:
     """Two labels that are easy to tell apart, eight sources each, and some that are neither."""
     pack = Pack(folder)
     for take in range(8):
@@ -106,5 +106,5 @@ def two_sounds(folder: Path) -> dict[str, dict[str, Any]]:
         pack.add(f"hum-{take}.wav", "hum", tone(150 + 5 * take), source=f"h{take}")
     for take in range(4):
         pack.add(f"hiss-{take}.wav", "hiss", hiss(take), source=f"n{take}")
-    settings = {"group": "source", "validation_share": 0.25}
+    settings = {"group": "source", "validation_share": 0.25} | settings
     return {"sounds": pack.config(labels={"whistle": "Whistle", "hum": "Hum"}, **settings)}

@@ -1,50 +1,124 @@
+from copy import deepcopy
+from dataclasses import replace
+
 import pytest
 import torch
 from rigs.packs import make_recipe, two_sounds
 
 from ast_edge.errors import BundleError, ConfigError
-from ast_training.calibration import HIGHEST, LOWEST, calibrate
+from ast_training.calibration import calibrate, calibration_of, folded
 from ast_training.checkpoint import Checkpoint, load_checkpoint
 from ast_training.model import AudioSpectrogramTransformer
 
-
-@pytest.fixture
-def recipe(tmp_path):
-    return make_recipe(two_sounds(tmp_path / "sounds"))
+WINDOWS = 16
 
 
-@pytest.fixture
-def path(tmp_path, recipe):
-    """A checkpoint of the recipe, not trained."""
+def untrained(recipe):
     weights = AudioSpectrogramTransformer(recipe.model_spec).state_dict()
-    checkpoint = Checkpoint(
+    return Checkpoint(
         recipe.model_spec, recipe.fbank_spec, recipe.label_set, dict(weights), epoch=5
     )
-    checkpoint.save(tmp_path / "best.safetensors")
-    return tmp_path / "best.safetensors"
 
 
-def test_every_label_has_a_threshold_within_the_limits(path, recipe):
-    thresholds = calibrate(path, recipe)
-    assert list(thresholds) == ["Whistle", "Hum"]
-    assert all(LOWEST <= threshold <= HIGHEST for threshold in thresholds.values())
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    packs = two_sounds(tmp_path_factory.mktemp("packs") / "sounds", test_share=0.25)
+    return make_recipe(packs, model={"frame_head": True})
 
 
-def test_thresholds_and_metrics_are_stored_beside_the_weights(path, recipe):
+@pytest.fixture(scope="module")
+def calibrated(recipe, tmp_path_factory):
+    """A checkpoint of the recipe, not trained, before and after, and what was fitted."""
+    path = tmp_path_factory.mktemp("run") / "best.safetensors"
+    untrained(recipe).save(path)
     before = load_checkpoint(path)
-    thresholds = calibrate(path, recipe)
-    after = load_checkpoint(path)
-    assert after.metrics["thresholds"] == thresholds
-    assert after.metrics["recordings"] == 5
-    assert "0.05% of the held-out windows" in after.metrics["calibration"]
-    assert after.epoch == 5
+    calibration = calibrate(path, recipe, WINDOWS)
+    return before, load_checkpoint(path), calibration
+
+
+def test_every_label_is_fitted_as_a_window_and_as_a_step(calibrated):
+    labels = calibrated[2].labels
+    assert list(labels) == ["Whistle", "Hum"]
+    assert all(label.sources == 2 for label in labels.values())
+    assert all(0 < label.clip.positives < WINDOWS for label in labels.values())
+    assert all(label.frame.positives > label.clip.positives for label in labels.values())
+
+
+def test_the_fit_is_stored_beside_weights_that_stay_as_they_are(calibrated):
+    before, after, calibration = calibrated
+    assert calibration_of(after) == calibration
+    assert (after.metrics["recordings"], after.epoch) == (10, 5)
     assert all(torch.equal(after.weights[key], before.weights[key]) for key in before.weights)
 
 
-def test_a_recipe_with_other_labels_is_refused(path, tmp_path):
+def with_errors(checkpoint, before, after):
+    """The checkpoint as if its calibration had taken the error from one to the other."""
+    tree = deepcopy(checkpoint.metrics["platt"])
+    for label in tree["labels"].values():
+        label["clip"]["ece"] = label["frame"]["ece"] = [before, after]
+    return replace(checkpoint, metrics=checkpoint.metrics | {"platt": tree})
+
+
+def test_the_calibrated_model_gives_the_scaled_logits(calibrated):
+    after, calibration = calibrated[1:]
+    fbank = torch.randn(3, 32, 128)
+    with torch.inference_mode():
+        plain = after.build().forward_both(fbank)
+        scaled = folded(with_errors(after, 0.2, 0.1)).build().forward_both(fbank)
+    for scores, logits, result in zip(("clip", "frame"), plain, scaled, strict=True):
+        for column, label in enumerate(calibration.labels.values()):
+            platt = getattr(label, scores).platt
+            wanted = platt.slope * logits[..., column] + platt.offset
+            torch.testing.assert_close(result[..., column], wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_calibration_that_makes_it_worse_is_not_applied(calibrated):
+    checkpoint = with_errors(calibrated[1], 0.1, 0.2)
+    result = folded(checkpoint)
+    assert result.weights is checkpoint.weights
+    assert result.metrics["labels"]["Hum"]["ece"] == 0.1
+    assert result.metrics["calibration"].startswith("the model's own probabilities, since")
+
+
+def test_a_calibration_is_applied_once(calibrated):
+    once = folded(calibrated[1])
+    assert folded(once) is once
+
+
+def test_the_metrics_of_a_calibrated_model_say_how_and_how_well(calibrated):
+    metrics = folded(with_errors(calibrated[1], 0.2, 0.1)).metrics
+    assert metrics["calibration"].endswith(
+        f"on {WINDOWS} windows composed of held-out recordings, which took the mean error on "
+        f"{WINDOWS} windows of others from 0.2000 to 0.1000"
+    )
+    assert metrics["labels"]["Hum"]["ece"] == 0.1
+
+
+def test_a_checkpoint_without_a_calibration_stays_as_it_is(calibrated):
+    assert folded(calibrated[0]) is calibrated[0]
+
+
+def test_a_malformed_calibration_is_refused(calibrated):
+    bad = replace(calibrated[0], metrics={"platt": {"fitted": "many"}})
+    with pytest.raises(BundleError, match="the checkpoint's calibration is malformed"):
+        folded(bad)
+
+
+def test_a_recipe_that_holds_out_nothing_for_testing_is_refused(tmp_path):
+    recipe = make_recipe(two_sounds(tmp_path / "sounds"))
+    untrained(recipe).save(tmp_path / "best.safetensors")
+    with pytest.raises(ConfigError, match="holds out no recording with a label for test"):
+        calibrate(tmp_path / "best.safetensors", recipe)
+
+
+def test_a_recipe_with_other_labels_is_refused(recipe, tmp_path):
     other = make_recipe(two_sounds(tmp_path / "other"), labels={"Hum": "", "Whistle": ""})
+    path = tmp_path / "best.safetensors"
+    untrained(recipe).save(path)
     before = path.read_bytes()
-    with pytest.raises(ConfigError, match="does not have the labels of the recipe 'small'"):
+    with pytest.raises(
+        ConfigError, match="does not have the model and labels of the recipe 'small'"
+    ):
         calibrate(path, other)
     assert path.read_bytes() == before
 

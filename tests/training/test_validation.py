@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from rigs.packs import Pack, hiss, make_recipe, tone
+from rigs.packs import Pack, hiss, make_recipe
 from torch import nn
 
 from ast_edge.errors import ConfigError
@@ -81,50 +81,3 @@ def test_without_labelled_recordings_there_is_nothing_to_validate(pack, labels):
         pack.add(f"{label}.wav", label, hiss(1))
     with pytest.raises(ConfigError, match="validation_share"):
         validation_set(pack)
-
-
-# Thresholds
-
-
-@pytest.fixture(scope="module")
-def noises(tmp_path_factory):
-    """Two hundred windows without a label from quiet to loud, and two tones."""
-    pack = Pack(tmp_path_factory.mktemp("noises") / "pack")
-    for take, level in enumerate(np.geomspace(1e-4, 0.5, 200)):
-        pack.add(f"{take}.wav", "neither", hiss(take, 0.32, level))
-    pack.add("w.wav", "whistle", tone(3000))
-    pack.add("h.wav", "hum", tone(200))
-    return validation_set(pack)
-
-
-def shares_reached(validation, thresholds):
-    logits = validation._logits(Loudness())
-    scores = 1 / (1 + np.exp(-logits.astype(float)))
-    others = validation.targets[validation._clip] == 0
-    return [
-        float((scores[others[:, i], i] >= threshold).mean())
-        for i, threshold in enumerate(thresholds.values())
-    ]
-
-
-@pytest.mark.parametrize("share", [0.0, 0.001, 0.01, 0.1, 0.333])
-def test_no_larger_share_of_the_windows_without_a_label_reaches_its_threshold(noises, share):
-    thresholds = noises.thresholds(Loudness(), share, 0.0, 1.0)
-    assert max(shares_reached(noises, thresholds)) <= share
-
-
-@pytest.mark.parametrize("share", [0.01, 0.1, 0.333])
-def test_thresholds_are_no_higher_than_they_have_to_be(noises, share):
-    thresholds = noises.thresholds(Loudness(), share, 0.0, 1.0)
-    lower = {label: threshold - 0.002 for label, threshold in thresholds.items()}
-    assert min(shares_reached(noises, lower)) > share - 0.01
-
-
-def test_thresholds_lie_between_their_limits(noises):
-    assert set(noises.thresholds(Loudness(), 0.0, 0.0, 0.3).values()) == {0.3}
-    assert set(noises.thresholds(Loudness(), 1.0, 0.7, 1.0).values()) == {0.7}
-
-
-def test_a_label_that_all_windows_have_gets_the_lowest_threshold(pack):
-    pack.add("h.wav", "hum", tone(200))
-    assert validation_set(pack).thresholds(Loudness(), 0.002, 0.3, 0.95)["Hum"] == 0.3

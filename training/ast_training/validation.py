@@ -60,30 +60,6 @@ class ValidationSet:
         np.maximum.at(logits, self._clip, self._logits(model))
         return Predictions(self.labels, self.names, self.targets, logits, model.spec.activation)
 
-    def thresholds(
-        self, model: AudioSpectrogramTransformer, false_share: float, low: float, high: float
-    ) -> dict[str, float]:
-        """Find for each label the probability that few windows without the label reach.
-
-        Args:
-            model: what to calibrate; sigmoid outputs.
-            false_share: share of those windows that may reach it.
-            low: smallest threshold to return.
-            high: largest, even where more windows reach it.
-        """
-        logits, targets = self._logits(model), self.targets[self._clip]
-        found = {}
-        for column, label in enumerate(self.labels):
-            others = np.sort(logits[targets[:, column] == 0, column])[::-1]
-            allowed = int(false_share * len(others))
-            if allowed < len(others):
-                # The next thousandth above the highest window that may not reach it.
-                highest = 1 / (1 + np.exp(-float(others[allowed])))
-                found[label] = float(np.clip((np.floor(highest * 1000) + 1) / 1000, low, high))
-            else:
-                found[label] = low
-        return found
-
     def _logits(self, model: AudioSpectrogramTransformer, batch: int = 64) -> NDArray[np.float32]:
         parts = np.split(self._windows, range(batch, len(self._windows), batch))
         return np.concatenate([infer(model, torch.from_numpy(windows)) for windows in parts])

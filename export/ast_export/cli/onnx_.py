@@ -86,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
     from ast_export.label_selection import leave_out
     from ast_export.merged import load_members
     from ast_export.writer import ExportOptions, ParityError, write_bundle
+    from ast_training.calibration import folded
     from ast_training.weights.averaging import average_checkpoints
 
     options = ExportOptions(
@@ -101,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
     )
     average = args.average and args.checkpoints[1:]
     members = [average_checkpoints(args.checkpoints)] if average else load_members(args.checkpoints)
+    members = [folded(member) for member in members]
     if args.without:
         members = [leave_out(member, args.without) for member in members]
     try:

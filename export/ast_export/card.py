@@ -11,7 +11,7 @@ from typing import Any
 from ast_training.checkpoint import Checkpoint
 
 EXPERIMENTAL_AP, FEW = 0.5, 5
-"""A label below this average precision, or measured on fewer recordings, is called experimental."""
+"""A label below this average precision, or measured on fewer sources, is called experimental."""
 FRAME = {
     "none": "none: events are placed by whole windows",
     "head": "a head trained for them: events are placed by steps",
@@ -26,13 +26,17 @@ def model_card(members: Sequence[Checkpoint], tree: dict[str, Any]) -> str:
     sections = {
         "Data": _unique(_data(recipe) for recipe in recipes.values()),
         "Quality": _quality(tree),
+        "As a detector": _detection(tree["metrics"].get("evaluation")),
+        "Robustness": _robustness(tree["metrics"].get("robustness")),
+        "Known confusions": _confusions(tree["metrics"].get("confusions"), tree["labels"]),
         "Limits": _limits(members),
         "Parity with the trained model": _parity(tree),
         "Provenance": [f"- {key}: {value}" for key, value in tree["provenance"].items()],
     }
     lines = _summary(members, tree)
     for title, section in sections.items():
-        lines += ["", f"## {title}", "", *section]
+        if section:
+            lines += ["", f"## {title}", "", *section]
     return "\n".join(lines) + "\n"
 
 
@@ -44,7 +48,7 @@ def _unique(sections: Iterable[list[str]]) -> list[str]:
 def _summary(members: Sequence[Checkpoint], tree: dict[str, Any]) -> list[str]:
     metrics, several = tree["metrics"], len(members) > 1
     quality = "not measured here"
-    if metrics:
+    if "macro_ap" in metrics:
         quality = f"**{metrics['macro_ap']:.3f}** on {metrics['recordings']} held-out recordings"
     opening = "An Audio Spectrogram Transformer (Gong et al. 2021)"
     rows = _rows(members[0])
@@ -89,7 +93,9 @@ def _training(checkpoint: Checkpoint) -> str:
     recipe = checkpoint.recipe
     if not recipe:
         return f"elsewhere; imported from {checkpoint.provenance.get('imported from', 'a file')}"
-    examples = recipe.get("mix", {}).get("examples_per_epoch") if recipe.get("packs") else None
+    examples = (
+        recipe.get("soundscapes", {}).get("examples_per_epoch") if recipe.get("packs") else None
+    )
     amount = f" of {examples} composed examples" if examples else ""
     init = recipe.get("init")
     start = f"the weights of `{PurePath(init['source']).name}`" if init else "random weights"
@@ -124,7 +130,7 @@ def _quality(tree: dict[str, Any]) -> list[str]:
         "The threshold is where events start unless configured; "
         f"calibration: {tree['calibration']}."
     )
-    if not tree["metrics"]:
+    if "labels" not in tree["metrics"]:
         return [
             f"Not measured here. {start}",
             "",
@@ -135,11 +141,11 @@ def _quality(tree: dict[str, Any]) -> list[str]:
     return [
         "Average precision per label, clip level: the score of a recording is the highest of its "
         f"windows. A label with few held-out recordings has a rough figure; below "
-        f"{EXPERIMENTAL_AP} or with fewer than {FEW} recordings it is experimental. {start} The "
+        f"{EXPERIMENTAL_AP} or with fewer than {FEW} sources it is experimental. {start} The "
         "calibration error (ECE) is how far a window's probability is from how often it is right.",
         "",
-        "| label | AP | held-out recordings | calibration error | threshold |",
-        "|---|---|---|---|---|",
+        "| label | AP | held-out recordings | of sources | calibration error | threshold |",
+        "|---|---|---|---|---|---|",
         *(
             f"| {name} | {_figure(tree['metrics']['labels'][name])} | {on:.2f} |"
             for name, on in thresholds.items()
@@ -148,11 +154,70 @@ def _quality(tree: dict[str, Any]) -> list[str]:
 
 
 def _figure(quality: dict[str, Any]) -> str:
+    sources = quality.get("sources", quality["positives"])
     ap = "none" if quality["ap"] is None else f"{quality['ap']:.3f}"
-    rough = quality["ap"] is None or quality["ap"] < EXPERIMENTAL_AP or quality["positives"] < FEW
+    rough = quality["ap"] is None or quality["ap"] < EXPERIMENTAL_AP or sources < FEW
     ece = quality.get("ece")
     error = "not measured" if ece is None else f"{ece:.3f}"
-    return f"{ap}{' (experimental)' if rough else ''} | {quality['positives']} | {error}"
+    first = f"{ap}{' (experimental)' if rough else ''}"
+    return f"{first} | {quality['positives']} | {sources} | {error}"
+
+
+def _detection(evaluation: dict[str, Any] | None) -> list[str]:
+    if evaluation is None:
+        return []
+    labels = evaluation["labels"].items()
+    return [
+        f"With the thresholds above on {evaluation['hours']:.1f} h of composed soundscapes of "
+        f"held-out recordings, {evaluation['negative_hours']:.1f} h of them with other sounds only "
+        f"(`ast-edge evaluate`): F1 of events {_two(evaluation['micro_f1'])} over all, "
+        f"{_two(evaluation['macro_f1'])} as a mean of the labels (onset within 0.5 s, offset "
+        f"within 0.5 s or half of the length); {evaluation['false_alarms_per_hour']:.1f} "
+        "false alarms an hour of all labels together.",
+        "",
+        "| label | events | found | F1 | false alarms an hour |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {name} | {one['events']} | {one['found']} | {_two(one['f1'])} | "
+            f"{_two(one['false_alarms_per_hour'])} |"
+            for name, one in labels
+        ),
+    ]
+
+
+def _robustness(conditions: dict[str, float] | None) -> list[str]:
+    if conditions is None:
+        return []
+    return [
+        "Macro AP on a sample of the held-out recordings, as they are and as they may reach a "
+        "microphone (`benchmarks/robustness.py`).",
+        "",
+        "| condition | macro AP |",
+        "|---|---|",
+        *(f"| {name} | {ap:.2f} |" for name, ap in conditions.items()),
+    ]
+
+
+def _confusions(
+    confusions: dict[str, dict[str, float]] | None, labels: Sequence[dict[str, Any]]
+) -> list[str]:
+    if confusions is None:
+        return []
+    return [
+        "What is reported, besides or instead, in which share of a sound's recordings.",
+        "",
+        "| sound | reported as well |",
+        "|---|---|",
+        *(
+            f"| {name} | {', '.join(f'{n} {share:.0%}' for n, share in others.items()) or 'none'} |"
+            for name in (label["name"] for label in labels)
+            if (others := confusions.get(name)) is not None
+        ),
+    ]
+
+
+def _two(value: float | None) -> str:
+    return "none" if value is None else f"{value:.2f}"
 
 
 def _limits(members: Sequence[Checkpoint]) -> list[str]:

@@ -16,6 +16,7 @@ from ast_export.card import model_card
 from ast_export.compression import Storage, compress_weights
 from ast_export.description import describe, follow_settings
 from ast_export.graph import OPSET, export_graph
+from ast_export.measurements import read_evaluation, read_robustness
 from ast_export.merged import MergedModel, pytorch_scores, with_curve
 from ast_export.parity import Parity, compare
 from ast_export.recordings import audio_windows, labelled_windows
@@ -52,7 +53,11 @@ class ExportOptions:
     clip_gate: bool = False
     """Steps score with their window; those of a curve always do."""
     settings: Path | None = None
-    """A configuration whose labels say how events are made, instead of the checkpoint."""
+    """A configuration whose labels say how events are made, instead of the defaults."""
+    robustness: Path | None = None
+    """What `benchmarks/robustness.py` has measured, for the card."""
+    evaluation: Path | None = None
+    """What `ast-edge evaluate` has measured, for the card."""
 
     def __post_init__(self) -> None:
         if self.precision == "fp16" and self.weights != "fp32":
@@ -74,7 +79,7 @@ def write_bundle(members: Sequence[Checkpoint], out: Path, options: ExportOption
         ParityError: if it is not; nothing is written then.
         AudioError: if there are no recordings to compare on, or none can be used.
         BundleError: if `out` is a folder of something else, or cannot be written.
-        ConfigError: if the opset is too old.
+        ConfigError: if the opset is too old, or a file of measurements is none.
     """
     out = out.resolve()
     if out.exists() and not (out / "bundle.json").is_file():
@@ -115,6 +120,10 @@ def _fill(folder: Path, members: Sequence[Checkpoint], options: ExportOptions) -
     )
     if options.settings:
         follow_settings(tree, options.settings)
+    if options.robustness:
+        tree["metrics"] |= read_robustness(options.robustness)
+    if options.evaluation:
+        tree["metrics"] |= read_evaluation(options.evaluation)
     _write_json(folder / "bundle.json", tree)
     expected = pytorch_scores(members, windows)
     reports = compare(load_bundle(folder), expected, windows, options.weights, labelled)

@@ -21,9 +21,9 @@ def rows_of(card, title):
 
 def test_card_states_quality_calibration_and_threshold_of_every_label(card):
     assert rows_of(card, "Quality") == [
-        ["Whistle", "0.750 (experimental)", "4", "0.030", "0.50"],
-        ["Hum", "0.250 (experimental)", "2", "not measured", "0.50"],
-        ["Hiss", "none (experimental)", "0", "not measured", "0.50"],
+        ["Whistle", "0.750 (experimental)", "4", "4", "0.030", "0.50"],
+        ["Hum", "0.250 (experimental)", "2", "2", "not measured", "0.50"],
+        ["Hiss", "none (experimental)", "0", "0", "not measured", "0.50"],
     ]
 
 
@@ -90,7 +90,7 @@ def test_card_of_a_model_without_metrics_states_its_training_all_the_same(checkp
 def test_card_says_what_training_started_from_and_how_much_it_saw(checkpoint, tree):
     recipe = checkpoint.recipe | {
         "init": {"source": "models/deit.pth"},
-        "mix": {"examples_per_epoch": 640},
+        "soundscapes": {"examples_per_epoch": 640},
     }
     card = model_card([replace(checkpoint, recipe=recipe)], tree)
     trained = "3 epochs of 640 composed examples, from the weights of `deit.pth`"
@@ -134,3 +134,33 @@ def test_labels_that_were_left_out_are_named(checkpoint, tree):
     recipe = checkpoint.recipe | {"labels": {"Whistle": "", "Rain": "", "Hum": "", "Wind": ""}}
     card = model_card([replace(checkpoint, recipe=recipe)], tree)
     assert "left out of the bundle: Rain; Wind." in card
+
+
+def test_a_card_without_measurements_has_no_sections_for_them(card):
+    assert "## Robustness" not in card
+    assert "## As a detector" not in card
+
+
+def test_a_card_says_how_the_model_stands_up_to_noise_and_what_it_mistakes(checkpoint, tree):
+    tree["metrics"] |= {
+        "robustness": {"clean": 0.81, "SNR 0 dB": 0.4},
+        "confusions": {"Hum": {"Hiss": 0.25}, "Hiss": {}, "Rain": {"Hiss": 1.0}},
+    }
+    card = model_card([checkpoint], tree)
+    assert rows_of(card, "Robustness") == [["clean", "0.81"], ["SNR 0 dB", "0.40"]]
+    assert rows_of(card, "Known confusions") == [["Hum", "Hiss 25%"], ["Hiss", "none"]]
+
+
+def test_a_card_says_how_many_events_were_found_and_how_many_were_none(checkpoint, tree):
+    label = {"events": 8, "found": 6, "f1": 0.5, "false_alarms_per_hour": 0.25}
+    tree["metrics"]["evaluation"] = {
+        "hours": 5.0,
+        "negative_hours": 3.5,
+        "micro_f1": 0.4,
+        "macro_f1": 0.3,
+        "false_alarms_per_hour": 2.5,
+        "labels": {"Hum": label, "Hiss": label | {"f1": None}},
+    }
+    card = model_card([checkpoint], tree)
+    assert rows_of(card, "As a detector")[0] == ["Hum", "8", "6", "0.50", "0.25"]
+    assert rows_of(card, "As a detector")[1] == ["Hiss", "8", "6", "none", "0.25"]

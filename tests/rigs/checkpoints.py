@@ -40,7 +40,7 @@ def random_checkpoint(*, frame_head: bool = False, **changes: object) -> Checkpo
         "recipe": {
             "name": "small",
             "licence": "CC0-1.0",
-            "mix": {"examples_per_epoch": 640},
+            "soundscapes": {"examples_per_epoch": 640},
             "packs": {
                 "sounds": {"role": "events", "labels": {"w": "Whistle", "h": "Hum", "x": None}},
                 "neither": {"role": "events", "labels": {}},

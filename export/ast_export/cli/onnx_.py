@@ -71,6 +71,18 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "that `ast-edge tune` has written",
     )
     parser.add_argument(
+        "--robustness",
+        type=Path,
+        metavar="JSON",
+        help="what benchmarks/robustness.py has measured of this bundle, for its card",
+    )
+    parser.add_argument(
+        "--evaluation",
+        type=Path,
+        metavar="JSON",
+        help="what `ast-edge evaluate` has measured of this bundle, for its card",
+    )
+    parser.add_argument(
         "--without",
         metavar="LABEL",
         action="append",
@@ -99,6 +111,8 @@ def run(args: argparse.Namespace) -> int:
         frame_curve=args.frame_curve,
         clip_gate=args.clip_gate,
         settings=args.settings,
+        robustness=args.robustness,
+        evaluation=args.evaluation,
     )
     average = args.average and args.checkpoints[1:]
     members = [average_checkpoints(args.checkpoints)] if average else load_members(args.checkpoints)

@@ -74,7 +74,7 @@ def main() -> None:
     packages = ", ".join(
         f"{name} {version(name)}" for name in ("torch", "transformers", "onnxruntime", "openvino")
     )
-    result = Result("One window", "python benchmarks/engines.py")
+    result = Result("One window")
     with tempfile.TemporaryDirectory() as scratch:
         peaks = _peaks(args, Path(scratch))
         for size in args.size:

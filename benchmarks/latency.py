@@ -156,7 +156,7 @@ def main() -> None:
     caption = "Onset to MQTT message at a subscriber"
     result = Result("From a sound to its message")
     result.tables.append(Table(caption, columns, rows, note))
-    result.plots.append(Plot(caption, "hop, s", "seconds", series))
+    result.plots.append(Plot(caption, "hop, s", "seconds", series, logarithmic=True))
     path = result.save("latency", args.results)
     print(as_markdown(result), path, sep="\n")
 

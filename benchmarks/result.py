@@ -17,12 +17,13 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def command_line() -> str:
-    """Return how the benchmark was called, but for where its result goes."""
+    """Return how the benchmark was called, but for the folders of this machine."""
     args = sys.argv[1:]
     for number, arg in enumerate(args):
         if arg.partition("=")[0] == "--results":
             args = args[:number] + args[number + (1 if "=" in arg else 2) :]
             break
+    args = [Path(arg).name if Path(arg).is_absolute() else arg for arg in args]
     return shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *args])
 
 

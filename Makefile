@@ -6,11 +6,12 @@ DEMO_PACKAGES := $(PYTHON_PACKAGES) libportaudio2
 TEST_PACKAGES := $(DEMO_PACKAGES) libasound2-plugins pulseaudio pulseaudio-utils \
 	mosquitto mosquitto-clients ffmpeg systemd-container strace faketime \
 	python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good
+BENCHMARKS := engines stream latency scale footprint front_end
 CACHES := .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check format constraints clean python-packages demo-packages test-packages
+.PHONY: help demo test bench check format constraints clean python-packages demo-packages test-packages
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 22
@@ -20,6 +21,12 @@ demo: demo-packages .venv/.demo ## play a recording through detector and broker,
 
 test: test-packages .venv/.dev ## run all tests
 	@OMP_NUM_THREADS=1 .venv/bin/pytest $(ARGS) # else a sum is rounded by the number of cores
+
+bench: test-packages .venv/.dev ## measure (ARGS="scale latency": only these) and write docs/performance.md
+	@for name in $(or $(ARGS),$(BENCHMARKS)); do \
+		echo "bench: $$name" >&2; .venv/bin/python benchmarks/$$name.py || exit; \
+	done
+	@.venv/bin/python benchmarks/report.py
 
 check: python-packages .venv/.dev ## check style, types and imports
 	.venv/bin/ruff check

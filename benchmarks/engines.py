@@ -1,7 +1,7 @@
 """Measure one window: the engines beside Hugging Face's AST in PyTorch, in turns in one process.
 
     python benchmarks/engines.py
-    python benchmarks/engines.py --size base --frames 1024 --stride 16
+    python benchmarks/engines.py --network tiny base/16 --frames 1024    # patches 16 apart, not 10
 
 The peer is `ASTForAudioClassification` with PyTorch's fused attention (sdpa), in float32, which is
 its default, and in bfloat16. The engines run the graph that `ast_export` makes of our model with
@@ -19,14 +19,14 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from result import RESULTS, Result, Table
+from result import RESULTS, Plot, Result, Table
 from result_text import as_markdown
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -49,6 +49,9 @@ from ast_training.weights.layouts import to_ours
 LABELS = 527
 PEER, PEER_BF16 = "Hugging Face fp32", "Hugging Face bf16"
 REFERENCE = "onnxruntime fp32"
+STRIDE = 10
+NETWORKS = ["home", *SIZES, "base/16"]
+"""The bundle, and ASTs by size; after the slash the stride, if it is another."""
 ENGINES = (REFERENCE, "openvino fp32", "openvino bf16")
 PEAKS = {"fp32": "matrix products fp32", "bf16": "matrix products bf16"}
 PAUSE = 0.3
@@ -74,27 +77,30 @@ def main() -> None:
     packages = ", ".join(
         f"{name} {version(name)}" for name in ("torch", "transformers", "onnxruntime", "openvino")
     )
-    result = Result("One window", "python benchmarks/engines.py")
+    result = Result("One window")
+    found: dict[str, dict[str, tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         peaks = _peaks(args, Path(scratch))
-        for size in args.size:
-            folder = Path(scratch) / size
+        for network in args.network:
+            folder = Path(scratch) / network.replace("/", "-")
             folder.mkdir()
-            sides = _home(args) if size == "home" else _network(args, size, folder)
-            result.tables.append(_measure(args, sides, peaks))
-    last = result.tables[-1]
-    result.tables[-1] = replace(last, note=f"{last.note} {packages}.")
-    result.save("engines", args.results)
-    print(as_markdown(result))
+            sides = _home(args) if network == "home" else _network(args, network, folder)
+            seconds = _race(args, sides.forwards | peaks, sides.windows)
+            result.tables.append(_table(args, sides, peaks, seconds))
+            for name, flops in sides.flops.items():
+                milliseconds = 1000 * statistics.median(seconds[name])
+                found.setdefault(name, {})[network] = flops / 1e9, milliseconds
+    result.tables.insert(0, _summary(args, found, packages))
+    series = {name: sorted(points.values()) for name, points in found.items()}
+    result.plots.append(Plot("One window by its work", "GFLOP", "ms", series))
+    path = result.save("engines", args.results)
+    print(as_markdown(result), path, sep="\n")
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--size", choices=["home", *SIZES], nargs="+", default=["home", "tiny", "small", "base"]
-    )
+    parser.add_argument("--network", choices=NETWORKS, nargs="+", default=NETWORKS)
     parser.add_argument("--frames", type=int, default=1024)
-    parser.add_argument("--stride", type=int, default=10)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
@@ -105,9 +111,10 @@ def _arguments() -> argparse.Namespace:
 # The sides
 
 
-def _network(args: argparse.Namespace, size: str, folder: Path) -> Sides:
-    """Set up an AST of this size, with the same random weights on all sides."""
-    spec = _spec(args, size)
+def _network(args: argparse.Namespace, network: str, folder: Path) -> Sides:
+    """Set up an AST of this size and stride, with the same random weights on all sides."""
+    size, _, stride = network.partition("/")
+    spec = _spec(args, size, int(stride or STRIDE))
     peer = _peer(args, spec)
     ours = AudioSpectrogramTransformer(spec)
     ours.load_state_dict(to_ours(peer.state_dict()))
@@ -123,7 +130,8 @@ def _network(args: argparse.Namespace, size: str, folder: Path) -> Sides:
     half.load_state_dict(peer.state_dict())
     forwards[PEER_BF16] = _forward(half)
     return Sides(
-        f"AST-{size}, window of {args.frames / 100:g} s, stride {args.stride}",
+        f"AST-{size}, window of {args.frames / 100:g} s, stride {spec.stride[0]}: "
+        f"{spec.tokens:,} tokens",
         _windows(args, spec),
         forwards,
         dict.fromkeys((PEER, PEER_BF16), counter.get_total_flops()) | dict.fromkeys(ENGINES, graph),
@@ -140,7 +148,7 @@ def _home(args: argparse.Namespace) -> Sides:
     )
 
 
-def _spec(args: argparse.Namespace, size: str) -> ModelSpec:
+def _spec(args: argparse.Namespace, size: str, stride: int) -> ModelSpec:
     """Return the shape of the network; the input is not normalised, as the peer's is not."""
     width, depth, heads = SIZES[size]
     return ModelSpec(
@@ -149,7 +157,7 @@ def _spec(args: argparse.Namespace, size: str) -> ModelSpec:
         width=width,
         depth=depth,
         heads=heads,
-        stride=(args.stride, args.stride),
+        stride=(stride, stride),
         mean=0.0,
         std=0.5,
     )
@@ -229,8 +237,25 @@ def _peaks(args: argparse.Namespace, scratch: Path) -> dict[str, Forward]:
 # What is measured
 
 
-def _measure(args: argparse.Namespace, sides: Sides, peaks: dict[str, Forward]) -> Table:
-    seconds = _race(args, sides.forwards | peaks, sides.windows)
+def _summary(
+    args: argparse.Namespace, found: dict[str, dict[str, tuple[float, float]]], packages: str
+) -> Table:
+    """Put the medians of all networks side by side."""
+    rows = []
+    for network in args.network:
+        gflop = f"{found[REFERENCE][network][0]:.1f}"
+        cells = [f"{of[network][1]:.1f}" if network in of else "" for of in found.values()]
+        rows.append([network, gflop, *cells])
+    note = f"Medians. After a slash stands the stride, else it is {STRIDE}. {packages}."
+    return Table("Milliseconds by network", ["network", "GFLOP", *found], rows, note)
+
+
+def _table(
+    args: argparse.Namespace,
+    sides: Sides,
+    peaks: dict[str, Forward],
+    seconds: dict[str, list[float]],
+) -> Table:
     peak = {
         precision: PEAK_FLOPS / statistics.median(seconds[name])
         for precision, name in PEAKS.items()

@@ -66,8 +66,7 @@ class Work:
 def main() -> None:
     """Measure, save and print."""
     args = _arguments()
-    command = " ".join(["python benchmarks/footprint.py", *sys.argv[1:]])
-    result = Result("Start and footprint", command)
+    result = Result("Start and footprint")
     starts: dict[str, dict[str, list[float]]] = {}
     works: dict[tuple[str, str], Work] = {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -79,7 +78,7 @@ def main() -> None:
                 works[engine, sound] = _work(args, folder, engine, sound)
     result.tables = [_start_table(starts), _work_table(works), _disk_table(args.extra)]
     result.plots = [_start_plot(engine, found) for engine, found in starts.items()]
-    path = result.save("footprint", args.out)
+    path = result.save("footprint", args.results)
     print(as_markdown(result), path, sep="\n")
 
 
@@ -93,7 +92,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=5, help="starts of each kind")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each measurement")
     parser.add_argument("--extra", nargs="*", default=["demo", "onnxruntime"])
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for footprint.json")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the result")
     return parser.parse_args()
 
 

@@ -1,21 +1,22 @@
 """Measure the delay from the onset of a sound to its MQTT message at a subscriber.
 
-    python benchmarks/latency.py --hop 0.5 --latency 1 --sources 2
-    python benchmarks/latency.py --save
+    python benchmarks/latency.py
+    python benchmarks/latency.py --hop 0.5 --latency 1 --sources 2    # a quick look
 
 Plays a recording with known onsets in real time through the whole system: source threads, rolling
 fbank, engine, tracker, MQTT client, broker, and a second client that notes when each `start`
 arrives. Several sources play it at once, each a part of a hop later, so that onsets lie anywhere
 between two looks. The broker is in another process, unless `--broker HOST:PORT` names one.
 
-The floor is what no computer could beat: half a hop on average until the next look, the seconds of
-sound that `latency` asks for, and one inference.
+The floor is what no computer could beat with a model that knows a sound from its first sample: half
+a hop on average until the next look, the seconds of sound that `latency` asks for, one inference.
 """
 
 import argparse
 import json
 import queue
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -25,10 +26,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from broker_process import run_broker
-from result import Plot, Result, Table
+from result import RESULTS, Plot, Result, Table
+from result_text import as_markdown
 from scene import DEMO, RATE, events, read
 
-from ast_edge.audio import Block
+from ast_edge.audio import Block, Stream
 from ast_edge.bundle import Bundle, find_bundle, load_bundle
 from ast_edge.config import EngineConfig, MqttConfig
 from ast_edge.connection import Connection
@@ -51,39 +53,50 @@ EARLY = 1.0
 
 @dataclass(frozen=True)
 class Look:
-    """When the window that an event begins in was complete, and when it was scored."""
+    """When the window that an event begins in was complete, there, and scored; Unix times."""
 
     complete: float
-    """Unix time of the window's last sample."""
-    scored: float
-    """Unix time."""
-    seconds: float
-    """That the engine took."""
+    """Of the window's last sample."""
+    there: float
+    """When the block that holds it reached the daemon."""
+    engine: float
+    """Seconds that the engine took."""
 
 
 @dataclass(frozen=True)
 class Delay:
-    """Seconds from an onset to the message, and the parts that are not evidence."""
+    """Seconds from an onset to the message, and their parts."""
 
     total: float
-    before: float
-    """From the window's last sample to the engine: the rest of the block, and the fbank."""
+    sound: float
+    """From the onset to the last sample of the window that the event was found in."""
+    block: float
+    """From there until its block is full and has reached the daemon."""
     engine: float
-    after: float
-    """From the engine to the subscriber: tracker, client, broker."""
+
+    @property
+    def rest(self) -> float:
+        """Filterbank, tracker, client, broker."""
+        return self.total - self.sound - self.block - self.engine
 
 
 @dataclass
 class Notes:
     """Observer and sink that notes which look each event was found in."""
 
+    streams: dict[str, Stream] = field(default_factory=dict)
+    """That of each source."""
+    there: dict[str, float] = field(default_factory=dict)
+    """When the newest block of each source reached the daemon."""
     looks: dict[str, Look] = field(default_factory=dict)
     """The newest of each source."""
     found: dict[str, Look] = field(default_factory=dict)
     """By the id of the event."""
 
     def heard(self, block: Block) -> None:
-        """Do nothing."""
+        """Note when a block came."""
+        self.streams[block.stream.source] = block.stream
+        self.there[block.stream.source] = time.time()
 
     def silent(self, source: str) -> None:
         """Do nothing."""
@@ -96,10 +109,9 @@ class Notes:
 
     def scored(self, windows: Sequence[Window], seconds: float, dropped: int) -> None:
         """Note the windows of a batch."""
-        now = time.time()
         for window in windows:
-            complete = window.stream.started_at + window.heard
-            self.looks[window.stream.source] = Look(complete, now, seconds)
+            source, complete = window.stream.source, window.stream.started_at + window.heard
+            self.looks[source] = Look(complete, self.there[source], seconds)
 
     def publish(self, event: Event) -> None:
         """Note what an event was found in."""
@@ -125,26 +137,28 @@ def main() -> None:
                 if not delays:
                     raise SystemExit(f"hop {hop:g} s, latency {latency:g} s: no event was found")
                 rows.append(_row(delays, played, hop, latency))
-                print(" | ".join(rows[-1]), flush=True)
-                for name, share in (("p50", 50), ("p95", 95)):
-                    curve = series.setdefault(f"latency {latency:g} s, {name}", [])
-                    curve.append((hop, _percentile([d.total for d in delays], share)))
-    caption = "Onset to MQTT message at a subscriber"
-    columns = ["hop s", "latency s", "found", "p50 s", "p95 s", "p99 s"]
-    columns += ["before the engine ms", "engine ms", "after it ms", "floor s"]
+                print(" | ".join(rows[-1]), file=sys.stderr, flush=True)
+                middle = statistics.median(delay.total for delay in delays)
+                name = f"latency {latency:g} s"
+                series.setdefault(f"{name}, median", []).append((hop, middle))
+                series.setdefault(f"{name}, floor", []).append((hop, _floor(delays, hop, latency)))
     note = (
-        f"{bundle.name!r} ({bundle.window_seconds:.2f} s, frame scores: {bundle.frame}), "
-        f"{engine.description}, {args.sources} sources at once. Before the engine: from the last "
-        "sample of the window, the rest of its block of 100 ms included; after it: tracker, client "
-        "and broker; all three are medians. The floor is hop / 2 + latency + engine."
+        f"Bundle {bundle.name} ({bundle.window_seconds:.2f} s, frame scores: {bundle.frame}), "
+        f"{engine.description}, {args.sources} sources at once. Found are events with a message up "
+        f"to {TOLERANCE:g} s + hop + latency after their onset. The floor is hop / 2 + latency + "
+        "engine. The last four columns are medians of what a delay is made of: the sound that was "
+        "heard until the model was sure, until the next look and for the latency; the wait until "
+        "the block of 100 ms is full that the look needs; and what is computed: the engine, and "
+        "all else (filterbank, tracker, MQTT client and broker)."
     )
-    command = f"python benchmarks/latency.py --bundle {Path(args.bundle).name}"
-    result = Result("From a sound to its message", command)
+    columns = ["hop s", "latency s", "found", "p50 s", "p95 s", "p99 s", "floor s"]
+    columns += ["sound s", "block ms", "engine ms", "all else ms"]
+    caption = "Onset to MQTT message at a subscriber"
+    result = Result("From a sound to its message")
     result.tables.append(Table(caption, columns, rows, note))
-    result.plots.append(Plot(caption, "hop, s", "delay, s", series))
-    print(f"\n{' | '.join(columns)}\n{note}")
-    if args.save:
-        print(result.save("latency"))
+    result.plots.append(Plot(caption, "hop, s", "seconds", series, logarithmic=True))
+    path = result.save("latency", args.results)
+    print(as_markdown(result), path, sep="\n")
 
 
 def _arguments() -> argparse.Namespace:
@@ -157,7 +171,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sources", type=int, default=4)
     parser.add_argument("--seconds", type=float, help="of the recording; all unless given")
     parser.add_argument("--broker", metavar="HOST:PORT")
-    parser.add_argument("--save", action="store_true", help="keep it in benchmarks/results")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the result")
     return parser.parse_args()
 
 
@@ -188,11 +202,11 @@ def _measure(
     sink.wait_connected(10)
     sound = read(args.recording)[: args.seconds and round(args.seconds * RATE)]
     with tempfile.TemporaryDirectory() as scratch:
-        started_at, sources = time.time(), []
+        sources = []
         for name, pause in names.items():
             path = Path(scratch, f"{name}.wav")
             soundfile.write(path, np.pad(sound, (round(pause * RATE), 0)), RATE)
-            sources.append(RecordingSource(name, path, "realtime", started_at))
+            sources.append(RecordingSource(name, path, "realtime"))
         pipelines = {
             name: Pipeline(name, bundle, bundle.settings, hop, latency=latency) for name in names
         }
@@ -210,12 +224,13 @@ def _measure(
         when, event = arrived.get()
         if event["type"] != "start":
             continue
+        started_at = notes.streams[event["source"]].started_at
         for onset, label in waiting[event["source"]]:
             total = when - started_at - onset
             if label == event["label"] and -EARLY <= total <= TOLERANCE + hop + latency:
                 look = notes.found[event["id"]]
-                before = look.scored - look.seconds - look.complete
-                delays.append(Delay(total, before, look.seconds, when - look.scored))
+                sound, block = look.complete - started_at - onset, look.there - look.complete
+                delays.append(Delay(total, sound, block, look.engine))
                 waiting[event["source"]].remove((onset, label))
                 break
     return delays, len(names) * len(played)
@@ -223,21 +238,21 @@ def _measure(
 
 def _row(delays: list[Delay], played: int, hop: float, latency: float) -> list[str]:
     totals = [delay.total for delay in delays]
-    engine = statistics.median(delay.engine for delay in delays)
     return [
         f"{hop:g}",
         f"{latency:g}",
         f"{len(delays)} of {played}",
-        *(f"{_percentile(totals, share):.2f}" for share in (50, 95, 99)),
-        f"{1000 * statistics.median(delay.before for delay in delays):.0f}",
-        f"{1000 * engine:.1f}",
-        f"{1000 * statistics.median(delay.after for delay in delays):.1f}",
-        f"{hop / 2 + latency + engine:.2f}",
+        *(f"{np.percentile(totals, share):.2f}" for share in (50, 95, 99)),
+        f"{_floor(delays, hop, latency):.2f}",
+        f"{statistics.median(delay.sound for delay in delays):.2f}",
+        f"{1000 * statistics.median(delay.block for delay in delays):.0f}",
+        f"{1000 * statistics.median(delay.engine for delay in delays):.1f}",
+        f"{1000 * statistics.median(delay.rest for delay in delays):.1f}",
     ]
 
 
-def _percentile(values: list[float], share: float) -> float:
-    return float(np.percentile(values, share))
+def _floor(delays: list[Delay], hop: float, latency: float) -> float:
+    return hop / 2 + latency + statistics.median(delay.engine for delay in delays)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,10 @@ from result_text import table_as_markdown
 
 WRITTEN = Path(__file__).with_name("performance.md")
 DOCS = Path(__file__).parents[1] / "docs"
-ORDER = ("engines", "stream", "latency", "scale", "footprint", "robustness", "quality")
+ORDER = (
+    *("engines", "stream", "latency", "scale", "footprint", "front_end"),
+    *("robustness", "quality"),
+)
 """What a reader asks first comes first; results of other names follow."""
 
 

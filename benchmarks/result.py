@@ -5,6 +5,8 @@ alone, so that each can be measured again on its own.
 """
 
 import json
+import shlex
+import sys
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,6 +14,17 @@ from pathlib import Path
 from ast_export.machine import describe_machine
 
 RESULTS = Path(__file__).parent / "results"
+
+
+def command_line() -> str:
+    """Return how the benchmark was called, but for the folders of this machine."""
+    args = sys.argv[1:]
+    for number, arg in enumerate(args):
+        if arg.partition("=")[0] == "--results":
+            args = args[:number] + args[number + (1 if "=" in arg else 2) :]
+            break
+    args = [Path(arg).name if Path(arg).is_absolute() else arg for arg in args]
+    return shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *args])
 
 
 @dataclass(frozen=True)
@@ -40,7 +53,7 @@ class Result:
     """What one benchmark found, how, where and when."""
 
     title: str
-    command: str
+    command: str = field(default_factory=command_line)
     tables: list[Table] = field(default_factory=list)
     plots: list[Plot] = field(default_factory=list)
     machine: str = field(default_factory=describe_machine)

@@ -72,8 +72,7 @@ class Load:
 def main() -> None:
     """Measure, save and print."""
     args = _arguments()
-    command = " ".join(["python benchmarks/scale.py", *sys.argv[1:]])
-    result = Result("Many sources, one daemon", command)
+    result = Result("Many sources, one daemon")
     loads, quiet, batches = {}, {}, {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -89,7 +88,7 @@ def main() -> None:
     result.tables = [_summary(loads, quiet), *(_load_table(n, x) for n, x in loads.items())]
     result.tables += [_quiet_table(quiet), _batch_table(args, batches)]
     result.plots = _plots(loads, batches)
-    path = result.save("scale", args.out)
+    path = result.save("scale", args.results)
     print(as_markdown(result), path, sep="\n")
 
 
@@ -104,7 +103,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--hop", type=float, default=0.5)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 2, 4, 8, 16])
     parser.add_argument("--rounds", type=int, default=10, help="of each batch size")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for scale.json")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the result")
     return parser.parse_args()
 
 

@@ -1,11 +1,12 @@
-"""Write docs/performance.md, and its plots, from the results that the benchmarks have saved.
+"""Write docs/performance.md and docs/quality.md, and their plots, from saved results.
 
     python benchmarks/report.py
 
-What is written by hand stands in benchmarks/performance.md: the beginning, and after the line
-`<!-- results -->` what was tried and what was left.
+What is written by hand stands in files of the same names beside this one: the beginning, and after
+the line `<!-- results -->` the end.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -13,46 +14,53 @@ from matplotlib.figure import Figure
 from result import RESULTS, Plot, Result
 from result_text import table_as_markdown
 
-WRITTEN = Path(__file__).with_name("performance.md")
-DOCS = Path(__file__).parents[1] / "docs"
-ORDER = (
-    *("engines", "stream", "latency", "scale", "footprint", "front_end"),
-    *("robustness", "quality"),
-)
-"""What a reader asks first comes first; results of other names follow."""
+HERE = Path(__file__).parent
+DOCS = HERE.parent / "docs"
+PAGES = {
+    "performance": ("engines", "stream", "latency", "scale", "footprint", "front_end"),
+    "quality": ("quality", "birdnet", "robustness"),
+}
+"""The results on each page; what a reader asks first comes first."""
 
 
 def main() -> None:
-    """Write the page."""
-    write_report(read_results(RESULTS), WRITTEN.read_text(encoding="utf-8"), DOCS)
+    """Write the pages."""
+    for page in PAGES:
+        write_page(page, RESULTS, DOCS)
 
 
-def read_results(folder: Path) -> dict[str, Result]:
-    """Read all results of a folder, by the name of the file, in the order of the page."""
-    names = sorted(path.stem for path in folder.glob("*.json"))
-    names.sort(key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
-    return {name: Result.load(folder / f"{name}.json") for name in names}
+def write_page(page: str, results: Path, docs: Path) -> None:
+    """Write a page and a folder of plots, in place of those that were there.
 
-
-def write_report(results: dict[str, Result], written: str, docs: Path) -> None:
-    """Write `performance.md` and a folder of plots, in place of those that were there."""
+    Args:
+        page: its name.
+        results: folder; those that are not there yet are left out.
+        docs: folder to write to.
+    """
+    written = HERE.joinpath(f"{page}.md").read_text(encoding="utf-8")
     beginning, _, end = written.partition("<!-- results -->\n")
-    pictures = docs / "performance"
+    pictures = docs / page
     pictures.mkdir(parents=True, exist_ok=True)
     for old in pictures.glob("*.svg"):
         old.unlink()
     parts = [beginning.rstrip()]
-    for name, result in results.items():
-        parts.append(_section(name, result))
+    for name, result in read_results(results, PAGES[page]).items():
+        parts.append(_section(result))
         for number, plot in enumerate(result.plots, 1):
             path = pictures / f"{name}-{number}.svg"
             draw(plot, path)
-            parts.append(f"![{plot.caption}](performance/{path.name})")
+            parts.append(f"![{plot.caption}]({page}/{path.name})")
     parts.append(end.strip())
-    (docs / "performance.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    docs.joinpath(f"{page}.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
-def _section(name: str, result: Result) -> str:
+def read_results(folder: Path, names: Sequence[str]) -> dict[str, Result]:
+    """Read the results of these names that a folder has."""
+    paths = {name: folder / f"{name}.json" for name in names}
+    return {name: Result.load(path) for name, path in paths.items() if path.is_file()}
+
+
+def _section(result: Result) -> str:
     heading = [f"## {result.title}", f"`{result.command}`, {result.date}, {result.machine}"]
     return "\n\n".join([*heading, *map(table_as_markdown, result.tables)])
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from ast_training.checkpoint import Checkpoint
 
-EXPERIMENTAL_AP, FEW = 0.5, 5
-"""A label below this average precision, or measured on fewer sources, is called experimental."""
+EXPERIMENTAL_AP, FEW, FOUND = 0.5, 5, 0.1
+"""A label below this average precision, measured on fewer sources, or of whose events a smaller
+share is found, is called experimental."""
 FRAME = {
     "none": "none: events are placed by whole windows",
     "head": "a head trained for them: events are placed by steps",
@@ -141,26 +142,37 @@ def _quality(tree: dict[str, Any]) -> list[str]:
     return [
         "Average precision per label, clip level: the score of a recording is the highest of its "
         f"windows. A label with few held-out recordings has a rough figure; below "
-        f"{EXPERIMENTAL_AP} or with fewer than {FEW} sources it is experimental. {start} The "
+        f"{EXPERIMENTAL_AP}, with fewer than {FEW} sources or where less than {FOUND:.0%} of its "
+        f"events are found (below) it is experimental. {start} The "
         "calibration error (ECE) is how far a window's probability is from how often it is right.",
         "",
         "| label | AP | held-out recordings | of sources | calibration error | threshold |",
         "|---|---|---|---|---|---|",
         *(
-            f"| {name} | {_figure(tree['metrics']['labels'][name])} | {on:.2f} |"
+            f"| {name} | {_figure(tree['metrics'], name)} | {on:.2f} |"
             for name, on in thresholds.items()
         ),
     ]
 
 
-def _figure(quality: dict[str, Any]) -> str:
+def _figure(metrics: dict[str, Any], name: str) -> str:
+    quality = metrics["labels"][name]
     sources = quality.get("sources", quality["positives"])
     ap = "none" if quality["ap"] is None else f"{quality['ap']:.3f}"
-    rough = quality["ap"] is None or quality["ap"] < EXPERIMENTAL_AP or sources < FEW
+    if _is_experimental(quality["ap"], sources, metrics.get("evaluation"), name):
+        ap += " (experimental)"
     ece = quality.get("ece")
     error = "not measured" if ece is None else f"{ece:.3f}"
-    first = f"{ap}{' (experimental)' if rough else ''}"
-    return f"{first} | {quality['positives']} | {sources} | {error}"
+    return f"{ap} | {quality['positives']} | {sources} | {error}"
+
+
+def _is_experimental(
+    ap: float | None, sources: int, evaluation: dict[str, Any] | None, name: str
+) -> bool:
+    if ap is None or ap < EXPERIMENTAL_AP or sources < FEW:
+        return True
+    events = evaluation["labels"].get(name) if evaluation else None
+    return events is not None and events["found"] < FOUND * events["events"]
 
 
 def _detection(evaluation: dict[str, Any] | None) -> list[str]:

@@ -164,3 +164,21 @@ def test_a_card_says_how_many_events_were_found_and_how_many_were_none(checkpoin
     card = model_card([checkpoint], tree)
     assert rows_of(card, "As a detector")[0] == ["Hum", "8", "6", "0.50", "0.25"]
     assert rows_of(card, "As a detector")[1] == ["Hiss", "8", "6", "none", "0.25"]
+
+
+@pytest.mark.parametrize(("found", "is_experimental"), [(0, True), (1, False)])
+def test_a_label_whose_events_are_not_found_is_experimental(
+    checkpoint, tree, found, is_experimental
+):
+    tree["metrics"]["labels"]["Hum"] = {"ap": 0.9, "positives": 40}
+    label = {"events": 10, "found": found, "f1": 0.0, "false_alarms_per_hour": 0.0}
+    tree["metrics"]["evaluation"] = {
+        "hours": 5.0,
+        "negative_hours": 3.5,
+        "micro_f1": None,
+        "macro_f1": None,
+        "false_alarms_per_hour": 0.0,
+        "labels": {"Hum": label},
+    }
+    row = rows_of(model_card([checkpoint], tree), "Quality")[1]
+    assert ("experimental" in row[1]) is is_experimental

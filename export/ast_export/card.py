@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from ast_export.measurements import measured_sections
 from ast_training.checkpoint import Checkpoint
 
 EXPERIMENTAL_AP, FEW, FOUND = 0.5, 5, 0.1
@@ -27,17 +28,14 @@ def model_card(members: Sequence[Checkpoint], tree: dict[str, Any]) -> str:
     sections = {
         "Data": _unique(_data(recipe) for recipe in recipes.values()),
         "Quality": _quality(tree),
-        "As a detector": _detection(tree["metrics"].get("evaluation")),
-        "Robustness": _robustness(tree["metrics"].get("robustness")),
-        "Known confusions": _confusions(tree["metrics"].get("confusions"), tree["labels"]),
+        **measured_sections(tree["metrics"]),
         "Limits": _limits(members),
         "Parity with the trained model": _parity(tree),
         "Provenance": [f"- {key}: {value}" for key, value in tree["provenance"].items()],
     }
     lines = _summary(members, tree)
     for title, section in sections.items():
-        if section:
-            lines += ["", f"## {title}", "", *section]
+        lines += ["", f"## {title}", "", *section]
     return "\n".join(lines) + "\n"
 
 
@@ -173,63 +171,6 @@ def _is_experimental(
         return True
     events = evaluation["labels"].get(name) if evaluation else None
     return events is not None and events["found"] < FOUND * events["events"]
-
-
-def _detection(evaluation: dict[str, Any] | None) -> list[str]:
-    if evaluation is None:
-        return []
-    labels = evaluation["labels"].items()
-    return [
-        f"With the thresholds above on {evaluation['hours']:.1f} h of composed soundscapes of "
-        f"held-out recordings, {evaluation['negative_hours']:.1f} h of them with other sounds only "
-        f"(`ast-edge evaluate`): F1 of events {_two(evaluation['micro_f1'])} over all, "
-        f"{_two(evaluation['macro_f1'])} as a mean of the labels (onset within 0.5 s, offset "
-        f"within 0.5 s or half of the length); {evaluation['false_alarms_per_hour']:.1f} "
-        "false alarms an hour of all labels together.",
-        "",
-        "| label | events | found | F1 | false alarms an hour |",
-        "|---|---|---|---|---|",
-        *(
-            f"| {name} | {one['events']} | {one['found']} | {_two(one['f1'])} | "
-            f"{_two(one['false_alarms_per_hour'])} |"
-            for name, one in labels
-        ),
-    ]
-
-
-def _robustness(conditions: dict[str, float] | None) -> list[str]:
-    if conditions is None:
-        return []
-    return [
-        "Macro AP on a sample of the held-out recordings, as they are and as they may reach a "
-        "microphone (`benchmarks/robustness.py`).",
-        "",
-        "| condition | macro AP |",
-        "|---|---|",
-        *(f"| {name} | {ap:.2f} |" for name, ap in conditions.items()),
-    ]
-
-
-def _confusions(
-    confusions: dict[str, dict[str, float]] | None, labels: Sequence[dict[str, Any]]
-) -> list[str]:
-    if confusions is None:
-        return []
-    return [
-        "What is reported, besides or instead, in which share of a sound's recordings.",
-        "",
-        "| sound | reported as well |",
-        "|---|---|",
-        *(
-            f"| {name} | {', '.join(f'{n} {share:.0%}' for n, share in others.items()) or 'none'} |"
-            for name in (label["name"] for label in labels)
-            if (others := confusions.get(name)) is not None
-        ),
-    ]
-
-
-def _two(value: float | None) -> str:
-    return "none" if value is None else f"{value:.2f}"
 
 
 def _limits(members: Sequence[Checkpoint]) -> list[str]:

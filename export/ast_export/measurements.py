@@ -1,6 +1,7 @@
 """What has been measured of a bundle elsewhere, for its description and its card."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,16 @@ def read_evaluation(path: Path) -> dict[str, Any]:
         ) from exc
 
 
+def measured_sections(metrics: dict[str, Any]) -> dict[str, list[str]]:
+    """Write what has been measured as the sections of a card: lines of Markdown by title."""
+    writers: dict[str, tuple[str, Callable[[Any], list[str]]]] = {
+        "evaluation": ("As a detector", _detection),
+        "robustness": ("Robustness", _robustness),
+        "confusions": ("Known confusions", _confusions),
+    }
+    return {title: write(metrics[key]) for key, (title, write) in writers.items() if key in metrics}
+
+
 def _read(path: Path, source: str) -> dict[str, Any]:
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
@@ -79,3 +90,51 @@ def _read(path: Path, source: str) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected what `{source}` writes, got a {type(tree).__name__}")
     return tree
+
+
+def _detection(evaluation: dict[str, Any]) -> list[str]:
+    labels = evaluation["labels"].items()
+    return [
+        f"With the thresholds above on {evaluation['hours']:.1f} h of composed soundscapes of "
+        f"held-out recordings, {evaluation['negative_hours']:.1f} h of them with other sounds only "
+        f"(`ast-edge evaluate`): F1 of events {_two(evaluation['micro_f1'])} over all, "
+        f"{_two(evaluation['macro_f1'])} as a mean of the labels (onset within 0.5 s, offset "
+        f"within 0.5 s or half of the length); {evaluation['false_alarms_per_hour']:.1f} "
+        "false alarms an hour of all labels together.",
+        "",
+        "| label | events | found | F1 | false alarms an hour |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {name} | {one['events']} | {one['found']} | {_two(one['f1'])} | "
+            f"{_two(one['false_alarms_per_hour'])} |"
+            for name, one in labels
+        ),
+    ]
+
+
+def _robustness(conditions: dict[str, float]) -> list[str]:
+    return [
+        "Macro AP on a sample of the held-out recordings, as they are and as they may reach a "
+        "microphone (`benchmarks/robustness.py`).",
+        "",
+        "| condition | macro AP |",
+        "|---|---|",
+        *(f"| {name} | {ap:.2f} |" for name, ap in conditions.items()),
+    ]
+
+
+def _confusions(confusions: dict[str, dict[str, float]]) -> list[str]:
+    return [
+        "What is reported, besides or instead, in which share of a sound's recordings.",
+        "",
+        "| sound | reported as well |",
+        "|---|---|",
+        *(
+            f"| {name} | {', '.join(f'{n} {share:.0%}' for n, share in others.items()) or 'none'} |"
+            for name, others in confusions.items()
+        ),
+    ]
+
+
+def _two(value: float | None) -> str:
+    return "none" if value is None else f"{value:.2f}"

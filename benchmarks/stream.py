@@ -237,7 +237,7 @@ def _beside_the_peer(costs: dict[str, list[Costs]], args: argparse.Namespace, si
                 _spread(totals, 3),
                 _spread(ratios, 2) if name != PEER else "1",
                 _spread([100 * value for value in outside], 2) if outside else "",
-                f"{args.hop * max(cost.get('dropped', 0) for cost in found):.0%}",
+                f"{args.hop * max(c['dropped'] for c in found):.0%}" if name != PEER else "",
             ]
         )
     return Table(

@@ -12,6 +12,7 @@ from ast_edge.conditioner import Conditioner
 from ast_edge.config import Config, MqttConfig
 from ast_edge.daemon import Daemon
 from ast_edge.engine import Engine
+from ast_edge.events import Event
 from ast_edge.fbank import RollingFbank
 from ast_edge.listener import Listener
 from ast_edge.meter import Meter
@@ -39,7 +40,10 @@ ORDER = (READ, *dict.fromkeys(STAGES.values()), ENGINE, LOOP)
 """All stages."""
 
 Costs = dict[str, float]
-"""CPU seconds per second of sound by stage; `process` is all of them, measured by itself."""
+"""CPU seconds per second of sound by stage; `process` is all of them, measured by itself.
+
+`dropped` is the number of windows per second of sound that the engine was too slow for.
+"""
 
 
 def cost_of_daemon(
@@ -59,25 +63,25 @@ def cost_of_daemon(
     watch = Stopwatch(STAGES | {(type(engine), "run"): ENGINE}, shared=[ENGINE])
     marks: list[defaultdict[str, float]] = []
 
-    def mark() -> None:
-        """Read all clocks at once, while all threads are there."""
+    def mark() -> list[Event]:
+        """Read all clocks at once; in the daemon's thread, so that no stage is half done."""
         threads, found = thread_seconds(), watch.seconds.copy()
         found["process"] = time.process_time()
         found[LOOP] = threads.pop("MainThread") - watch.in_thread
         found[READ] = threads.pop(f"source {SOURCE}")
         found[PUBLISH] += sum(threads.values())
+        found["dropped"] = service.daemon.dropped_windows
         found["heard"] = service.meter.read().sources[SOURCE].audio_seconds
         marks.append(found)
         if len(marks) == 2:
             service.daemon.stop()
+        return []
 
     with watch.running():
         for after in (WARM_UP, WARM_UP + seconds):
-            threading.Timer(after, mark).start()
+            threading.Timer(after, service.daemon.submit, [mark]).start()
         service.daemon.run()
     service.close()
-    if service.daemon.dropped_windows:
-        print(f"{bundle.name}: {service.daemon.dropped_windows} windows were dropped")
     first, last = marks
     heard = last.pop("heard") - first["heard"]
     return {stage: (seconds - first[stage]) / heard for stage, seconds in last.items()}

@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from stopwatch import Stopwatch, thread_seconds
+from threadpoolctl import threadpool_limits
 
 from ast_edge.bundle import Bundle
 from ast_edge.conditioner import Conditioner
@@ -77,7 +78,8 @@ def cost_of_daemon(
             service.daemon.stop()
         return []
 
-    with watch.running():
+    # As `ast-edge` sees to for itself, before it loads NumPy.
+    with threadpool_limits(1, "blas"), watch.running():
         for after in (WARM_UP, WARM_UP + seconds):
             threading.Timer(after, service.daemon.submit, [mark]).start()
         service.daemon.run()

@@ -53,6 +53,8 @@ class OnnxRuntimeEngine:
             )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = config.threads
+        # Its threads would wait for the next window by spinning, at five times the window's work.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3  # errors; its warnings mean nothing to a user
         try:
             session = onnxruntime.InferenceSession(bundle.onnx, options, providers=_providers())

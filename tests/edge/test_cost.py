@@ -1,5 +1,7 @@
-"""What a hop may cost, counted and not timed: frames, calls of the engine, memory."""
+"""What a hop may cost, counted and not timed: frames, threads, calls of the engine, memory."""
 
+import subprocess
+import sys
 import threading
 import tracemalloc
 
@@ -52,6 +54,21 @@ def test_each_frame_is_computed_once_whatever_the_hop_and_the_blocks(monkeypatch
         listener.feed(block)
     listener.flush()
     assert sum(computed) == SPEC.frames_in(sum(len(block.samples) for block in heard))
+
+
+# Threads
+
+THREADS_OF_A_PRODUCT = """
+import ast_edge.cli.main, os, numpy
+numpy.ones((1000, 1000)) @ numpy.ones((1000, 1000))
+print(len(os.listdir("/proc/self/task")))
+"""
+
+
+def test_numpy_computes_in_the_thread_that_asks_and_in_no_other():
+    command = [sys.executable, "-c", THREADS_OF_A_PRODUCT]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert result.stdout.strip() == "1"
 
 
 # Calls of the engine

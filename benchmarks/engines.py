@@ -5,9 +5,9 @@
 
 The peer is `ASTForAudioClassification` with PyTorch's fused attention (sdpa), in float32, which is
 its default, and in bfloat16. The engines run the graph that `ast_export` makes of our model with
-the same weights; the bundle `home` has no peer but ONNX Runtime. Beside them, and in the same
-turns, runs what the machine can do: large matrix products in OpenVINO. A turn of each is one run
-that does not count and one that does.
+the same weights, and the one that it makes with `--precision int8`; the bundle `home` has no peer
+but ONNX Runtime. Beside them, and in the same turns, runs what the machine can do: large matrix
+products in OpenVINO. A turn of each is one run that does not count and one that does.
 
 Leave the machine alone meanwhile: PyTorch's threads wait for one another, so that whatever else
 runs slows the peer most (one busy core of two: more than ten times).
@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from quantized import quantized
 from result import RESULTS, Plot, Result, Table
 from result_text import as_markdown
 from torch import nn
@@ -53,7 +54,8 @@ STRIDE = 10
 NETWORKS = ["home", *SIZES, "base/16"]
 """The bundle, and ASTs by size; after the slash the stride, if it is another."""
 ENGINES = (REFERENCE, "openvino fp32", "openvino bf16")
-PEAKS = {"fp32": "matrix products fp32", "bf16": "matrix products bf16"}
+WHOLE = "openvino int8"
+PEAKS = {precision: f"matrix products {precision}" for precision in ("fp32", "bf16", "int8")}
 PAUSE = 0.3
 """Seconds before each turn, in which the threads of the one before stop spinning."""
 
@@ -126,15 +128,18 @@ def _network(args: argparse.Namespace, network: str, folder: Path) -> Sides:
         peer(torch.zeros(1, spec.frames, spec.mel_bins))
     forwards = {PEER: _forward(peer)}
     forwards |= {name: _engine(args, bundle, name) for name in ENGINES}
+    windows = _windows(args, spec)
+    forwards[WHOLE] = _engine(args, quantized(bundle, windows), WHOLE)
     half = ASTForAudioClassification(peer.config).bfloat16().eval().requires_grad_(False)
     half.load_state_dict(peer.state_dict())
     forwards[PEER_BF16] = _forward(half)
     return Sides(
         f"AST-{size}, window of {args.frames / 100:g} s, stride {spec.stride[0]}: "
         f"{spec.tokens:,} tokens",
-        _windows(args, spec),
+        windows,
         forwards,
-        dict.fromkeys((PEER, PEER_BF16), counter.get_total_flops()) | dict.fromkeys(ENGINES, graph),
+        dict.fromkeys((PEER, PEER_BF16), counter.get_total_flops())
+        | dict.fromkeys((*ENGINES, WHOLE), graph),
     )
 
 
@@ -218,6 +223,8 @@ def _bundle(spec: ModelSpec, folder: Path) -> Bundle:
 
 def _engine(args: argparse.Namespace, bundle: Bundle, name: str) -> Forward:
     engine, precision = name.split()
+    if bundle.precision == "int8":
+        precision = "auto"  # of what is not a product
     config = {"name": engine, "precision": precision, "threads": args.threads}
     opened = open_engine(bundle, EngineConfig.model_validate(config))
     return lambda windows: opened.run(windows).clip
@@ -229,7 +236,8 @@ def _peaks(args: argparse.Namespace, scratch: Path) -> dict[str, Forward]:
     for precision, name in PEAKS.items():
         folder = scratch / f"peak {precision}"
         folder.mkdir()
-        run = _engine(args, write_peak(folder, "fp32"), f"openvino {precision}")
+        products = write_peak(folder, "int8" if precision == "int8" else "fp32")
+        run = _engine(args, products, f"openvino {precision}")
         sides[name] = lambda _, run=run: run(peak_windows(1))
     return sides
 

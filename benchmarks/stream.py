@@ -6,7 +6,7 @@
 The daemon is that of `ast-edge run`: a recording that is played in real time, the engine, MQTT and
 Home Assistant's discovery, with a broker in another process. The recording is at 48 kHz, as
 microphones are, so that resampling counts. It runs the bundle `home`, and AST-base with random
-weights. The peer is a loop that looks at the last 10.24 s at every hop with
+weights, once more in int8. The peer is a loop that looks at the last 10.24 s at every hop with
 `ASTFeatureExtractor` and `ASTForAudioClassification`, with the weights of that AST-base in float32;
 it is given the sound at 16 kHz. The sides take turns, each time in another order. All figures are
 CPU time of the whole process.
@@ -29,7 +29,9 @@ import soundfile
 import soxr
 from broker_process import run_broker
 from daemon_cost import ENGINE, ORDER, SOURCE, WARM_UP, Costs, cost_of_daemon
+from numpy.typing import NDArray
 from peer import Peer, peer_spec
+from quantized import quantized
 from result import RESULTS, Plot, Result, Table
 from result_text import as_markdown
 from scene import RATE, Sound, busy, quiet
@@ -61,12 +63,17 @@ def main() -> None:
         base = f"AST-{args.size}"
         home = load_bundle(find_bundle(args.bundle))
         bundles = {home.name: home, base: peer.write_bundle(folder)}
+        bundles[f"{base} int8"] = quantized(bundles[base], _windows(bundles[base], busy(60)))
         config = EngineConfig(threads=args.threads)
         engines = {name: open_engine(bundle, config) for name, bundle in bundles.items()}
         window = busy(60)[: peer.samples]
-        difference = np.abs(
-            peer.score(window) - _answer(bundles[base], engines[base], window)
-        ).max()
+        expected = peer.score(window)
+        differences = [
+            f"{name} differs from the peer by "
+            f"{np.abs(expected - _answer(bundles[name], engines[name], window)).max():.1e}"
+            for name in bundles
+            if name != home.name
+        ]
         sides = [f"{name} by {engine.description}" for name, engine in engines.items()]
         sides.append(
             f"the peer by transformers {version('transformers')}, PyTorch {version('torch')}"
@@ -77,8 +84,7 @@ def main() -> None:
             _beside_the_peer(
                 costs,
                 args,
-                f"{'; '.join(sides)}. {base} and the peer differ by "
-                f"{difference:.1e} in probability at most.",
+                f"{'; '.join(sides)}. {' and '.join(differences)} in probability at most.",
             ),
             _by_stage(costs),
             _of_scenes(_scenes(args, bundles, engines), peer_cost, args),
@@ -108,14 +114,17 @@ def _arguments() -> argparse.Namespace:
 
 def _answer(bundle: Bundle, engine: Engine, sound: Sound) -> Sound:
     """Return the probabilities (labels,) of one window of sound."""
-    stream = Stream(SOURCE, RATE, 1, 0.0, live=False)
-    windows = Listener(bundle.fbank, bundle.frames, 0.5).feed(Block(stream, 0, sound[:, None]))
+    last = _windows(bundle, sound)[-1]
     silence = bundle.frames - bundle.fbank.frames_in(len(sound))
-    last = np.concatenate([windows[-1].fbank, np.zeros((silence, 128), np.float32)])[
-        -bundle.frames :
-    ]
+    last = np.concatenate([last, np.zeros((silence, 128), np.float32)])[-bundle.frames :]
     probabilities: Sound = engine.run(last[np.newaxis]).clip[0]
     return probabilities
+
+
+def _windows(bundle: Bundle, sound: Sound) -> NDArray[np.float32]:
+    stream = Stream(SOURCE, RATE, 1, 0.0, live=False)
+    windows = Listener(bundle.fbank, bundle.frames, 0.5).feed(Block(stream, 0, sound[:, None]))
+    return np.stack([window.fbank for window in windows])
 
 
 # In turns

@@ -18,7 +18,7 @@ from ast_edge.spec import ModelSpec, same_steps
 from ast_edge.tracker import TrackerSettings
 from ast_edge.yaml_file import did_you_mean
 
-Precision = Literal["fp32", "fp16"]
+Precision = Literal["fp32", "fp16", "int8"]
 FrameScores = Literal["none", "head", "curve"]
 
 FORMAT = 2

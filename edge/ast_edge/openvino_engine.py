@@ -65,7 +65,8 @@ class OpenVinoEngine:
         self.precision: str = actual.replace("f", "fp").replace("bfp", "bf")
         threads = model.get_property("INFERENCE_NUM_THREADS")
         version = openvino.__version__.split("-")[0]
-        self.description = f"OpenVINO {version}, {self.precision}, {threads} threads"
+        arithmetic = "int8 and " * (bundle.precision == "int8") + self.precision
+        self.description = f"OpenVINO {version}, {arithmetic}, {threads} threads"
 
     def run(self, fbank: NDArray[np.float32]) -> Scores:
         """Score windows (batch, frames, mel_bins).

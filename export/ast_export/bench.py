@@ -23,9 +23,6 @@ from ast_export.peak import PEAK_FLOPS, peak_windows, write_peak
 PRECISIONS = tuple(
     name for name in get_args(EngineConfig.model_fields["precision"].annotation) if name != "auto"
 )
-PAUSE = 0.05
-"""Seconds before each engine's turn. The threads of ONNX Runtime spin on for 30 to 40 ms after a
-run, in which OpenVINO was seen to take four times as long."""
 BURST = 4
 """Timed runs in a turn, after one that is not."""
 FEWEST, MOST = 2, 100
@@ -172,8 +169,7 @@ def _take_turns(
     peak = window = 0.0  # seconds: a turn of all engines at the products, at one window
     for number, batch in enumerate(batches):
         started = clock()
-        turn = PAUSE * len(runners) + window * batch
-        if number and started + peak + FEWEST * turn > deadline:
+        if number and started + peak + FEWEST * window * batch > deadline:
             return tuple(batches[number:])
         on_batch(batch)
         for runner in runners:
@@ -221,7 +217,6 @@ class _Runner:
         self.seconds.setdefault(len(windows), []).extend(self._turn(self.model, windows, BURST))
 
     def _turn(self, engine: Engine, windows: NDArray[np.float32], runs: int) -> list[float]:
-        time.sleep(PAUSE)
         engine.run(windows)
         return [self._time(engine, windows) for _ in range(runs)]
 

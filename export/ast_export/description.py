@@ -34,7 +34,7 @@ def describe(
         "precision": precision,
         "frame": frame,
         "clip_gate": clip_gate,
-        "weights": "fp16" if precision == "fp16" else weights,
+        "weights": weights if precision == "fp32" else precision,
         "labels": _labels(members),
         "calibration": _calibration(members),
         # An imported or averaged model has none.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Probabilities = NDArray[np.float32]
 
-LIMITS = {"fp32": 1e-4, "fp16": 1e-2, "bf16": 3e-2}
+LIMITS = {"fp32": 1e-4, "fp16": 1e-2, "bf16": 3e-2, "int8": 1e-1}
 """Largest difference in probability that a graph may show, per precision of its arithmetic."""
 STORAGE_LIMITS = {"fp32": 0.0, "fp16": 1e-2, "int8": 5e-2}
 """The same for weights that are stored with fewer bits; the wider of both counts."""
@@ -28,6 +28,7 @@ BATCH = 16
 RUNS = {
     "fp32": (("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16")),
     "fp16": (("onnxruntime", "auto"), ("openvino", "fp32"), ("openvino", "bf16")),
+    "int8": (("onnxruntime", "auto"), ("openvino", "fp32"), ("openvino", "bf16")),
 }
 """Engines and their settings by the precision of the graph."""
 

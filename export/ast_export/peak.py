@@ -58,6 +58,10 @@ def write_peak(folder: Path, precision: Precision) -> Bundle:
     opsets = [helper.make_opsetid("", 18)]
     path = folder / "model.onnx"
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), path)
+    if precision == "int8":
+        from ast_export.quantization import quantize_products  # needs ONNX Runtime
+
+        quantize_products(path, peak_windows(1))
     label = Label(0, "Peak", "")
     return Bundle(
         folder=folder,

@@ -19,6 +19,7 @@ from ast_export.graph import OPSET, export_graph
 from ast_export.measurements import read_evaluation, read_robustness
 from ast_export.merged import MergedModel, pytorch_scores, with_curve
 from ast_export.parity import Parity, compare
+from ast_export.quantization import quantize_products
 from ast_export.recordings import audio_windows, labelled_windows
 from ast_training.checkpoint import Checkpoint
 
@@ -60,10 +61,10 @@ class ExportOptions:
     """What `ast-edge evaluate` has measured, for the card."""
 
     def __post_init__(self) -> None:
-        if self.precision == "fp16" and self.weights != "fp32":
+        if self.precision != "fp32" and self.weights != "fp32":
             raise ConfigError(
                 f"--weights {self.weights} is for graphs that compute in fp32; one of --precision "
-                "fp16 stores float16 as it is"
+                f"{self.precision} stores its weights in {self.precision} as it is"
             )
         if bool(self.audio) == bool(self.labelled):
             raise ConfigError("expected recordings to compare on: give --audio or --labelled")
@@ -114,6 +115,8 @@ def _fill(folder: Path, members: Sequence[Checkpoint], options: ExportOptions) -
     export_graph(MergedModel(models, half=options.precision == "fp16"), graph, options.opset)
     del models  # hundreds of megabytes each
     compress_weights(graph, options.weights)
+    if options.precision == "int8":
+        quantize_products(graph, windows)
     gate = frame == "curve" or (frame == "head" and options.clip_gate)
     tree = describe(
         members, folder, options.name, options.precision, options.weights, frame, clip_gate=gate

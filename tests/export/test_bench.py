@@ -31,7 +31,6 @@ def names(tiny):
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
     """No waiting: how long runs take is no claim of these tests."""
-    monkeypatch.setattr(bench, "PAUSE", 0.0)
     monkeypatch.setattr(bench, "MOST", 3)
 
 

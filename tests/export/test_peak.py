@@ -25,6 +25,14 @@ def test_the_products_have_the_precision_that_is_asked_for(products):
     assert found == {onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))}
 
 
+def test_those_of_an_int8_model_multiply_whole_numbers(tmp_path):
+    graph = onnx.load(write_peak(tmp_path, "int8").onnx).graph
+    whole = {n.output[0] for n in graph.node if n.op_type == "DequantizeLinear"}
+    products = [node for node in graph.node if node.op_type == "MatMul"]
+    assert products
+    assert all(set(node.input) <= whole for node in products)
+
+
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
 def test_every_engine_runs_it_as_a_model_with_any_batch(products, engine):
     opened = open_engine(products, EngineConfig(name=engine, threads=1))

@@ -66,10 +66,15 @@ def build_engine(
     TF32. Ctrl-C, or an exception from `progress`, stops the builder and is raised on.
 
     Raises:
-        EngineError: if the library lacks an option, the graph is damaged or is not that of a
-            bundle, there is no GPU where one is needed, or the builder fails.
+        EngineError: if the library lacks an option, the graph is damaged, computes in int8 or is
+            not that of a bundle, there is no GPU where one is needed, or the builder fails.
     """
     check_options(library, options)
+    if bundle.precision == "int8":
+        raise EngineError(
+            f"{bundle.name!r} computes in int8, which is for processors: export it again with "
+            "--precision fp16"
+        )
     monitor = Monitor(library)
     # In this thread, Ctrl-C would be raised in a callback of the builder, and lost there.
     with ThreadPoolExecutor(1) as pool:

@@ -131,6 +131,11 @@ def test_a_graph_for_one_size_of_batch_is_refused(rtx, model_folder):
         build(rtx, load_bundle(model_folder))
 
 
+def test_a_graph_for_processors_is_refused(rtx, bands):
+    with pytest.raises(EngineError, match="int8, which is for processors"):
+        build(rtx, dataclasses.replace(bands, precision="int8"))
+
+
 def test_an_unknown_compute_capability_is_refused_with_those_there_are(rtx, bands):
     with pytest.raises(EngineError, match="capability 87: expected some of 75, 80, 86"):
         build(rtx, bands, compute_capabilities=(86, 87))

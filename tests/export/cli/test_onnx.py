@@ -85,10 +85,13 @@ def test_with_average_several_checkpoints_become_one_model(saved, audio, tmp_pat
     assert bundle["provenance"]["averaged"].startswith("2 checkpoints")
 
 
-def test_an_fp16_bundle_says_so(saved, audio, tmp_path):
-    arguments = ["--audio", str(audio), "--precision", "fp16", "--out", str(tmp_path / "half")]
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_a_bundle_says_in_what_it_computes(saved, audio, tmp_path, precision):
+    out = tmp_path / "small"
+    arguments = ["--audio", str(audio), "--precision", precision, "--out", str(out)]
     assert main(["onnx", saved, *arguments]) == 0
-    assert load_bundle(tmp_path / "half").precision == "fp16"
+    assert load_bundle(out).precision == precision
+    assert json.loads((out / "bundle.json").read_text())["weights"] == precision
 
 
 def test_labelled_recordings_add_the_mean_average_precision(saved, audio, tmp_path, capsys):
@@ -108,6 +111,7 @@ def test_labelled_recordings_add_the_mean_average_precision(saved, audio, tmp_pa
     [
         (["--opset", "9"], 78, "expected 18 or newer"),
         (["--precision", "fp16", "--weights", "int8"], 78, "--weights int8 is for graphs"),
+        (["--precision", "int8", "--weights", "fp16"], 78, "--weights fp16 is for graphs"),
     ],
 )
 def test_what_cannot_be_is_one_line(saved, audio, tmp_path, capsys, options, status, message):

@@ -42,6 +42,7 @@ class Run:
 class Scene:
     """A recording, and what the tracker is fed in each run."""
 
+    path: Path
     seconds: float
     truth: Mapping[Label, Sequence[Span]]
     replays: Mapping[str, Replay]
@@ -130,7 +131,7 @@ def _listen(
         key: replay(windows[key[0]][0], run.bundle, run.variant) for key, run in distinct.items()
     }
     replays = {name: made[run.bundle.folder, run.variant] for name, run in runs.items()}
-    return Scene(seconds, truth, replays)
+    return Scene(path, seconds, truth, replays)
 
 
 def trials_of(

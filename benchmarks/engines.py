@@ -26,13 +26,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from peer import peer_model
 from quantized import quantized
 from result import RESULTS, Plot, Result, Table
 from result_text import as_markdown
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import ASTConfig, ASTForAudioClassification
+from transformers import ASTForAudioClassification
 
 from ast_edge.bundle import Bundle, file_sha256, find_bundle, load_bundle
 from ast_edge.config import EngineConfig
@@ -117,7 +118,8 @@ def _network(args: argparse.Namespace, network: str, folder: Path) -> Sides:
     """Set up an AST of this size and stride, with the same random weights on all sides."""
     size, _, stride = network.partition("/")
     spec = _spec(args, size, int(stride or STRIDE))
-    peer = _peer(args, spec)
+    torch.set_num_threads(args.threads)
+    peer = peer_model(spec)
     ours = AudioSpectrogramTransformer(spec)
     ours.load_state_dict(to_ours(peer.state_dict()))
     export_graph(MergedModel([ours]), folder / "model.onnx")
@@ -171,25 +173,6 @@ def _spec(args: argparse.Namespace, size: str, stride: int) -> ModelSpec:
 def _windows(args: argparse.Namespace, spec: ModelSpec) -> NDArray[np.float32]:
     shape = (args.batch, spec.frames, spec.mel_bins)
     return np.random.default_rng(0).normal(0, 0.5, shape).astype(np.float32)
-
-
-def _peer(args: argparse.Namespace, spec: ModelSpec) -> nn.Module:
-    """Make the peer, with random weights."""
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(0)
-    config = ASTConfig(
-        hidden_size=spec.width,
-        num_hidden_layers=spec.depth,
-        num_attention_heads=spec.heads,
-        intermediate_size=4 * spec.width,
-        frequency_stride=spec.stride[0],
-        time_stride=spec.stride[1],
-        max_length=spec.frames,
-        num_labels=spec.labels,
-        layer_norm_eps=1e-6,  # as in the official code, and ours
-        attn_implementation="sdpa",
-    )
-    return ASTForAudioClassification(config).eval().requires_grad_(False)
 
 
 def _forward(peer: nn.Module) -> Forward:

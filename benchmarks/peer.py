@@ -34,6 +34,24 @@ def peer_spec(size: str, frames: int) -> ModelSpec:
     )
 
 
+def peer_model(spec: ModelSpec) -> ASTForAudioClassification:
+    """Make the network as `from_pretrained` does, with random weights that are always the same."""
+    torch.manual_seed(0)
+    config = ASTConfig(
+        hidden_size=spec.width,
+        num_hidden_layers=spec.depth,
+        num_attention_heads=spec.heads,
+        intermediate_size=4 * spec.width,
+        frequency_stride=spec.stride[0],
+        time_stride=spec.stride[1],
+        max_length=spec.frames,
+        num_labels=spec.labels,
+        layer_norm_eps=1e-6,  # as in the official code, and ours
+        attn_implementation="sdpa",
+    )
+    return ASTForAudioClassification(config).eval().requires_grad_(False)
+
+
 class Peer:
     """Features and forward pass of the last seconds of sound, anew at every look.
 
@@ -43,24 +61,11 @@ class Peer:
     def __init__(self, spec: ModelSpec, threads: int) -> None:
         """Make it with random weights."""
         torch.set_num_threads(threads)
-        torch.manual_seed(0)
         self.spec = spec
         self.samples = RATE * spec.frames // 100
         """That it looks at."""
         self._extractor = ASTFeatureExtractor(max_length=spec.frames)
-        config = ASTConfig(
-            hidden_size=spec.width,
-            num_hidden_layers=spec.depth,
-            num_attention_heads=spec.heads,
-            intermediate_size=4 * spec.width,
-            frequency_stride=spec.stride[0],
-            time_stride=spec.stride[1],
-            max_length=spec.frames,
-            num_labels=spec.labels,
-            layer_norm_eps=1e-6,  # as in the official code, and ours
-            attn_implementation="sdpa",
-        )
-        self.model = ASTForAudioClassification(config).eval().requires_grad_(False)
+        self.model = peer_model(spec)
         self.model.classifier.dense.bias.fill_(RARE)
 
     @torch.inference_mode()

@@ -30,6 +30,7 @@ from peer import peer_model
 from quantized import quantized
 from result import RESULTS, Plot, Result, Table
 from result_text import as_markdown
+from spread import spread
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -262,8 +263,8 @@ def _table(
         rows.append(
             [
                 name,
-                _spread(milliseconds, ".1f"),
-                "1" if name == base else _spread(ratios, ".2f"),
+                spread(milliseconds, 1),
+                "1" if name == base else spread(ratios, 2),
                 f"{sides.flops[name] / 1e9:.2f}",
                 f"{speed / peak[name.split()[-1]]:.0%}",
                 "" if name == base else f"{difference:.1e}",
@@ -290,11 +291,6 @@ def _race(
             sides[name](windows)
             seconds[name].append(time.perf_counter() - started)
     return seconds
-
-
-def _spread(values: list[float], form: str) -> str:
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-    return f"{middle:{form}} ({low:{form}} to {high:{form}})"
 
 
 if __name__ == "__main__":

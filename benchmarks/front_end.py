@@ -7,7 +7,6 @@ does.
 """
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 import torchaudio
 from result import RESULTS, Result, Table
 from result_text import as_markdown
+from spread import spread
 
 from ast_edge.fbank import FbankSpec, RollingFbank
 
@@ -56,10 +56,7 @@ def main() -> None:
     for _ in range(REPEATS):  # interleaved, so that all see the same machine
         for name, work in sides.items():
             costs[name].append(_cost(work))
-    rows = []
-    for name, values in costs.items():
-        low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-        rows.append([name, f"{middle:.2f} ({low:.2f} to {high:.2f})"])
+    rows = [[name, spread(values, 2)] for name, values in costs.items()]
     note = f"Medians with quartiles of {REPEATS} runs over {SECONDS} s, in turns, on one thread."
     result = Result("The filterbank")
     result.tables.append(Table("Milliseconds per second of sound", ["", "ms"], rows, note))

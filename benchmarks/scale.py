@@ -29,6 +29,7 @@ from daemon_process import DaemonProcess
 from random_bundle import write_random_bundle
 from result import RESULTS, Plot, Result, Table
 from result_text import as_markdown
+from spread import spread
 
 from ast_edge.bundle import find_bundle, load_bundle
 from ast_edge.config import EngineConfig
@@ -240,7 +241,7 @@ def _quiet_table(quiet: dict[str, list[Load]]) -> Table:
 
 def _batch_table(args: argparse.Namespace, batches: dict[str, dict[int, list[float]]]) -> Table:
     rows = [
-        [f"{size}", *(f"{_median(found[size])} ms" for found in batches.values())]
+        [f"{size}", *(f"{spread(found[size], 1)} ms" for found in batches.values())]
         for size in sorted(args.batches)
     ]
     note = f"Per window; medians and quartiles of {args.rounds} runs, in turns."
@@ -268,13 +269,6 @@ def _added(loads: list[Load]) -> str:
         return "unknown"
     first, last = loads[0], loads[-1]
     return f"{(last.memory - first.memory) / (last.sources - first.sources):.1f}"
-
-
-def _median(values: list[float]) -> str:
-    if len(values) < 2:
-        return f"{values[0]:.1f}"
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-    return f"{middle:.1f} ({low:.1f} to {high:.1f})"
 
 
 if __name__ == "__main__":

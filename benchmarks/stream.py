@@ -35,6 +35,7 @@ from quantized import quantized
 from result import RESULTS, Plot, Result, Table
 from result_text import as_markdown
 from scene import RATE, Sound, busy, quiet
+from spread import spread
 
 from ast_edge.audio import Block, Stream
 from ast_edge.bundle import Bundle, find_bundle, load_bundle
@@ -229,11 +230,6 @@ def _by_hop(
 # Tables
 
 
-def _spread(values: list[float], digits: int) -> str:
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
-
-
 def _beside_the_peer(costs: dict[str, list[Costs]], args: argparse.Namespace, sides: str) -> Table:
     rows = []
     for name, found in costs.items():
@@ -243,9 +239,9 @@ def _beside_the_peer(costs: dict[str, list[Costs]], args: argparse.Namespace, si
         rows.append(
             [
                 name,
-                _spread(totals, 3),
-                _spread(ratios, 2) if name != PEER else "1",
-                _spread([100 * value for value in outside], 2) if outside else "",
+                spread(totals, 3),
+                spread(ratios, 2) if name != PEER else "1",
+                spread([100 * value for value in outside], 2) if outside else "",
                 f"{args.hop * max(c['dropped'] for c in found):.0%}" if name != PEER else "",
             ]
         )
@@ -270,7 +266,7 @@ def _stages(cost: Costs) -> Costs:
 def _by_stage(costs: dict[str, list[Costs]]) -> Table:
     daemons = {name: found for name, found in costs.items() if name != PEER}
     rows = [
-        [name, *(_spread([1000 * c.get(stage, 0) for c in f], 2) for f in daemons.values())]
+        [name, *(spread([1000 * c.get(stage, 0) for c in f], 2) for f in daemons.values())]
         for stage, name in [*zip(ORDER, ORDER, strict=True), ("process", "**whole process**")]
     ]
     accounted = [

@@ -55,7 +55,7 @@ def test_the_demo_finds_these_events(truth, events):
 
 
 @pytest.mark.slow
-def test_the_demo_prints_what_its_subscriber_receives_and_ends_with_0(events):
+def test_the_demo_prints_what_its_subscriber_receives_and_ends_with_0():
     demo = subprocess.run(
         [sys.executable, "-m", "ast_edge", "run", "--config", CONFIGS / "demo.yaml"],
         capture_output=True,

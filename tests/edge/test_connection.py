@@ -112,7 +112,7 @@ def test_what_cannot_be_a_host_name_is_a_configuration_error(host):
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_a_wrong_password_is_said_once_and_never_shown(faults, tmp_path, caplog, protocol):
     (tmp_path / "password").write_text("wrong-secret\n")
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "ast_edge")
     with Mosquitto(tmp_path, password=True) as broker:
         config = MqttConfig(
             host="127.0.0.1",

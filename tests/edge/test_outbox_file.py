@@ -98,7 +98,7 @@ def blocked(box_path, monkeypatch):
 def test_a_folder_that_cannot_be_made_is_said_once_and_events_wait_in_memory(
     open_box, box_path, blocked, caplog
 ):
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "ast_edge")
     box = open_box()
     put(box, event("end"))
     wait_until(lambda: caplog.text.count("still cannot be used") >= 3)

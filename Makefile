@@ -20,7 +20,8 @@ demo: demo-packages .venv/.demo ## play a recording through detector and broker,
 	@.venv/bin/ast-edge run --config configs/demo.yaml $(ARGS)
 
 test: test-packages .venv/.dev ## run all tests
-	@OMP_NUM_THREADS=1 .venv/bin/pytest $(ARGS) # else a sum is rounded by the number of cores
+	@# One thread each: else a sum is rounded by the number of cores. Two files at a time: most wait.
+	@OMP_NUM_THREADS=1 .venv/bin/pytest $(or $(ARGS),-n 2 --dist loadfile)
 
 bench: test-packages .venv/.dev ## measure (ARGS="scale latency": only these) and write docs/performance.md
 	@for name in $(or $(ARGS),$(BENCHMARKS)); do \

@@ -23,8 +23,8 @@ mkdir {work}/t/up {work}/t/work {work}/t/m
 mount -t overlay overlay -o lowerdir=/,upperdir={work}/t/up,workdir={work}/t/work {work}/t/m
 : > {work}/t/m/etc/machine-id
 cp -r {files}/. {work}/t/m/
-exec systemd-nspawn -q -D {work}/t/m --register=no --keep-unit --boot --console=pipe \\
-    {binds} systemd.unit=test.target </dev/null
+exec systemd-nspawn -q -D {work}/t/m --machine=test-$$ --register=no --keep-unit --boot \\
+    --console=pipe {binds} systemd.unit=test.target </dev/null
 """
 
 TARGET = """\

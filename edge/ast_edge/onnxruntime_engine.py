@@ -4,6 +4,7 @@ A build of ONNX Runtime with CUDA or TensorRT (`onnxruntime-gpu`) computes there
 """
 
 import os
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,15 +52,7 @@ class OnnxRuntimeEngine:
                 f"onnxruntime computes in {bundle.precision} as the graph says; set "
                 f"engine.precision to auto or {bundle.precision}"
             )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = config.threads
-        # Its threads would wait for the next window by spinning, at five times the window's work.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3  # errors; its warnings mean nothing to a user
-        try:
-            session = onnxruntime.InferenceSession(bundle.onnx, options, providers=_providers())
-        except FAULTS as exc:
-            raise EngineError(f"{bundle.onnx}: {str(exc).splitlines()[0]}") from exc
+        session = open_session(bundle.onnx, config.threads)
         self._session: onnxruntime.InferenceSession | None = session
         self._outputs = list(bundle.outputs)
         self.precision: str = bundle.precision
@@ -89,6 +82,23 @@ class OnnxRuntimeEngine:
     def close(self) -> None:
         """Free the session."""
         self._session = None
+
+
+def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    """Load a graph; 0 threads are as many as there are cores.
+
+    Raises:
+        EngineError: if ONNX Runtime cannot load it.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # Its threads would wait for the next window by spinning, at five times the window's work.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3  # errors; its warnings mean nothing to a user
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=_providers())
+    except FAULTS as exc:
+        raise EngineError(f"{path}: {str(exc).splitlines()[0]}") from exc
 
 
 def _providers() -> list[str | tuple[str, dict[str, str]]]:

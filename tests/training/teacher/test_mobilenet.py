@@ -5,7 +5,8 @@ import torch
 from rigs.teachers import MN04, SHARED, mobilenet_weights, save_mobilenet
 
 from ast_edge.errors import BundleError
-from ast_training.teacher.mobilenet import PART, WINDOWS, Mobilenet, MobilenetTeacher, window_shares
+from ast_training.teacher.grid import WINDOWS
+from ast_training.teacher.mobilenet import PART, Mobilenet, MobilenetTeacher, window_shares
 
 NAMES = ("a", "b", "c", "d", "e")
 NOISE = (np.random.default_rng(1).normal(size=(PART + 1, 32000)) * 0.1).astype(np.float32)

@@ -6,6 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ast_training.teacher.grid import WINDOWS
+
 
 @dataclass(frozen=True, eq=False)
 class Heard:
@@ -18,8 +20,17 @@ class Heard:
     clip_features: NDArray[np.float32]
     """What the network makes of each sound (batch, features); no columns if it does not say."""
     step_features: NDArray[np.float32]
-    """The same around each moment, over each of the teacher's windows (batch, steps, windows,
-    features)."""
+    """The same over each of `grid.WINDOWS` around each moment (batch, steps, windows, features)."""
+
+
+def without_features(clip: NDArray[np.float32], steps: NDArray[np.float32]) -> Heard:
+    """Return what a teacher hears that does not show its features."""
+    return Heard(
+        clip,
+        steps,
+        np.empty((len(clip), 0), np.float32),
+        np.empty((*steps.shape[:2], len(WINDOWS), 0), np.float32),
+    )
 
 
 class Teacher(Protocol):

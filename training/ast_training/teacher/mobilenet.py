@@ -14,13 +14,11 @@ from torchvision.models.mobilenetv3 import InvertedResidual
 from torchvision.ops import Conv2dNormActivation, SqueezeExcitation
 
 from ast_edge.errors import BundleError
-from ast_training.teacher.grid import RATE, step_middles
+from ast_training.teacher.grid import RATE, WINDOWS, step_middles
 from ast_training.teacher.heard import Heard
 from ast_training.teacher.mel_image import HOP, IMAGE_RATE, MelImage
 from ast_training.weights.foreign import read_tensors
 
-WINDOWS = (1.0, 2.0)
-"""Seconds around a moment that are pooled: short ones say when, long ones what."""
 PART = 8
 """Sounds that are computed at once: with more the intermediate results leave the caches."""
 _LAST, _OUTPUT = "features.16.0.weight", "classifier.5.weight"

@@ -1,0 +1,42 @@
+import pytest
+from rigs.teachers import SHARED, YAMNET
+
+from ast_edge.errors import BundleError
+from ast_training.datasets.decoding import AudioBytes, decode
+from ast_training.labels import label_table
+from ast_training.teacher.yamnet import YamnetTeacher
+
+AT_HAND = pytest.mark.skipif(not YAMNET.exists(), reason="YAMNet is not at hand")
+
+
+@AT_HAND
+def test_its_labels_are_audiosets_but_for_six():
+    audioset = [label.name for label in label_table("audioset")]
+    labels = YamnetTeacher(YAMNET).labels
+    assert len(labels) == 521
+    assert list(labels) == [name for name in audioset if name in labels]
+
+
+@AT_HAND
+def test_a_dog_is_heard_where_it_barks():
+    recording = SHARED / "data/esc50/audio/1-100032-A-0.ogg"  # from 2.25 to 2.56 s
+    samples = decode(AudioBytes(recording)).samples[None, :64000]
+    teacher = YamnetTeacher(YAMNET)
+    heard = teacher.hear(samples)
+    dog = heard.steps[0, :, teacher.labels.index("Dog")]
+    assert dog[4] > 0.5
+    assert dog[[0, 1, 2, 3, 6, 7]].max() < 0.1
+    assert heard.clip.shape == (1, 521)
+
+
+@AT_HAND
+def test_another_number_of_labels_than_outputs_is_refused():
+    with pytest.raises(BundleError, match="2 probabilities out, one per label"):
+        YamnetTeacher(YAMNET, ("a", "b"))
+
+
+@pytest.mark.parametrize("content", [b"", b"no model at all" * 100])
+def test_what_is_no_model_is_refused(tmp_path, content):
+    (tmp_path / "broken.tflite").write_bytes(content)
+    with pytest.raises(BundleError, match=r"broken\.tflite: cannot be read as a TFLite model"):
+        YamnetTeacher(tmp_path / "broken.tflite")

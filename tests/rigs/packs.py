@@ -61,7 +61,7 @@ class Pack:
         return {"table": str(table), "audio": str(self.folder / "audio"), **settings}
 
 
-def recipe_tree(packs: dict[str, dict[str, Any]], **sections: Any) -> dict[str, Any]:
+def recipe_tree(packs: dict[str, dict[str, Any]] | str, **sections: Any) -> dict[str, Any]:
     """A recipe of a small model for short windows, as it stands in YAML."""
     tree = {
         "name": "small",
@@ -90,7 +90,7 @@ def make_recipe(packs: dict[str, dict[str, Any]], **sections: Any) -> Recipe:
     return Recipe.model_validate(recipe_tree(packs, **sections))
 
 
-def write_recipe(path: Path, packs: dict[str, dict[str, Any]], **sections: Any) -> Path:
+def write_recipe(path: Path, packs: dict[str, dict[str, Any]] | str, **sections: Any) -> Path:
     """The same, as a file."""
     path.write_text(
         yaml.safe_dump(recipe_tree(packs, **sections), sort_keys=False), encoding="utf-8"

@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
+import yaml
 from rigs.clips import clip_recipe, tones
-from rigs.packs import make_recipe, two_sounds
+from rigs.packs import make_recipe, two_sounds, write_recipe
 
 from ast_edge.errors import ConfigError
 from ast_training.data import example_statistics, open_data, open_evaluation
+from ast_training.recipe import load_recipe
+from ast_training.recordings import read_recordings
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +82,18 @@ def test_labels_of_another_set_are_refused(folder, labels, words):
 def test_packs_hold_out_what_they_say(tmp_path):
     examples, evaluation = open_data(make_recipe(two_sounds(tmp_path / "sounds")))
     trained = {recording.path.name for recording in examples.composer.events.recordings}
-    assert len(trained) == 15
-    assert len(evaluation) == 5
-    assert not trained & {name.split("/")[1] for name in evaluation.names}
+    held_out = {name.split("/")[1] for name in evaluation.names}
+    assert len(trained) + len(held_out) == 20
+    assert held_out
+    assert not trained & held_out
+
+
+def test_packs_may_stand_in_a_file_of_their_own(tmp_path):
+    packs = two_sounds(tmp_path / "lists" / "sounds")
+    packs["sounds"] |= {"table": "sounds/table.csv", "audio": "sounds/audio"}
+    (tmp_path / "lists" / "all.yaml").write_text(yaml.safe_dump({"packs": packs}))
+    recipe = load_recipe(write_recipe(tmp_path / "recipe.yaml", "lists/all.yaml"))
+    assert len(read_recordings(recipe)) == 20
 
 
 def test_packs_have_no_splits(tmp_path):

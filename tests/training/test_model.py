@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -379,8 +380,28 @@ def test_a_model_without_a_frame_head_has_no_steps():
     assert frame.shape == (2, 0, 5)
 
 
-def test_patchout_in_time_is_refused_with_a_frame_head():
-    with pytest.raises(ValueError, match="a frame head needs 0"):
-        AudioSpectrogramTransformer(
-            ModelSpec(labels=2, frames=64, frame_head=True), TrainingOptions(patchout=(0, 1))
-        )
+def test_with_patchout_the_steps_that_are_left_have_a_score():
+    spec = replace(small(frame_head=True).spec, patch=(64, 8), stride=(64, 8))
+    model = AudioSpectrogramTransformer(spec, TrainingOptions(patchout=(0, 2))).train()
+    _, frame, kept = model.forward_kept(sound(spec))
+    assert frame.shape == (2, spec.steps - 2, 5)
+    assert len(set(kept.tolist())) == spec.steps - 2
+
+
+def test_a_step_that_patchout_leaves_is_scored_in_its_place():
+    spec = replace(small(frame_head=True).spec, patch=(64, 8), stride=(64, 8), depth=1)
+    model = AudioSpectrogramTransformer(spec, TrainingOptions(patchout=(0, 2))).train()
+    with torch.no_grad():
+        for name in ("attn.proj", "mlp.fc2"):  # the block adds nothing: a step is its own patch
+            model.v.blocks[0].get_submodule(name).weight.zero_()
+        features = sound(spec)
+        _, frame, kept = model.forward_kept(features)
+        _, whole = model.eval().forward_both(features)
+    torch.testing.assert_close(frame, whole[:, kept])
+
+
+def test_patches_cut_for_training_are_those_of_the_convolution():
+    model = small(patch=(16, 8), stride=(16, 8))
+    features = sound(model.spec)
+    trained = model.v.patch_embed.train()(features)
+    torch.testing.assert_close(trained, model.v.patch_embed.eval()(features))

@@ -151,3 +151,12 @@ def test_a_cosine_falls_from_the_end_of_the_warm_up_to_zero(step, share):
 def test_a_cosine_of_nothing_but_warm_up_is_defined():
     schedule = ScheduleConfig(kind="cosine", warmup_steps=10)
     assert schedule.share(10, steps_per_epoch=5, epochs=2) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("step", "share"), [(10, 1.0), (79, 1.0), (80, 1.0), (90, 0.5), (99, 0.05)]
+)
+def test_a_trapezoid_holds_the_rate_and_falls_in_the_last_epochs(step, share):
+    schedule = ScheduleConfig(kind="trapezoid", warmup_steps=10, decay=2)
+    found = schedule.share(step, steps_per_epoch=10, epochs=10)
+    assert found == pytest.approx(share)

@@ -1,5 +1,8 @@
 """A recipe's examples to train on and clips to evaluate on."""
 
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,18 +15,25 @@ from ast_training.examples import ClipExamples, Examples
 from ast_training.recipe import DataConfig, Recipe
 from ast_training.recordings import AudioCache, read_recordings
 from ast_training.soundscapes.composer import Composer
+from ast_training.soundscapes.example_cache import ExampleCache
 from ast_training.soundscapes.examples import SoundscapeExamples
+from ast_training.teacher.config import open_teachers
+from ast_training.teacher.teaching import Teaching
 from ast_training.validation import ValidationSet
 
 
-def open_data(recipe: Recipe) -> tuple[Examples, EvaluationSet]:
+def open_data(recipe: Recipe, cache: Path | None = None) -> tuple[Examples, EvaluationSet]:
     """Open what the recipe trains and evaluates on.
+
+    Args:
+        recipe: says what.
+        cache: folder to keep composed examples in that are seen again; None composes them again.
 
     Raises:
         ConfigError: if there is nothing to train or to evaluate on, or the labels are others.
     """
     if recipe.data is None:
-        return _open_packs(recipe)
+        return _open_packs(recipe, cache)
     clips = open_clips(recipe, recipe.data)
     train, held_out = _select(clips, recipe.data)
     if not len(train) or not len(held_out):
@@ -63,7 +73,7 @@ def example_statistics(recipe: Recipe) -> tuple[float, float]:
     """
     examples, _ = open_data(recipe)
     positions = np.linspace(0, len(examples) - 1, min(len(examples), 10_000)).astype(int)
-    return statistics(examples.example(0, position)[0] for position in positions.tolist())
+    return statistics(examples.batch(0, [position])[0].features for position in positions.tolist())
 
 
 def open_clips(recipe: Recipe, data: DataConfig) -> ClipSet:
@@ -90,9 +100,17 @@ def _select(clips: ClipSet, data: DataConfig) -> tuple[NDArray[np.int64], NDArra
     return np.setdiff1d(everything, held_out), held_out
 
 
-def _open_packs(recipe: Recipe) -> tuple[Examples, EvaluationSet]:
+def _open_packs(recipe: Recipe, cache: Path | None) -> tuple[Examples, EvaluationSet]:
+    teaching = None
+    if recipe.teachers:
+        teaching = Teaching(partial(open_teachers, recipe.teachers), list(recipe.labels))
     examples = SoundscapeExamples(
-        open_composer(recipe, "train"), recipe.model_spec, recipe.fbank_spec, recipe.seed
+        open_composer(recipe, "train"),
+        recipe.model_spec,
+        recipe.fbank_spec,
+        recipe.seed,
+        teaching,
+        ExampleCache(cache) if cache else None,
     )
     return examples, _open_packs_to_evaluate(recipe)
 

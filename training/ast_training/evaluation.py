@@ -1,5 +1,6 @@
 """Clips to evaluate a model on, and what it says of them."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -41,6 +42,10 @@ class ClipEvaluation:
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    def batch(self, epoch: int, positions: Sequence[int]) -> list[Example]:
+        """Return several; the epoch is void."""
+        return [self.example(epoch, position) for position in positions]
 
     def example(self, epoch: int, position: int) -> Example:
         """Return the features (frames, mels) and targets (labels,) of a clip; the epoch is void."""

@@ -46,8 +46,8 @@ class Examples(Protocol):
         """Return the number of examples in an epoch."""
         ...
 
-    def example(self, epoch: int, position: int) -> Example:
-        """Make one example, always the same for the same arguments."""
+    def batch(self, epoch: int, positions: Sequence[int]) -> list[Example]:
+        """Make examples, each always the same for the same epoch and position."""
         ...
 
 
@@ -63,6 +63,10 @@ class ClipExamples:
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    def batch(self, epoch: int, positions: Sequence[int]) -> list[Example]:
+        """Load clips and augment them."""
+        return [self.example(epoch, position) for position in positions]
 
     def example(self, epoch: int, position: int) -> Example:
         """Load the clip at this position of the epoch and augment it."""
@@ -132,7 +136,7 @@ class _Epoch(Dataset[Batch | AstError]):
 
     def __getitem__(self, positions: Sequence[int]) -> Batch | AstError:
         try:
-            drawn = [self.examples.example(self.epoch, position) for position in positions]
+            drawn = self.examples.batch(self.epoch, positions)
         except AstError as exc:  # raised in a worker, it would arrive with a traceback in its text
             return exc
         return Batch(*(torch.from_numpy(np.stack(part)) for part in zip(*drawn, strict=True)))

@@ -49,7 +49,7 @@ def fit(recipe: Recipe, run: RunFolder, console: Console) -> None:
         console.quiet = not processes.main
         run.path.mkdir(parents=True, exist_ok=True)
         console.print(f"opening the data of {recipe.name} …")
-        examples, held_out = open_data(recipe)
+        examples, held_out = open_data(recipe, run.examples)
         console.print(f"{len(examples)} examples an epoch, {len(held_out)} clips to evaluate on")
         # The last step of an epoch may have fewer examples.
         steps = math.ceil(len(examples) / recipe.optimizer.batch)
@@ -193,10 +193,10 @@ def train_step(state: TrainingState, batch: Batch, share: float, recipe: Recipe)
     for number, (x, *truths) in enumerate(parts, start=1):
         with contextlib.nullcontext() if number == len(parts) else _local_gradients(state):
             with torch.autocast(device.type, state.dtype, enabled=state.dtype != torch.float32):
-                clip, frame = state.network(x.to(device, non_blocking=True))
+                clip, frame, kept = state.network(x.to(device, non_blocking=True))
             true_clip, true_frame = (truth.to(device, non_blocking=True) for truth in truths)
             each = losses(clip.float(), true_clip, recipe.loss)
-            loss = share * (each + frame_losses(frame.float(), true_frame)).sum()
+            loss = share * (each + frame_losses(frame.float(), true_frame[:, kept])).sum()
             state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         total += loss.detach()
     state.scaler.unscale_(state.optimizer)

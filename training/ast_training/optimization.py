@@ -13,9 +13,13 @@ from ast_training.model import AudioSpectrogramTransformer
 
 
 class ScheduleConfig(Section):
-    """Warm-up, then steps down or a half cosine to zero."""
+    """Warm-up, then steps down, a half cosine to zero, or the full rate until its end nears."""
 
-    kind: Literal["cosine", "step"] = "cosine"
+    kind: Literal["cosine", "step", "trapezoid"] = "cosine"
+    """`trapezoid` may be made longer or shorter while it runs, by the number of epochs."""
+    decay: int = Field(default=1, gt=0)
+    """`trapezoid`: the rate falls to zero, straight, in so many epochs at the end (Hägele et al.
+    2024, arXiv 2405.18392)."""
     warmup_steps: int = Field(default=0, ge=0)
     warmup_every: int = Field(default=1, gt=0)
     """The rate grows every so many steps; the first of them run at rate 0, as in the AST code."""
@@ -34,6 +38,9 @@ class ScheduleConfig(Section):
             rest = epochs * steps_per_epoch - self.warmup_steps
             progress = (step - self.warmup_steps) / max(1, rest)
             return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+        if self.kind == "trapezoid":
+            left = epochs * steps_per_epoch - step
+            return min(1.0, left / (self.decay * steps_per_epoch))
         done = step // steps_per_epoch  # complete epochs
         return float(self.factor ** max(0, (done - self.first) // self.every + 1))
 

@@ -24,9 +24,17 @@ class PackConfig(Section):
     """Column with the file name."""
     label: str = "label"
     """Column with the pack's own label."""
+    separator: str = ""
+    """Divides several labels of one recording."""
     labels: dict[str, str | None] = Field(default_factory=dict)
-    """The pack's label -> one of the recipe's, or null to leave the recording out; "*" stands for
-    every label not named. What is not mapped is an example of none of the labels."""
+    """The pack's label -> one of the recipe's or any name of AudioSet's, or null to leave the
+    recording out; "*" stands for every label not named. A sound counts for what it is a kind of: a
+    bark for the label Dog. What is not mapped is an example of none of the labels."""
+    audioset: bool = False
+    """The pack's labels that are not mapped are AudioSet's names."""
+    may: list[str] = Field(default_factory=list)
+    """Labels that may sound in any recording of the pack though nothing says so: of children who
+    play, speech and laughter."""
     role: Role = "events"
     """What the recordings are to a soundscape: events (also those without a label), background
     noise, or the impulse response of a room."""
@@ -41,8 +49,20 @@ class PackConfig(Section):
     validation: dict[str, list[str | int]] = Field(default_factory=dict)
     """Rows with one of these values in these columns are for validation."""
     validation_share: Fraction = 0.0
-    """And this share of the groups of each label, chosen by a hash of the group's name."""
+    """And this share of the sources, by fixed thresholds over a hash of the source's name."""
     test_share: Fraction = 0.0
     """Another share that nothing is chosen by: what is measured on it is what to expect."""
+    hold_out: dict[str, re.Pattern[str]] = Field(default_factory=dict)
+    """Rows in whose column the expression is found train nothing: {licence: none stated}."""
+    terms: str = "licence"
+    """Column with a recording's own terms, where the table has one; else the pack's count."""
+    terms_table: InputPath | None = None
+    """CSV that says the terms of each file name, where the pack's own table does not."""
     skip: dict[str, str] = Field(default_factory=dict)
-    """Rows whose column contains the text are left out: {licence: none stated}."""
+    """Rows whose column contains the text are left out: {split: background}."""
+
+
+class PackList(Section):
+    """Packs in a file of their own, for several recipes."""
+
+    packs: dict[str, PackConfig]

@@ -1,5 +1,6 @@
 """A training recipe: one YAML file under configs/train."""
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Literal
@@ -9,13 +10,15 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
 from ast_edge.spec import SIZES, ModelSpec
-from ast_edge.yaml_file import OutputPath, Section, load_yaml
+from ast_edge.yaml_file import OutputPath, Section, beside_the_file, load_yaml
 from ast_training.datasets.clip_list import Split
 from ast_training.labels import label_table
 from ast_training.model import TrainingOptions
 from ast_training.optimization import OptimizerConfig
-from ast_training.packs import Fraction, PackConfig
+from ast_training.packs import Fraction, PackConfig, PackList
 from ast_training.soundscapes.config import SoundscapeConfig
+from ast_training.targets import Targets
+from ast_training.teacher.config import TeacherConfig
 
 
 class FrontendConfig(Section):
@@ -120,7 +123,12 @@ class Recipe(Section):
     model: ModelConfig
     init: InitConfig | None = None
     packs: dict[str, PackConfig] = Field(default_factory=dict)
+    """Recordings to compose examples of; or the name of a file that lists them."""
+    terms: re.Pattern[str] = re.compile("")
+    """Expression that is found in the terms of all that trains; others are held out or left out."""
     soundscapes: SoundscapeConfig = SoundscapeConfig()
+    teachers: list[TeacherConfig] = Field(default_factory=list)
+    """Networks that hear every composed example; what they say is learnt, not what was composed."""
     data: DataConfig | None = None
     augment: AugmentConfig = AugmentConfig()
     sampler: Literal["shuffle", "balanced"] = "shuffle"
@@ -143,12 +151,24 @@ class Recipe(Section):
             return {label.name: label.mid for label in label_table(value)}
         return value
 
+    @field_validator("packs", mode="before")
+    @classmethod
+    def _packs_of_a_file(cls, value: object, info: ValidationInfo) -> object:
+        if not isinstance(value, str):
+            return value
+        # As they are: their paths are relative to their own file, and found.
+        return load_yaml(beside_the_file(Path(value), info), PackList).packs
+
     @model_validator(mode="after")
     def _labels_exist(self) -> "Recipe":
+        targets = Targets(self.labels)
         for name, pack in self.packs.items():
-            unknown = sorted(set(pack.labels.values()) - {*self.labels, None}, key=str)
+            unknown = [n for n in pack.labels.values() if n is not None and not targets.knows(n)]
             if unknown:
-                raise ValueError(f"packs.{name}.labels: {unknown[0]!r} is none of the labels")
+                raise ValueError(
+                    f"packs.{name}.labels: {unknown[0]!r} is none of the labels, and no name of "
+                    "AudioSet's"
+                )
         return self
 
     @model_validator(mode="after")

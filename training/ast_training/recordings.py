@@ -1,9 +1,7 @@
 """Labelled recordings: the tables of a recipe's packs, split by source, and their audio."""
 
 import csv
-import hashlib
 import logging
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,8 @@ from ast_training.datasets.clip_list import SPLITS, Split
 from ast_training.datasets.decoding import AudioBytes, decode, resample
 from ast_training.packs import PackConfig, Role
 from ast_training.recipe import Recipe
+from ast_training.sources import source_of, split_of
+from ast_training.targets import Targets
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,8 @@ class Recording:
     role: Role
     pause: float
     """Seconds of silence that belong to a sound."""
+    open: tuple[int, ...] = ()
+    """Columns of the labels that may sound in it as well: nobody said."""
 
 
 def read_recordings(recipe: Recipe) -> list[Recording]:
@@ -45,63 +47,71 @@ def read_recordings(recipe: Recipe) -> list[Recording]:
     Raises:
         ConfigError: if a table lacks a column that the recipe names.
     """
-    columns = {name: i for i, name in enumerate(recipe.labels)}
-    rows = [r for name, pack in recipe.packs.items() for r in _read_pack(name, pack, columns)]
-    split_of: dict[str, Split] = {}
+    targets = Targets(recipe.labels)
+    rows = [
+        r for name, pack in recipe.packs.items() for r in _read_pack(name, pack, targets, recipe)
+    ]
+    split_by_group: dict[str, Split] = {}
     for row in sorted(rows, key=lambda row: SPLITS.index(row.split)):
-        split_of[row.group] = row.split
-    return [row for row in rows if row.split == split_of[row.group]]
+        split_by_group[row.group] = row.split
+    return [row for row in rows if row.split == split_by_group[row.group]]
 
 
-def _read_pack(name: str, pack: PackConfig, columns: dict[str, int]) -> Iterator[Recording]:
-    with pack.table.open(newline="", encoding="utf-8") as file:
+def _read_pack(
+    name: str, pack: PackConfig, targets: Targets, recipe: Recipe
+) -> Iterator[Recording]:
+    may = targets.heard(pack.may) + targets.open(pack.may)
+    for row in _rows(name, pack):
+        labels = _labels(pack, row, targets)
+        if labels is None:
+            continue
+        heard, source = targets.heard(labels), source_of(name, pack, row)
+        split = split_of(source, pack, row)
+        if split == "train" and not recipe.terms.search(row["terms"]):
+            continue
+        yield Recording(
+            path=pack.audio / row[pack.filename],
+            pack=name,
+            targets=heard,
+            group=source,
+            split=split,
+            role=pack.role,
+            pause=pack.pause,
+            open=tuple(sorted({*targets.open(labels), *may} - set(heard))),
+        )
+
+
+def _rows(name: str, pack: PackConfig) -> list[dict[str, str]]:
+    """Read a pack's table; every row gets its "terms"."""
+    terms = {}
+    if pack.terms_table:
+        with pack.terms_table.open(newline="", encoding="utf-8-sig") as file:
+            terms = {row[pack.filename]: row[pack.terms] for row in csv.DictReader(file)}
+    with pack.table.open(newline="", encoding="utf-8-sig") as file:
         table = csv.DictReader(file, restval="")
         named = {pack.filename, pack.label, pack.group or "", *pack.validation, *pack.skip}
-        missing = named - {"", *(table.fieldnames or ())}
+        missing = (named | {*pack.hold_out}) - {"", *(table.fieldnames or ())}
         if missing:
             raise ConfigError(f"{pack.table}: has no column {min(missing)!r} (packs.{name})")
         rows = [r for r in table if not any(text in r[c] for c, text in pack.skip.items())]
-    splits = _splits(name, pack, rows)
     for row in rows:
-        target = pack.labels.get(row[pack.label], pack.labels.get("*", ""))
-        if target is not None:
-            group = _group(name, pack, row)
-            yield Recording(
-                path=pack.audio / row[pack.filename],
-                pack=name,
-                targets=(columns[target],) if target else (),
-                group=group,
-                split=splits.get(group, "train"),
-                role=pack.role,
-                pause=pack.pause,
-            )
+        said = row.get(pack.terms) or pack.licence
+        row["terms"] = terms.get(row[pack.filename], said)
+    return rows
 
 
-def _group(name: str, pack: PackConfig, row: dict[str, str]) -> str:
-    """Name the source; without one, takes that differ in a trailing number count as the same."""
-    found = pack.group_pattern.search(row[pack.group]) if pack.group else None
-    if found:
-        return f"{pack.group_prefix or name}:{found.group()}"
-    return f"{name}:{re.sub(r'[._-]*[0-9]*[.][A-Za-z0-9]+$', '', row[pack.filename])}"
-
-
-def _splits(name: str, pack: PackConfig, rows: list[dict[str, str]]) -> dict[str, Split]:
-    """Choose the groups that are held out: by column, and by share of the groups of every label."""
-    groups_of: dict[str, set[str]] = {}
-    splits: dict[str, Split] = {}
-    for row in rows:
-        group = _group(name, pack, row)
-        groups_of.setdefault(row[pack.label], set()).add(group)
-        if any(row[c] in map(str, values) for c, values in pack.validation.items()):
-            splits[group] = "validation"
-    for groups in groups_of.values():
-        in_hash_order = sorted(groups, key=lambda g: hashlib.sha256(g.encode()).digest())
-        last = round((pack.test_share + pack.validation_share) * len(groups))
-        test = in_hash_order[: round(pack.test_share * len(groups))]
-        splits |= dict.fromkeys(test, "test")
-        for group in in_hash_order[len(test) : last]:
-            splits.setdefault(group, "validation")
-    return splits
+def _labels(pack: PackConfig, row: dict[str, str], targets: Targets) -> list[str] | None:
+    """Translate a row's labels; None leaves the recording out."""
+    own = row[pack.label]
+    found = []
+    for label in own.split(pack.separator) if pack.separator else [own]:
+        unnamed = label if pack.audioset and targets.knows(label) else ""
+        target = pack.labels.get(label, pack.labels.get("*", unnamed))
+        if target is None:
+            return None
+        if target:
+            found.append(target)
+    return found
 
 
 def read_audio(path: Path, sample_rate: int) -> NDArray[np.float32]:

@@ -27,6 +27,11 @@ class RunFolder:
         return self.path / "average.safetensors"
 
     @property
+    def examples(self) -> Path:
+        """Composed examples that are seen again; may be deleted."""
+        return self.path / "examples"
+
+    @property
     def metrics(self) -> Path:
         """A row of figures per epoch."""
         return self.path / "metrics.csv"

@@ -170,14 +170,14 @@ class TrainingState:
 
 
 class _BothHeads(nn.Module):
-    """A model that is called for the scores of the clip and of its steps."""
+    """A model that is called for the scores of the clip and of those steps that have one."""
 
     def __init__(self, model: AudioSpectrogramTransformer) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, fbank: Tensor) -> tuple[Tensor, Tensor]:
-        return self.model.forward_both(fbank)
+    def forward(self, fbank: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.model.forward_kept(fbank)
 
 
 def check_made_by(recipe: Recipe, checkpoint: Checkpoint, path: Path) -> None:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from rigs.packs import RATE, hiss, tone
+from rigs.packs import RATE, tone
+from rigs.packs import hiss as white
 
 from ast_training.soundscapes.degradation import (
     CODECS,
@@ -9,6 +10,7 @@ from ast_training.soundscapes.degradation import (
     compand,
     compress,
     degrade,
+    hiss,
     limit_band,
     overdrive,
 )
@@ -54,7 +56,7 @@ def test_companding_leaves_an_error_of_telephones():
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_a_codec_changes_the_sound_and_leaves_length_and_level(codec):
-    samples = tone(300, 1.0) + hiss(1, 1.0, 0.02)
+    samples = tone(300, 1.0) + white(1, 1.0, 0.02)
     heard = compress(samples, RATE, codec, 0.9)
     assert heard.shape == samples.shape
     assert not np.array_equal(heard, samples)
@@ -72,3 +74,18 @@ def test_silence_stays_finite(what):
     for seed in range(6):
         heard = degrade(silence, RATE, np.random.default_rng(seed), **(OFF | {what: 1.0}))
         assert np.abs(heard).max() < 1e-3
+
+
+@pytest.mark.parametrize("tilt", [0.0, 1.0])
+def test_a_microphone_hisses_at_its_level(tilt):
+    noise = hiss(RATE, 0.01, tilt, np.random.default_rng(1))
+    assert float(np.sqrt(np.square(noise).mean())) == pytest.approx(0.01, rel=0.01)
+
+
+def test_pink_noise_loses_three_decibels_an_octave():
+    noise = hiss(16 * RATE, 0.01, 1.0, np.random.default_rng(1))
+    power = np.square(np.abs(np.fft.rfft(noise)))
+    hertz = np.fft.rfftfreq(len(noise), 1 / RATE)
+    octaves = [power[(hertz >= f) & (hertz < 2 * f)].mean() for f in (500, 1000, 2000)]
+    falls = 10 * np.log10(np.divide(octaves[:-1], octaves[1:]))
+    np.testing.assert_allclose(falls, 3, atol=0.3)

@@ -1,7 +1,6 @@
 """Soundscapes: recordings placed over background noise at known times."""
 
 import math
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +9,9 @@ from numpy.typing import NDArray
 from ast_edge.errors import ConfigError
 from ast_training.recordings import AudioCache
 from ast_training.soundscapes.activity import Activity, activities
+from ast_training.soundscapes.balance import by_source, shares
 from ast_training.soundscapes.config import SoundscapeConfig
-from ast_training.soundscapes.degradation import degrade
+from ast_training.soundscapes.degradation import degrade, hiss
 from ast_training.soundscapes.room import made_response, measured_response, reverberate
 
 Audio = NDArray[np.float32]
@@ -69,16 +69,13 @@ class Composer:
             activities(events.samples(i), self.sample_rate, recording.pause)
             for i, recording in enumerate(events.recordings)
         ]
-        counts = Counter(t for r in events.recordings for t in r.targets)
-        # The balanced sampler of AST: a recording weighs the sum over its labels of 1/count.
-        labelled = [sum(1 / counts[t] for t in r.targets) for r in events.recordings]
         sounding = np.array([bool(active) for active in self._active])
-        self._labelled = np.array(labelled) * sounding
+        self._labelled = shares(events.recordings, sounding)
         if not self._labelled.any():
             raise ConfigError("expected recordings with a label to train on, got none: see packs")
-        self._labelled /= self._labelled.sum()
-        self._others = np.array([not r.targets for r in events.recordings]) * sounding / 1.0
-        self._others /= self._others.sum() or 1.0
+        others = sounding & np.array([not r.targets for r in events.recordings])
+        self._others = by_source(events.recordings, others)
+        self._backgrounds = by_source(backgrounds.recordings, np.ones(len(backgrounds), bool))
 
     def compose(
         self,
@@ -126,6 +123,9 @@ class Composer:
             codec=config.codec,
         )
         samples = at_level(samples, ratio(rng.uniform(*config.level_dbfs)), rate)
+        if rng.random() < config.noise:
+            level = ratio(rng.uniform(*config.noise_dbfs))
+            samples = samples + hiss(len(samples), level, rng.uniform(0, 1), rng)
         return Soundscape(
             samples.clip(-1, 1).astype(np.float32),
             tuple(sorted(placed, key=lambda event: (event.onset, event.label))),
@@ -155,10 +155,15 @@ class Composer:
 
     def _background(self, length: int, rng: np.random.Generator) -> Audio:
         """Draw noise of the length (samples,), turned and looped; often there is none."""
-        if not len(self.backgrounds) or rng.random() >= self.config.background:
-            return np.zeros(length, np.float32)
-        samples = self.backgrounds.samples(int(rng.integers(len(self.backgrounds))))
-        return np.resize(np.roll(samples, int(rng.integers(len(samples)))), length)
+        config, noise = self.config, np.zeros(length, np.float32)
+        if not len(self.backgrounds) or rng.random() >= config.background:
+            return noise
+        for _ in range(1 + int(rng.random() < config.second_background)):
+            index = int(rng.choice(len(self.backgrounds), p=self._backgrounds))
+            samples = self.backgrounds.samples(index)
+            turned = np.resize(np.roll(samples, int(rng.integers(len(samples)))), length)
+            noise += turned * np.float32(ratio(rng.uniform(-10, 0)))
+        return noise
 
 
 def loudness(samples: Audio, sample_rate: int) -> float:

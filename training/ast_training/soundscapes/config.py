@@ -14,6 +14,9 @@ class SoundscapeConfig(Section):
     """Soundscapes of events over background noise, and what happens on the way to a microphone."""
 
     examples_per_epoch: int = Field(default=6400, gt=0)
+    repeats: int = Field(default=1, gt=0)
+    """How often an example is seen, in as many epochs in a row and masked anew each time; where
+    composing and teaching take longer than learning, this keeps the learner busy."""
     events: float = Field(default=1.6, ge=1)
     """Mean number of events in a training example that has any; at least one."""
     negatives: Fraction = 0.2
@@ -29,12 +32,18 @@ class SoundscapeConfig(Section):
     """How fast a recording is played, pitch included."""
     background: Fraction = 0.8
     """Probability of background noise."""
+    second_background: Fraction = 0.2
+    """Probability that another background is heard with it."""
     snr_db: Span = (-5.0, 30.0)
     """Loudest 100 ms of an event against the loudest of the background."""
     event_db: Span = (-10.0, 10.0)
     """Level of an event against the others where there is no background."""
     level_dbfs: Span = (-50.0, -6.0)
     """RMS of the loudest 100 ms of the whole."""
+    noise: Fraction = 0.25
+    """Probability that the microphone's own noise is heard."""
+    noise_dbfs: Span = (-85.0, -45.0)
+    """RMS of that noise."""
     room: Fraction = 0.5
     """Probability that an event sounds in a room."""
     equalizer: Fraction = 0.5
@@ -44,7 +53,7 @@ class SoundscapeConfig(Section):
     clipping: Fraction = 0.05
     """Probability that the loudest samples are cut off."""
     codec: Fraction = 0.05
-    """Probability that the sound was compressed (Vorbis, MP3) or companded (G.711)."""
+    """Probability that the sound was compressed (Vorbis, Opus, MP3, GSM) or companded (G.711)."""
     freq_mask: int = Field(default=16, ge=0)
     """SpecAugment: largest mask in mel bins."""
     time_mask: int = Field(default=0, ge=0)

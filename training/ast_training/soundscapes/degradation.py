@@ -4,13 +4,16 @@ import io
 
 import numpy as np
 import soundfile
+import soxr
 from numpy.typing import NDArray
 
 Audio = NDArray[np.float32]
 
 OCTAVES = np.array([62.5, 125, 250, 500, 1000, 2000, 4000, 8000])
 """Hertz; between them an equaliser's curve is drawn straight, over the logarithm."""
-CODECS = (("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III"))
+CODECS = (("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III"), ("WAV", "GSM610"))
+TELEPHONE_RATE = 8000
+"""Hertz; what GSM is heard at."""
 
 
 def colour(samples: Audio, sample_rate: int, gains_db: NDArray[np.float64]) -> Audio:
@@ -51,15 +54,38 @@ def compand(samples: Audio) -> Audio:
 def compress(samples: Audio, sample_rate: int, codec: tuple[str, str], level: float) -> Audio:
     """Encode and decode; `level` from 0 (best) to 1 (smallest). The length stays."""
     top = float(np.abs(samples).max(initial=0)) or 1.0
-    file = io.BytesIO()
     scaled = samples * np.float32(0.9 / top)
-    soundfile.write(
-        file, scaled, sample_rate, format=codec[0], subtype=codec[1], compression_level=level
-    )
-    file.seek(0)
-    decoded, _ = soundfile.read(file, dtype="float32")
+    if codec[1] == "GSM610":
+        narrow = soxr.resample(scaled, sample_rate, TELEPHONE_RATE)
+        decoded = soxr.resample(_coded(narrow, TELEPHONE_RATE, codec), TELEPHONE_RATE, sample_rate)
+    else:
+        decoded = _coded(scaled, sample_rate, codec, compression_level=level)
     out = np.zeros_like(samples)
     out[: len(decoded)] = decoded[: len(out)] * np.float32(top / 0.9)
+    return out
+
+
+def _coded(samples: Audio, sample_rate: int, codec: tuple[str, str], **options: float) -> Audio:
+    file = io.BytesIO()
+    soundfile.write(file, samples, sample_rate, format=codec[0], subtype=codec[1], **options)
+    file.seek(0)
+    decoded: Audio = soundfile.read(file, dtype="float32")[0]
+    return decoded
+
+
+def hiss(length: int, level: float, tilt: float, rng: np.random.Generator) -> Audio:
+    """Make a microphone's own noise (length,) of the RMS `level`.
+
+    Args:
+        length: in samples.
+        level: full scale is 1.
+        tilt: 0 for white noise, 1 for pink, between them for what is between.
+        rng: draws it.
+    """
+    spectrum = np.fft.rfft(rng.standard_normal(length))
+    spectrum *= np.maximum(np.arange(len(spectrum)), 1) ** (-tilt / 2)
+    noise = np.fft.irfft(spectrum, length)
+    out: Audio = (noise * (level / (np.sqrt(np.square(noise).mean()) + 1e-12))).astype(np.float32)
     return out
 
 

@@ -1,6 +1,6 @@
 """Training examples that are soundscapes of one window, with targets for every step."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,35 +9,121 @@ from ast_edge.fbank import FbankSpec, fbank
 from ast_edge.spec import ModelSpec
 from ast_training.augmentation import mask
 from ast_training.examples import Example
-from ast_training.soundscapes.composer import Composer, PlacedEvent
+from ast_training.soundscapes.composer import Composer, PlacedEvent, Soundscape
+from ast_training.soundscapes.example_cache import ExampleCache
+from ast_training.teacher.teaching import Teaching
 
 AUDIBLE_SECONDS = 0.06
 """A label counts for the clip when as much of it is in the window."""
 
 
 class SoundscapeExamples:
-    """Composes example after example; the same seed, epoch and position give the same one."""
+    """Composes example after example; the same seed, epoch and position give the same one.
 
-    def __init__(self, composer: Composer, model: ModelSpec, spec: FbankSpec, seed: int) -> None:
-        """Take the composer, and window and steps of the model."""
+    What a teacher hears in an example, if there is one, is what is to be learnt of it.
+    """
+
+    def __init__(
+        self,
+        composer: Composer,
+        model: ModelSpec,
+        spec: FbankSpec,
+        seed: int,
+        teaching: Teaching | None = None,
+        cache: ExampleCache | None = None,
+    ) -> None:
+        """Take the composer, window and steps of the model, and who teaches."""
         self.composer, self.model, self.spec, self.seed = composer, model, spec, seed
+        self.teaching, self.cache = teaching, cache
+        self._order: tuple[int, int, NDArray[np.int64]] | None = None
+        self._oldest = -1
 
     def __len__(self) -> int:
         return self.composer.config.examples_per_epoch
 
     def example(self, epoch: int, position: int) -> Example:
-        """Compose one example."""
-        rng, config = np.random.default_rng((self.seed, epoch, position)), self.composer.config
+        """Compose one example, or take it from the cache."""
+        return self.batch(epoch, [position])[0]
+
+    def batch(self, epoch: int, positions: Sequence[int]) -> list[Example]:
+        """Compose examples; a teacher hears all that are new at once."""
+        keys = [self._key(epoch, position) for position in positions]
+        known = {key: self._cached(key) for key in keys}
+        new = [key for key, arrays in known.items() if arrays is None]
+        for key, arrays in zip(new, self._compose(new), strict=True):
+            known[key] = arrays
+            if self.cache and self.composer.config.repeats > 1:
+                self.cache.save(*key, arrays)
+        return [
+            self._example(known[key] or [], np.random.default_rng((self.seed, epoch, position, 1)))
+            for key, position in zip(keys, positions, strict=True)
+        ]
+
+    def _key(self, epoch: int, position: int) -> tuple[int, int]:
+        """Return the round in which an example is made, and its number there.
+
+        Every epoch makes one share of its examples anew and sees the others again, which the
+        epochs before it made; the first makes all.
+        """
+        repeats = self.composer.config.repeats
+        if repeats == 1:
+            return epoch, position
+        age, slot = position % repeats, position // repeats
+        if self._order is None or self._order[:2] != (epoch, age):
+            rng = np.random.default_rng((self.seed, epoch, age))
+            self._order = epoch, age, rng.permutation(-(-len(self) // repeats))
+        return epoch + repeats - 1 - age, int(self._order[2][slot])
+
+    def _cached(self, key: tuple[int, int]) -> list[NDArray[np.float32]] | None:
+        if self.cache is None:
+            return None
+        oldest = key[0] - self.composer.config.repeats + 1
+        if oldest > self._oldest:
+            self.cache.forget(oldest - 1)
+            self._oldest = oldest
+        return self.cache.load(*key, self._shapes)
+
+    @property
+    def _shapes(self) -> list[tuple[int, ...]]:
+        model = self.model
+        steps = model.steps if model.frame_head else 0
+        if self.teaching and steps:
+            steps = self.teaching.steps(self._samples)
+        return [(model.frames, model.mel_bins), (model.labels,), (steps, model.labels)]
+
+    @property
+    def _samples(self) -> int:
+        return self.spec.samples_in(self.model.frames)
+
+    def _compose(self, keys: Sequence[tuple[int, int]]) -> list[list[NDArray[np.float32]]]:
+        scapes = [self._scape(np.random.default_rng((self.seed, *key))) for key in keys]
+        features = [fbank(scape.samples[: self._samples], self.spec) for scape in scapes]
+        if self.teaching and scapes:
+            sounds = np.stack([scape.samples[: self._samples] for scape in scapes])
+            targets = self.teaching.targets(sounds)
+        else:
+            targets = [
+                (
+                    clip_targets(scape.events, self.model.labels),
+                    frame_targets(scape.events, self.model, self.spec),
+                )
+                for scape in scapes
+            ]
+        return [[x, *truths] for x, truths in zip(features, targets, strict=True)]
+
+    def _scape(self, rng: np.random.Generator) -> Soundscape:
+        config = self.composer.config
         count = 0 if rng.random() < config.negatives else 1 + int(rng.poisson(config.events - 1))
-        length = self.spec.samples_in(self.model.frames)
         others = int(rng.random() < config.distractors)
-        scape = self.composer.compose(length / self.spec.sample_rate, count, rng, others=others)
-        features = fbank(scape.samples[:length], self.spec)
-        return Example(
-            mask(features, config.freq_mask, config.time_mask, rng),
-            clip_targets(scape.events, self.model.labels),
-            frame_targets(scape.events, self.model, self.spec),
-        )
+        seconds = self._samples / self.spec.sample_rate
+        return self.composer.compose(seconds, count, rng, others=others)
+
+    def _example(self, arrays: list[NDArray[np.float32]], rng: np.random.Generator) -> Example:
+        features, clip, frame = arrays
+        config = self.composer.config
+        if self.teaching and self.model.frame_head:
+            frame = self.teaching.spread(frame, self.model, self.spec)
+        return Example(mask(features, config.freq_mask, config.time_mask, rng), clip, frame)
 
 
 def clip_targets(events: Iterable[PlacedEvent], labels: int) -> NDArray[np.float32]:

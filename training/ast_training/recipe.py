@@ -46,6 +46,9 @@ class ModelConfig(Section):
     """Rows (frequency) and columns (time) of patches that each step leaves out (PaSST)."""
     frame_head: bool = False
     """Score every step of the window too; it is trained together with the clip's scores."""
+    prior: float | None = Field(default=None, gt=0, lt=1)
+    """Probability that every label has before the training (RetinaNet, section 4.1): of hundreds of
+    labels few sound, and learning that from 0.5 takes hundreds of steps. None keeps AST's start."""
 
 
 class InitConfig(Section):

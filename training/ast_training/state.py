@@ -60,6 +60,8 @@ class TrainingState:
         torch.manual_seed(recipe.seed)
         device = processes.device
         model = AudioSpectrogramTransformer(recipe.model_spec, recipe.training_options)
+        if recipe.model.prior is not None:
+            model.expect(recipe.model.prior)
         if recipe.init is not None and not last.exists():
             initialise(model, recipe.init.source, recipe.init.pos_embed, recipe.label_set)
         model = model.to(device)

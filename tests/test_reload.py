@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from rigs.mosquitto import PASSWORD, USER, Mosquitto, Subscriber, retained, wait
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.model import RATE, silence, tone
 
+from ast_edge.errors import ConfigError
+from ast_edge.reload import Reload
 from ast_edge.runtime_folder import find_sockets
 from ast_edge.status_socket import ask
 
@@ -312,6 +315,22 @@ def test_ten_signals_at_once_do_no_harm(daemon):
         daemon.process.send_signal(signal.SIGHUP)
     daemon.reload(labels={"Hum": None, "Hiss": {"on": 0.75}})
     assert len(daemon.phases()) == 1
+
+
+def test_a_reload_that_stumbles_over_a_fault_of_ours_is_not_the_last(folder):
+    """The thread of reloads alone, with a service that fails."""
+    (folder / "c.yaml").write_text('{sources: {a: {microphone: usb}}}')
+    faults = iter([ZeroDivisionError("oh"), ConfigError("no")])
+
+    def change(plan):
+        raise next(faults)
+
+    reload = Reload(folder / "c.yaml")
+    reload.start(SimpleNamespace(change=change))
+    for refusal in ("a fault of ast-edge", "no"):
+        reload.request()
+        wait_until(lambda r=refusal: reload.newest and reload.newest.refusal.startswith(r))
+    reload.close()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +97,6 @@ class Worker(threading.Thread, Generic[Work]):
             )
 
 
-def workers() -> list[Worker[object]]:
+def workers() -> list[Worker[Any]]:
     """Return all that are at work in this process."""
     return [thread for thread in threading.enumerate() if isinstance(thread, Worker)]

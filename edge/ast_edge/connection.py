@@ -39,8 +39,8 @@ class Connection:
     overwrite the present one. `on_up` sends what is still worth sending.
 
     Callbacks: `on_up()`, `on_acknowledged(packet, refusal)` for `publish`,
-    `on_subscribed(topic_filter, refusal)` for `subscribe`, and `on_message(topic, payload)`; a
-    refusal is the broker's reason, None when it agreed.
+    `on_subscribed(topic_filter, refusal)` for `subscribe`, and `on_message(topic, payload,
+    retained)`; a refusal is the broker's reason, None when it agreed.
 
     Raises:
         ConfigError: the host name, the password or a certificate cannot be used.
@@ -55,7 +55,7 @@ class Connection:
         on_up: Callable[[], None] = lambda: None,
         on_acknowledged: Callable[[int, str | None], None] = lambda packet, refusal: None,
         on_subscribed: Callable[[str, str | None], None] = lambda topic_filter, refusal: None,
-        on_message: Callable[[str, bytes], None] = lambda topic, payload: None,
+        on_message: Callable[[str, bytes, bool], None] = lambda topic, payload, retained: None,
         log_level: int = logging.WARNING,
     ) -> None:
         self._endpoint = Endpoint(config)
@@ -168,7 +168,8 @@ class Connection:
             except UnicodeDecodeError as exc:
                 log.warning("MQTT %s: a topic that is no UTF-8: %s; left out", self.address, exc)
                 return
-            self._pass_on(c, partial(self._on_message, topic, bytes(received.payload)))
+            payload, retained = bytes(received.payload), received.retain
+            self._pass_on(c, partial(self._on_message, topic, payload, retained))
 
         def failed(exc: Exception) -> None:
             self.submit(partial(self._failed, client, mqtt_faults.senseless(exc)))

@@ -328,7 +328,7 @@ def test_a_broker_that_sends_nonsense_is_left_and_found_again(fake, link_to, non
 
 def test_a_topic_that_is_no_utf_8_is_left_out(fake, link_to, caplog):
     heard = []
-    link_to(fake, on_message=lambda topic, payload: heard.append((topic, payload)))
+    link_to(fake, on_message=lambda topic, payload, _: heard.append((topic, payload)))
     fake.send(publish_packet(b"a/\xff"))
     fake.send(publish_packet(b"a/b", b"fine"))
     wait_until(lambda: heard)

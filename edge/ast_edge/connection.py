@@ -1,7 +1,10 @@
 """One MQTT connection that is kept up."""
 
+import contextlib
 import logging
+import os
 import random
+import socket
 import sys
 import threading
 import time
@@ -13,7 +16,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from ast_edge import mqtt_faults
 from ast_edge.config import MqttConfig
-from ast_edge.endpoint import Endpoint
+from ast_edge.endpoint import BrokerClient, Endpoint
 from ast_edge.mailbox import Mailbox
 from ast_edge.message import Message as Message
 
@@ -27,15 +30,17 @@ class Connection:
     """Connect to the broker, notice when the connection ends, and try again with pauses.
 
     A thread of its own runs what is given to `submit` and every callback, one after the other:
-    what is touched only there needs no lock. `publish` and `subscribe` are to be called there.
+    what is touched only there needs no lock. `publish` and `subscribe` are to be called there. When
+    something of it fails, the connection is made anew: `on_up` makes all right that was left half
+    done. So it is when paho's own thread dies of what the broker sends.
 
     Each attempt has a fresh paho client, and what an old one had not delivered is forgotten:
     paho itself would send it again after what `on_up` publishes, so that an old state would
     overwrite the present one. `on_up` sends what is still worth sending.
 
     Callbacks: `on_up()`, `on_acknowledged(packet, refusal)` for `publish`,
-    `on_subscribed(topic_filter, refusal)` for `subscribe`, and `on_message(topic, payload)`; a
-    refusal is the broker's reason, None when it agreed.
+    `on_subscribed(topic_filter, refusal)` for `subscribe`, and `on_message(topic, payload,
+    retained)`; a refusal is the broker's reason, None when it agreed.
 
     Raises:
         ConfigError: the host name, the password or a certificate cannot be used.
@@ -50,7 +55,7 @@ class Connection:
         on_up: Callable[[], None] = lambda: None,
         on_acknowledged: Callable[[int, str | None], None] = lambda packet, refusal: None,
         on_subscribed: Callable[[str, str | None], None] = lambda topic_filter, refusal: None,
-        on_message: Callable[[str, bytes], None] = lambda topic, payload: None,
+        on_message: Callable[[str, bytes, bool], None] = lambda topic, payload, retained: None,
         log_level: int = logging.WARNING,
     ) -> None:
         self._endpoint = Endpoint(config)
@@ -62,12 +67,13 @@ class Connection:
         self._on_message = on_message
         self._log_level = log_level
 
-        self._mailbox = Mailbox(client_id)
+        self._mailbox = Mailbox(client_id, self._begin_anew, vital=True)
         self._client: Client | None = None
         self._asked: dict[int, str] = {}  # topic filters by packet id, until they are answered
         self._up = threading.Event()
         self._up_since = 0.0
         self._failures = 0
+        self._retrying = False  # whether `_connect` is to come
         self._short = 0  # connections in a row that were lost soon
         self.fault = ""
         """Why there is no connection; empty while there is one or the first is being made."""
@@ -122,12 +128,13 @@ class Connection:
         self._mailbox.close(self._stop, timeout)
 
     def _connect(self) -> None:
+        self._retrying = False
         client = self._endpoint.client(self._client_id, self._will)
         self._hear(client)
         self._client = client
         client.loop_start()
 
-    def _hear(self, client: Client) -> None:
+    def _hear(self, client: BrokerClient) -> None:
         """Bring the client's callbacks from paho's thread into ours."""
 
         def connect_failed(c: Client, _: object) -> None:
@@ -156,8 +163,18 @@ class Connection:
             self._pass_on(c, partial(self._answered, packet, _refusal(reasons[0])))
 
         def message(c: Client, _: object, received: MQTTMessage) -> None:
-            self._pass_on(c, partial(self._on_message, received.topic, bytes(received.payload)))
+            try:
+                topic = received.topic
+            except UnicodeDecodeError as exc:
+                log.warning("MQTT %s: a topic that is no UTF-8: %s; left out", self.address, exc)
+                return
+            payload, retained = bytes(received.payload), received.retain
+            self._pass_on(c, partial(self._on_message, topic, payload, retained))
 
+        def failed(exc: Exception) -> None:
+            self.submit(partial(self._failed, client, mqtt_faults.senseless(exc)))
+
+        client.on_fault = failed
         client.on_connect_fail = connect_failed
         client.on_connect = connected
         client.on_disconnect = disconnected
@@ -170,7 +187,8 @@ class Connection:
         self.submit(lambda: callback() if client is self._client else None)
 
     def _answered(self, packet: int, refusal: str | None) -> None:
-        self._on_subscribed(self._asked.pop(packet), refusal)
+        if topic_filter := self._asked.pop(packet, None):
+            self._on_subscribed(topic_filter, refusal)
 
     def _accepted(self, client: Client) -> None:
         if client is not self._client:
@@ -206,6 +224,7 @@ class Connection:
         if client is not self._client:
             return
         self._client = None
+        _hang_up(client)
         _end(client)
         # Only a connection that lasted counts: a broker that lets us in and throws us out, or a
         # second client with our name, must not make us come back every second.
@@ -215,8 +234,18 @@ class Connection:
         if fault != self.fault:
             log.log(self._log_level, "MQTT %s: %s; trying again", self.address, fault)
         self.fault = fault
+        self._retry()
+
+    def _retry(self) -> None:
+        self._retrying = True
         self._mailbox.put_later(retry_pause(self._failures), lambda: self._connect())
         self._failures += 1
+
+    def _begin_anew(self) -> None:
+        if self._client is not None:
+            self._down(self._client, "a fault of ast-edge, told in the log")
+        elif not self._retrying:
+            self._retry()
 
     def _stop(self) -> None:
         self._up.clear()
@@ -232,6 +261,15 @@ def retry_pause(failures: int) -> float:
     The random part keeps many nodes from coming back at the same instant.
     """
     return random.uniform(1.0, min(RETRY_MAX, 2.0 ** (min(failures, 10) + 1)))
+
+
+def _hang_up(client: Client) -> None:
+    """End a connection that may still be there: its thread would wait for acknowledgements."""
+    if (open_socket := client.socket()) is None:
+        return
+    # By a copy of the descriptor: what paho holds may be a socket, one of TLS, or a wrapper.
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(open_socket.fileno())) as same:
+        same.shutdown(socket.SHUT_RDWR)
 
 
 def _end(client: Client) -> None:

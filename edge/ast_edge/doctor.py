@@ -183,7 +183,7 @@ class _RoundTrip:
             on_up=lambda: self.connection.subscribe(self.topic),
             on_subscribed=self._publish,
             on_acknowledged=lambda packet, refusal: self._refused("publishing", refusal),
-            on_message=lambda topic, payload: self.done.set(),
+            on_message=lambda topic, payload, retained: self.done.set(),
             log_level=logging.DEBUG,
         )
 

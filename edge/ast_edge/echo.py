@@ -90,7 +90,7 @@ class Echo:
             self._refusal = refusal
             self._changed.notify_all()
 
-    def _show(self, topic: str, payload: bytes) -> None:
+    def _show(self, topic: str, payload: bytes, retained: bool) -> None:
         try:
             self._print(json.loads(payload))
         except (ValueError, KeyError, TypeError, AttributeError) as exc:

@@ -95,7 +95,7 @@ class HomeAssistant:
             *_delayed([*self._describe(), told], 2 * STEP),
         ]
 
-    def heard(self, topic: str, payload: bytes) -> list[Message]:
+    def heard(self, topic: str, payload: bytes, *, retained: bool = False) -> list[Message]:
         """Answer a Home Assistant that has started; note that the broker has all of a greeting."""
         if topic == self._greeted:
             # That of another configuration may still be on its way.

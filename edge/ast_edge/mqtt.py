@@ -266,11 +266,11 @@ class MqttSink:
             root, topic = f"{self._topics.root}/#", self._topics.greeted
             self._say_refusal("read", root, f"hear what we publish to {topic}", "nothing arrives")
 
-    def _hear(self, topic: str, payload: bytes) -> None:
+    def _hear(self, topic: str, payload: bytes, retained: bool) -> None:
         self._hears = True
         for extension in self._extensions:
             if any(topic_matches_sub(wanted, topic) for wanted in extension.subscriptions):
-                self._send_all(extension.heard(topic, payload))
+                self._send_all(extension.heard(topic, payload, retained=retained))
 
     def _subscribed(self, topic_filter: str, refusal: str | None) -> None:
         if refusal is not None:

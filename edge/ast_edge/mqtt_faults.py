@@ -57,6 +57,11 @@ def refused(reason: ReasonCode, config: MqttConfig) -> str:
     return f"the broker refused the connection: {reason}"
 
 
+def senseless(exc: BaseException) -> str:
+    """Say that what the broker has sent cannot be understood."""
+    return f"the broker has sent something that is no MQTT ({type(exc).__name__}: {exc})"
+
+
 def lost(
     reason: ReasonCode, config: MqttConfig, *, by_broker: bool, accepted: bool, short: int
 ) -> str:

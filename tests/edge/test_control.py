@@ -20,6 +20,7 @@ class Rig:
 
     def __init__(self, bundle, path=None, clock=None):
         self.now, self.restarts, self.events = START, 0, []
+        self.set_by = 0.0  # of the wall clock
         self.labels = list(bundle.settings)
         self.pipelines = {"kitchen": Pipeline("kitchen", bundle, bundle.settings, 0.1)}
         self.enabled = {}
@@ -43,7 +44,8 @@ class Rig:
             publish=lambda make: self.told.extend(make()),
             submit=lambda action: self.events.extend(action()),
             restart=self._restart,
-            clock=clock or (lambda: self.now),
+            clock=clock or (lambda: self.now + self.set_by),
+            **({} if clock else {"steady": lambda: self.now}),
         )
 
     def _restart(self):
@@ -172,6 +174,29 @@ def test_a_retained_restart_does_not_restart_for_ever(rig):
     told = rig.send("restart", b"PRESS")
     assert rig.restarts == 0
     assert "retained" in json.loads(told["rejected"].payload)["reason"]
+
+
+@pytest.mark.parametrize("set_by", [-8 * 3600, 8 * 3600])
+def test_a_clock_that_is_set_makes_no_snooze_longer_or_shorter(rig, set_by):
+    rig.send("snooze", b"30")
+    rig.set_by = set_by
+    rig.now += 600
+    greeting = by_name(rig.control.greet())
+    assert greeting["snooze"].payload == "20"
+    assert rig.send("on", b"0.5", rig.labels[0])
+    assert rig.enabled["kitchen"] == []
+    rig.now += 1200
+    rig.send("on", b"0.6", rig.labels[0])
+    assert rig.enabled["kitchen"] == ["hum", "hiss"]
+    rig.control.close()
+
+
+def test_a_clock_that_is_set_back_does_not_keep_a_restart_from_being_followed(rig):
+    rig.control.greet()
+    rig.set_by = -8 * 3600
+    rig.now += 10
+    rig.send("restart", b"PRESS")
+    assert rig.restarts == 1
 
 
 def test_a_greeting_tells_every_setting(rig):

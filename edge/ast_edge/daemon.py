@@ -85,6 +85,8 @@ class Daemon:
         """Windows of each source that were not looked at: the engine could not keep up."""
         self.skipped_windows = 0
         """Windows that the engine need not look at: quiet, or without anything new."""
+        self.unusable_windows = 0
+        """Windows for which the engine gave something else than probabilities."""
         self.pipelines = dict(pipelines)
         """Those of the sources at present; changes in the thread of `run`."""
         self._engine = engine
@@ -307,10 +309,12 @@ class Daemon:
         pipelines = [self.pipelines[window.stream.source] for window in batch]
         loud = [w for w, p in zip(batch, pipelines, strict=True) if not p.may_skip(w)]
         self.skipped_windows += len(batch) - len(loud)
-        scores = self._score(loud)
+        scores, unusable = self._score(loud)
         seconds = self._clock() - start if loud else 0.0
+        # What has no scores was not looked at: the watchdog must know if there are none any more.
+        seen = [window for window in batch if window not in unusable]
         for observer in self._observers:
-            observer.scored(batch, seconds, self.dropped_windows)
+            observer.scored(seen, seconds, self.dropped_windows)
         for window, pipeline in zip(batch, pipelines, strict=True):
             found = scores.get(window)
             self.publish(pipeline.score(window, *found) if found else pipeline.skip(window))
@@ -326,11 +330,20 @@ class Daemon:
                 self._due[source] = due  # behind all others
         return batch
 
-    def _score(self, windows: Sequence[Window]) -> dict[Window, WindowScores]:
+    def _score(self, windows: Sequence[Window]) -> tuple[dict[Window, WindowScores], list[Window]]:
+        """Return the scores of windows, and the windows whose scores are none."""
         if not windows:
-            return {}
+            return {}, []
         scores = self._engine.run(np.stack([window.fbank for window in windows]))
-        return dict(zip(windows, scores.each(), strict=True))
+        found = dict(zip(windows, scores.each(), strict=True))
+        unusable = [window for window, good in zip(windows, scores.usable, strict=True) if not good]
+        if unusable and not self.unusable_windows:
+            log.error(
+                "the engine's scores are no probabilities (NaN, perhaps): nothing is heard in such "
+                "windows; further ones are counted"
+            )
+        self.unusable_windows += len(unusable)
+        return found, unusable
 
     def _end_silent_events(self) -> None:
         now = self._clock()

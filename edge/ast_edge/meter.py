@@ -62,6 +62,8 @@ class SourceReading:
     audio_seconds: float = 0.0
     gaps: int = 0
     """How often its sound was interrupted."""
+    bad_samples: int = 0
+    """Samples that were no sound (see `Block`)."""
     windows: int = 0
     """Windows that were looked at, or need not be."""
     events: Counter[str] = field(default_factory=Counter)
@@ -146,6 +148,7 @@ class Meter:
             source,
             audio_seconds=known.audio_seconds + len(block.samples) / stream.sample_rate,
             gaps=known.gaps + (before is not None and before is not stream),
+            bad_samples=known.bad_samples + block.bad_samples,
             level=level or known.level,
         )
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
 from numpy.typing import NDArray
 
 from ast_edge.clock import FIRST_TIME, SINCE_BOOT, ClockSetting
@@ -23,6 +24,8 @@ from ast_edge.events import Event
 _NAME = re.compile(r"[A-Za-z0-9_-]+_[a-z0-9_]+_\d{8}T\d{6}Z_[0-9a-f]{32}\.flac(\.partial)?")
 _LONGEST = 80
 """Characters of a source and of a label in a name; file systems allow 255 in all."""
+_LAST_FREE_RATE, _COMMON_RATE = 65535, 48_000
+"""FLAC has all rates up to the first, and multiples of ten above."""
 GRACE = 3600.0
 """Seconds for which a clip must look too old, or be of the future, without a break before that is
 believed: a clock that is wrong is mostly set right within minutes of the start."""
@@ -188,6 +191,11 @@ class ClipFolder:
 
 def _flac(clip: Clip) -> bytes:
     """Encode in memory: libsndfile cannot say why a file could not be written."""
-    file = io.BytesIO()
-    soundfile.write(file, clip.samples, clip.sample_rate, format="FLAC", subtype="PCM_16")
+    file, samples, rate = io.BytesIO(), clip.samples, clip.sample_rate
+    if rate > _LAST_FREE_RATE and rate % 10:
+        samples, rate = soxr.resample(samples, rate, _COMMON_RATE), _COMMON_RATE
+    try:
+        soundfile.write(file, samples, rate, format="FLAC", subtype="PCM_16")
+    except soundfile.LibsndfileError as exc:
+        raise OSError(errno.EIO, f"libsndfile: {exc.error_string}") from exc
     return file.getvalue()

@@ -67,6 +67,26 @@ def test_a_clip_is_what_was_heard(open_folder):
     assert np.array_equal(samples, clip().samples)
 
 
+@pytest.mark.parametrize("rate", [1000, 44_100, 65_535, 192_000])
+def test_a_clip_has_the_rate_of_its_source(open_folder, rate):
+    path = open_folder().write(Clip(name(0), rate, clip().samples))
+    samples, found = soundfile.read(path, dtype="int16")
+    assert (found, len(samples)) == (rate, 1600)
+
+
+def test_a_rate_that_flac_lacks_is_converted(open_folder):
+    path = open_folder().write(Clip(name(0), 96_001, clip().samples))
+    samples, found = soundfile.read(path, dtype="int16")
+    assert (found, len(samples)) == (48_000, 800)
+
+
+def test_what_cannot_be_encoded_is_a_fault_like_a_full_disk(open_folder):
+    folder = open_folder()
+    with pytest.raises(OSError, match=r"libsndfile: .*sample rate"):
+        folder.write(Clip(name(0), 700_000, clip().samples))
+    assert list(folder.path.iterdir()) == []
+
+
 def test_clips_and_their_folder_are_for_this_user_alone(open_folder):
     path = open_folder().write(clip())
     assert path.stat().st_mode & 0o777 == 0o600

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ast_edge.bundle import load_bundle
-from ast_edge.daemon import MAX_BATCH, MAX_DUE, SILENT_SECONDS, Daemon
+from ast_edge.daemon import SILENT_SECONDS, Daemon
+from ast_edge.due_windows import MAX_BATCH, MAX_DUE
 from ast_edge.errors import AudioError
 from ast_edge.health import OK, Health
 from ast_edge.listener import Listener
@@ -104,7 +105,6 @@ def test_what_came_before_a_failure_is_reported(make):
     assert daemon.sink.lives() == [("start", "Hum"), ("end", "Hum")]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_bug_in_a_source_ends_the_run_with_it(make):
     healthy = ListSource("b", live=True, endless=True)
     with pytest.raises(ZeroDivisionError):

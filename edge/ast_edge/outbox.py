@@ -6,10 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from ast_edge.clock import CLOCK_JUMP, SINCE_BOOT
 from ast_edge.config import MqttConfig
 from ast_edge.events import Event
 from ast_edge.outbox_file import OutboxStore
@@ -24,11 +24,6 @@ FIRST_PAUSE = 5.0
 """Seconds until a file that could not be used is tried again; the pause doubles every time."""
 LONGEST_PAUSE = 300.0
 """Seconds between two attempts, at most."""
-
-SINCE_BOOT = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
-"""Seconds; counts on while the machine sleeps, and cannot be set."""
-CLOCK_JUMP = 2.0
-"""Seconds by which the clock must be wrong for it to be set, not to drift."""
 
 RUNNING = "SELECT topic, payload FROM running ORDER BY rowid"
 

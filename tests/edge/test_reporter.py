@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,6 +64,29 @@ def test_the_level_is_that_of_a_second_of_sound(rig):
     rms = np.sqrt(np.mean(np.square([0.0, 0.1, 0.5, 0.1])))
     assert level["peak"] == pytest.approx(20 * np.log10(0.5), abs=0.1)
     assert level["rms"] == pytest.approx(20 * np.log10(rms), abs=0.1)
+
+
+def of_other_stream(channels, sample_rate=16000):
+    stream = replace(LIVE, channels=channels, sample_rate=sample_rate)
+    return Block(stream, 0, np.full((sample_rate // 2, channels), 0.5, np.float32))
+
+
+@pytest.mark.parametrize(("channels", "sample_rate"), [(2, 16000), (1, 48000), (8, 8000)])
+def test_a_microphone_that_comes_back_in_another_format_has_a_level(rig, channels, sample_rate):
+    rig.reporter.heard(block(0.5))
+    other = of_other_stream(channels, sample_rate)
+    rig.reporter.heard(other)
+    assert rig.payloads("kitchen/level") == []  # not of half a second of each
+    rig.reporter.heard(other)
+    assert len(rig.payloads("kitchen/level")) == 1
+
+
+def test_a_stream_by_another_clock_has_a_latency_of_its_own(rig):
+    rig.reporter.heard(block(0.1))
+    rig.reporter.scored([window(heard=-1e6)], seconds=0.1, dropped=0)
+    rig.reporter.heard(of_other_stream(1))
+    rig.reporter.scored([window(heard=2.8)], seconds=0.1, dropped=0)
+    assert rig.reporter._latency["kitchen"] == pytest.approx(0.2)
 
 
 def test_a_silent_source_is_offline_until_there_is_sound(rig):

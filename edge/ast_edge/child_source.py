@@ -73,6 +73,8 @@ class ChildSource:
         self.name = name
         self.health = OK
         """Its newest condition; read in other threads."""
+        self.failures = 0
+        """Runs of the command so far that have failed."""
         self._title = title
         self._command = command
         self._pcm = pcm
@@ -253,6 +255,7 @@ class ChildSource:
         if isinstance(exc, Unfit):
             _log.debug("%s: opening it again: %s", self._title, exc)
             return
+        self.failures += 1
         stalled = isinstance(exc, ChildStalled)
         self._set_health(Health("stalled" if stalled else "waiting", str(exc)))
         if self._lost_at is None:

@@ -27,7 +27,7 @@ class MicrophoneSource(ChildSource):
         Args:
             device: as `ast_edge.devices.find_input` takes it.
             sample_rate: hertz to ask for; None is the device's own.
-            channels: channels to ask for; None is 1, or as many as `channel` needs.
+            channels: channels to ask for; None is its own, or one of what mixes, as a sound server.
             channel: the one that will be listened to, from 1; None is all.
             stall_timeout: seconds without sound after which the device is opened again.
             muted_seconds: seconds of digital silence that are a fault; 0 is never.

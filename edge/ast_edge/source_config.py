@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from ast_edge.conditioner import Conditioning
 from ast_edge.gate import GateSettings
 from ast_edge.level import FLOOR_DBFS
+from ast_edge.pcm import Encoding
 from ast_edge.sound_check import MUTED_SECONDS
 from ast_edge.stream_url import check_url, is_rtsp
 from ast_edge.yaml_file import InputPath, Section
@@ -53,7 +54,7 @@ class SourceConfig(Section):
     """A live stream for ffmpeg: rtsp(s)://, http(s)://, srt:// or rtmp(s)://."""
     file: InputPath | None = None
     """A recording: WAV, FLAC, OGG or MP3; with ffmpeg installed, most others too."""
-    stdin: Literal["s16le", "f32le"] | None = None
+    stdin: Encoding | None = None
     """Raw little-endian PCM on standard input, interleaved."""
     sample_rate: int | None = Field(default=None, ge=1000, le=384000)
     """Hertz. Of stdin and of what ffmpeg makes of a URL (16000 unless given), or to ask a

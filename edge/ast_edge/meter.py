@@ -135,8 +135,9 @@ class Meter:
     def heard(self, block: Block) -> None:
         """Count sound, and measure it."""
         stream, source = block.stream, block.stream.source
-        if self._health.get(source, OK).condition in ("ok", "waiting", "stalled"):
-            self._set_state(source, "listening")
+        health = self._health.get(source, OK)
+        if health.condition in ("ok", "waiting", "stalled"):
+            self._set_state(source, "listening", health.reason if health.condition == "ok" else "")
         known = self._reading.sources[source]
         before = self._streams.get(source)
         self._streams[source] = stream

@@ -16,9 +16,9 @@ from ast_edge.audio import Block, Stream
 
 _log = logging.getLogger(__name__)
 
-Encoding = Literal["s16le", "f32le"]
+Encoding = Literal["s16le", "s32le", "f32le"]
 
-_SAMPLE_BYTES = {"s16le": 2, "f32le": 4}
+_SAMPLE_BYTES = {"s16le": 2, "s32le": 4, "f32le": 4}
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class PcmFormat:
         """Return whole frames as (n, channels), full scale at 1.0."""
         if self.encoding == "s16le":
             samples = np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
+        elif self.encoding == "s32le":
+            samples = (np.frombuffer(data, "<i4") / 2**31).astype(np.float32)
         else:
             samples = np.frombuffer(data, "<f4").astype(np.float32)
         return samples.reshape(-1, self.channels)

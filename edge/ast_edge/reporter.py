@@ -60,8 +60,9 @@ class Reporter:
     def heard(self, block: Block) -> None:
         """Take sound: the source listens, and has a level."""
         source = block.stream.source
-        if self._health.get(source, OK).condition in ("ok", "waiting", "stalled"):
-            self._set_state(source, "listening")  # that it is well again will be said, too
+        known = self._health.get(source, OK)
+        if known.condition in ("ok", "waiting", "stalled"):  # that it is well will be said, too
+            self._set_state(source, "listening", known.reason if known.condition == "ok" else "")
         if self._streams.get(source) is not block.stream:
             self._streams[source] = block.stream
             self._levels[source] = LevelMeter(block.stream.sample_rate)

@@ -23,6 +23,7 @@ def open_source(name: str, config: SourceConfig) -> Source:
             channel=config.channel,
             stall_timeout=config.stall_timeout,
             muted_seconds=config.muted_after,
+            true_rate=config.true_rate,
         )
     if config.url is not None:
         return UrlSource(
@@ -32,6 +33,9 @@ def open_source(name: str, config: SourceConfig) -> Source:
             channel=config.channel,
             stall_timeout=config.stall_timeout,
             muted_seconds=config.muted_after,
+            true_rate=config.true_rate,
+            media=config.rtsp_media,
+            transport=config.rtsp_transport or "tcp",
         )
     if config.file is not None:
         return RecordingSource(

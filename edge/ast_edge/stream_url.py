@@ -2,7 +2,10 @@
 
 from urllib.parse import unquote, urlsplit
 
-SCHEMES = ("rtsp", "rtsps", "http", "https")
+SCHEMES = ("rtsp", "rtsps", "http", "https", "srt", "rtmp", "rtmps")
+_SHORTEST_SECRET = 4
+"""Characters. What is shorter is hidden with the name before it or the address around it: alone it
+is part of many words."""
 
 
 def check_url(url: str) -> None:
@@ -27,6 +30,17 @@ def check_url(url: str) -> None:
         raise ValueError("a URL has no spaces in it; write %20")
 
 
+def is_rtsp(url: str) -> bool:
+    """Tell whether an address is that of a camera or another server of RTSP."""
+    return urlsplit(url).scheme in ("rtsp", "rtsps")
+
+
+def with_lower_scheme(url: str) -> str:
+    """Write RTSP:// as rtsp://, as which alone ffmpeg knows it."""
+    scheme, colon, rest = url.partition(":")
+    return scheme.lower() + colon + rest
+
+
 def shown_url(url: str) -> str:
     """Return scheme, host and port: in all the rest there may be a secret."""
     parts = urlsplit(url)
@@ -41,7 +55,9 @@ def secrets_of(url: str) -> dict[str, str]:
     user, _, _ = parts.netloc.rpartition("@")
     password = user.partition(":")[2]
     secrets = {url: shown_url(url)}
-    for secret in (user, password, unquote(password), parts.query, parts.path.strip("/")):
-        if secret:
+    if user:
+        secrets[user] = "***"
+    for secret in (password, unquote(password), parts.query, parts.path.strip("/")):
+        if len(secret) >= _SHORTEST_SECRET:
             secrets.setdefault(secret, "***")
     return dict(sorted(secrets.items(), key=lambda item: -len(item[0])))

@@ -10,7 +10,7 @@ from typing import Any
 
 from ast_edge.audio import Block
 from ast_edge.events import Event
-from ast_edge.health import OK, Health
+from ast_edge.health import Health
 from ast_edge.listener import Window
 from ast_edge.notify import notify, watchdog_usec
 from ast_edge.worker import Worker, workers
@@ -130,7 +130,7 @@ class Watchdog:
 
     def health(self, source: str, health: Health) -> None:
         """Take how the sound of a source arrives."""
-        if health == OK:
+        if health.condition == "ok":
             self._troubles.pop(source, None)
         else:
             self._troubles[source] = health.condition

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ast_edge.errors import AudioError, BundleError
 from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec, fbank
-from ast_edge.recording import AUDIO_SUFFIXES
+from ast_edge.sound_file import AUDIO_SUFFIXES
 from ast_training.datasets.decoding import AudioBytes, decode, resample
 from ast_training.windows import windows_of
 

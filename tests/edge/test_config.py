@@ -86,7 +86,7 @@ def test_a_shipped_bundle_is_named_and_another_is_a_path_beside_the_file(load, t
         ),
         (
             "sources: {a: {stdin: s24le}}",
-            "sources.a.stdin: should be 's16le' or 'f32le', got 's24le'",
+            "sources.a.stdin: should be 's16le', 's32le' or 'f32le', got 's24le'",
         ),
         ("sources: {a: {stdin: s16le, channels: 0}}", None),
         ("sources: {a: {stdin: s16le, sample_rate: 16k}}", None),

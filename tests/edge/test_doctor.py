@@ -3,6 +3,9 @@ import pytest
 import soundfile
 import yaml
 from rigs import mosquitto
+from rigs.camera import Camera
+from rigs.encoded import needs_ffmpeg
+from rigs.model import tone
 
 from ast_edge.doctor import examine
 
@@ -83,6 +86,52 @@ def test_a_microphone_with_sound_is_well(config, microphone, tmp_path):
     microphone.play(tmp_path / "long.wav")
     heard = next(steps)
     assert heard.well, heard
+
+
+def test_the_channel_that_is_configured_is_the_one_that_is_judged(config, tmp_path):
+    sound = np.zeros((64000, 2))
+    sound[:, 1] = 0.3 * np.sin(np.arange(64000) / 5)
+    soundfile.write(tmp_path / "right.wav", sound, 16000)
+    for channel, peak in ((1, -90), (2, -10)):
+        source = {"file": str(tmp_path / "right.wav"), "channel": channel}
+        found = findings(config(sources={"kitchen": source}))["source kitchen"]
+        assert f"peak {peak} dBFS" in found.text
+
+
+@pytest.mark.parametrize(
+    ("setting", "score"),
+    [({}, "Hum (1.00)"), ({"high_pass": 2000}, "Hum (0."), ({"gain_db": -60}, "Hum (0.")],
+)
+def test_gain_and_high_pass_are_those_of_the_configuration(config, tmp_path, setting, score):
+    soundfile.write(tmp_path / "hum.wav", tone("Hum", 4.0), 16000)
+    source = {"file": str(tmp_path / "hum.wav"), **setting}
+    found = findings(config(sources={"kitchen": source}))["source kitchen"]
+    assert score in found.text
+
+
+def test_a_recording_at_8_khz_is_said_to_lack_the_upper_half(config, tmp_path):
+    soundfile.write(tmp_path / "narrow.wav", 0.3 * np.sin(np.arange(32000) / 5), 8000)
+    found = findings(config(sources={"kitchen": {"file": str(tmp_path / "narrow.wav")}}))
+    assert found["source kitchen"].well
+    assert "its sound ends at 4 kHz" in found["source kitchen"].remedy
+
+
+@needs_ffmpeg
+@pytest.mark.slow  # tried five times, at growing pauses
+def test_a_url_that_does_not_answer_is_said_in_the_words_of_its_source(config):
+    found = findings(config(sources={"door": {"url": "rtsp://127.0.0.1:1/live"}}))["source door"]
+    assert not found.well
+    assert found.text == "no sound: rtsp://127.0.0.1:1: Connection refused"
+    assert found.remedy.startswith("are the address, user and password right")
+
+
+@needs_ffmpeg
+@pytest.mark.slow  # ffmpeg waits five seconds for the picture
+def test_a_camera_that_insists_on_its_picture_is_heard(config):
+    with Camera("refuse") as camera:
+        found = findings(config(sources={"door": {"url": camera.url}}))["source door"]
+    assert found.well
+    assert "its sound ends at 4 kHz" in found.remedy
 
 
 # The broker

@@ -24,6 +24,12 @@ def test_s16le_is_scaled_to_one():
     np.testing.assert_array_equal(decoded, [[-1], [0], [0.5]])
 
 
+def test_full_scale_of_s32le_is_one():
+    samples = np.array([-(2**31), 0, 2**30, 2**31 - 1], "<i4")
+    decoded = PcmFormat("s32le", 16000, 1).decode(samples.tobytes())
+    np.testing.assert_array_equal(decoded[:, 0], np.float32([-1, 0, 0.5, 1]))
+
+
 def test_f32le_is_taken_as_it_is():
     samples = np.array([[0.25, -1.5], [np.nan, 1]], "<f4")
     decoded = PcmFormat("f32le", 48000, 2).decode(samples.tobytes())

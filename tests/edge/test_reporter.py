@@ -149,3 +149,12 @@ def test_a_source_that_waits_is_silent_and_says_what_it_waits_for(rig):
 def test_only_what_hears_is_available(rig, condition, available):
     rig.reporter.health("kitchen", Health(condition, "why"))
     assert ("kitchen/availability", available) in rig.told
+
+
+def test_what_sound_that_is_all_right_lacks_is_said_while_it_is_listened_to(rig):
+    rig.reporter.heard(block(0.1))
+    rig.reporter.health("kitchen", Health("ok", "its sound ends at 4 kHz"))
+    rig.reporter.heard(block(0.1))
+    told = [(found["state"], found["detail"]) for found in rig.payloads("kitchen/status")]
+    assert told == [("listening", ""), ("listening", "its sound ends at 4 kHz")]
+    assert ("kitchen/availability", "offline") not in rig.told

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from ast_edge.errors import ConfigError
-from ast_edge.recording import AUDIO_SUFFIXES
+from ast_edge.sound_file import AUDIO_SUFFIXES
 
 
 def find_audio(root: Path) -> list[Path]:

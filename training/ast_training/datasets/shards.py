@@ -15,7 +15,7 @@ from typing import Any
 
 from ast_edge.errors import ConfigError
 from ast_edge.events import Label
-from ast_edge.recording import AUDIO_SUFFIXES
+from ast_edge.sound_file import AUDIO_SUFFIXES
 from ast_training.datasets.clip_list import ClipList, RawClip, Split
 from ast_training.datasets.held_out import choose_groups
 

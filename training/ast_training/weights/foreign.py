@@ -84,7 +84,7 @@ def _weight_file(folder: Path) -> Path:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
+        tree = json.loads(path.read_bytes())
     except (OSError, ValueError) as exc:
         raise BundleError(f"{path}: cannot be read: {exc}") from exc
     if not isinstance(tree, dict):

@@ -1,5 +1,6 @@
 """Audio files and members of tar shards as samples."""
 
+import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,24 @@ class AudioBytes:
         if not complete:
             raise AudioError(f"{self}: is empty or cut short")
         return opened
+
+    def sha256(self) -> str:
+        """Compute the sum of its bytes.
+
+        Raises:
+            AudioError: if it cannot be read.
+        """
+        digest = hashlib.sha256()
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.offset or 0)
+                left = self.path.stat().st_size if self.size is None else self.size
+                while left > 0 and (piece := file.read(min(left, 1 << 20))):
+                    digest.update(piece)
+                    left -= len(piece)
+        except OSError as exc:
+            raise AudioError(f"{self}: cannot be read: {exc.strerror}") from exc
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True, eq=False)

@@ -52,7 +52,7 @@ class SourceConfig(Section):
     url: Annotated[SecretStr | None, BeforeValidator(_url)] = None
     """A live stream for ffmpeg: rtsp://, rtsps://, http:// or https://."""
     file: InputPath | None = None
-    """A recording: WAV, FLAC, OGG or MP3."""
+    """A recording: WAV, FLAC, OGG or MP3; with ffmpeg installed, most others too."""
     stdin: Literal["s16le", "f32le"] | None = None
     """Raw little-endian PCM on standard input, interleaved."""
     sample_rate: int | None = Field(default=None, ge=1000, le=384000)

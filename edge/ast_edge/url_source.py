@@ -1,8 +1,5 @@
 """Live streams by URL as a source, through ffmpeg."""
 
-import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from functools import partial
 from urllib.parse import urlsplit
@@ -11,6 +8,7 @@ from ast_edge.audio import Block
 from ast_edge.child import ChildError
 from ast_edge.child_source import ChildSource
 from ast_edge.errors import AudioError
+from ast_edge.ffmpeg import find_ffmpeg, libavformat
 from ast_edge.pcm import PcmFormat
 from ast_edge.sound_check import MUTED_SECONDS
 from ast_edge.stream_url import secrets_of, shown_url
@@ -23,7 +21,6 @@ BACKLOG_SECONDS = 20.0
 
 _ORPHAN_TIMEOUT = 30_000_000
 """Microseconds after which ffmpeg gives up alone, when nobody is there any more to end it."""
-_VERSION_TIMEOUT = 10.0
 
 
 class UrlSource(ChildSource):
@@ -79,12 +76,12 @@ def ffmpeg_command(url: str, sample_rate: int, channel: int | None = None) -> li
     Raises:
         AudioError: ffmpeg is not installed or does not work.
     """
-    program = find_ffmpeg()
+    program = find_ffmpeg("a url")
     command = [program, "-nostdin", "-v", "error"]
     if url.startswith("rtsp"):
         command += ["-rtsp_transport", "tcp", "-allowed_media_types", "audio"]
         # What is -timeout now made FFmpeg 4 wait to be called.
-        option = "-timeout" if _libavformat(program) >= 59 else "-stimeout"
+        option = "-timeout" if libavformat(program) >= 59 else "-stimeout"
         command += [option, str(_ORPHAN_TIMEOUT)]
     else:
         command += ["-rw_timeout", str(_ORPHAN_TIMEOUT)]
@@ -92,33 +89,3 @@ def ffmpeg_command(url: str, sample_rate: int, channel: int | None = None) -> li
             command.append("-re")
     mix = ["-ac", "1"] if channel is None else ["-af", f"pan=mono|c0=c{channel - 1}"]
     return [*command, "-i", url, "-vn", *mix, "-ar", str(sample_rate), "-f", "s16le", "pipe:1"]
-
-
-def find_ffmpeg() -> str:
-    """Return the path of ffmpeg.
-
-    Raises:
-        AudioError: it is not installed.
-    """
-    program = shutil.which("ffmpeg")
-    if program is None:
-        raise AudioError("a url needs ffmpeg, which is not installed (apt install ffmpeg)")
-    return program
-
-
-def _libavformat(program: str) -> int:
-    """Return the major version of ffmpeg's library of formats: 58 in FFmpeg 4, 59 in 5."""
-    try:
-        done = subprocess.run(
-            [program, "-version"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_VERSION_TIMEOUT,
-        )
-    except (OSError, subprocess.TimeoutExpired) as exc:
-        raise AudioError(f"{program} does not run: {type(exc).__name__}") from exc
-    found = re.search(r"^libavformat\s+(\d+)\.", done.stdout, re.MULTILINE)
-    if found is None:
-        raise AudioError(f"expected {program} -version to name its libavformat; is it FFmpeg?")
-    return int(found[1])

@@ -86,10 +86,10 @@ def _describe(source: "SourceConfig") -> str:
         rate = source.sample_rate or device.sample_rate
         return f"microphone {device.name!r}, {rate} Hz"
     if source.url is not None:
+        from ast_edge.ffmpeg import find_ffmpeg
         from ast_edge.stream_url import shown_url
-        from ast_edge.url_source import find_ffmpeg
 
-        find_ffmpeg()
+        find_ffmpeg("a url")
         return f"stream {shown_url(source.url.get_secret_value())}"
     if source.file is not None:
         return f"recording {source.file}, {source.pace}"

@@ -98,4 +98,4 @@ def non_negative(text: str) -> float:
 
 def add_files(parser: argparse.ArgumentParser) -> None:
     """Add the argument for recordings."""
-    parser.add_argument("files", metavar="FILE", type=Path, nargs="+", help="WAV, FLAC, OGG or MP3")
+    parser.add_argument("files", metavar="FILE", type=Path, nargs="+", help="a recording")

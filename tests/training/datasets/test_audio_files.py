@@ -23,7 +23,7 @@ def test_audio_is_found_by_name_in_order_hidden_ones_left_out(tmp_path):
 
 
 KINDS = """
-    m4a aac mp4 webm wma 3gp mka w64 rf64 caf mp2 oga mkv mov amr wv aifc
+    m4a aac mp4 webm wma 3gp mka w64 rf64 caf mp2 oga mkv mov amr aifc
 """
 
 

@@ -6,14 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ast_edge.errors import ConfigError
-from ast_edge.recording import AUDIO_SUFFIXES
-
-SUFFIXES = AUDIO_SUFFIXES | {
-    *(".w64", ".rf64", ".bwf", ".caf", ".aifc", ".snd", ".voc", ".oga", ".mp2", ".mpga"),
-    *(".m4a", ".m4b", ".aac", ".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".amr", ".ac3"),
-    *(".mka", ".mkv", ".webm", ".weba", ".wma", ".asf", ".avi", ".flv", ".wv", ".ape", ".tta"),
-}
-"""Of files that are taken for recordings: what libsndfile reads, and what ffmpeg does beside."""
+from ast_edge.sound_file import AUDIO_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -76,7 +69,7 @@ def _add(found: FoundFiles, path: str) -> None:
         shown = path.encode(errors="backslashreplace").decode()
         found.others.append(f"{shown}: its name is not UTF-8; rename it")
         return
-    if os.path.splitext(path)[1].lower() in SUFFIXES:  # noqa: PTH122
+    if os.path.splitext(path)[1].lower() in AUDIO_SUFFIXES:  # noqa: PTH122
         found.audio.append(Path(path))
     else:
         found.others.append(f"{path}: no recording, by its name")

@@ -15,15 +15,16 @@ from typing import Any
 
 from ast_edge.errors import ConfigError
 from ast_edge.events import Label
-from ast_edge.recording import AUDIO_SUFFIXES
+from ast_edge.sound_file import AUDIO_SUFFIXES
 from ast_edge.text_file import decode_text
-from ast_training.datasets.audio_files import SUFFIXES, identity
+from ast_training.datasets.audio_files import identity
 from ast_training.datasets.clip_list import ClipList, RawClip, Split
 from ast_training.datasets.held_out import choose_groups
 from ast_training.datasets.own import source_of
 from ast_training.datasets.tables import label_name
 
 LABEL_SUFFIXES = (".json", ".cls", ".txt")
+FILMS = frozenset({".3gp", ".mkv", ".mov", ".mp4", ".webm"})
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,9 @@ def index_shard(shard: Path) -> tuple[list[ShardClip], list[str]]:
                 suffix = path.suffix.lower()
                 if not key or not member.isfile():
                     continue
-                if suffix in SUFFIXES:
+                if suffix in AUDIO_SUFFIXES:
                     # A film beside its sound is no second recording.
-                    kinds = sound if suffix in AUDIO_SUFFIXES else film
+                    kinds = film if suffix in FILMS else sound
                     if key in kinds:
                         raise ConfigError(f"{shard}: two recordings have the key {key!r}")
                     kinds[key] = (member.offset_data, member.size)

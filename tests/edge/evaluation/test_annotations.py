@@ -154,7 +154,7 @@ def test_a_folder_without_recordings_is_an_error(mixed):
     for path in list_files([mixed]):
         path.unlink()
     with pytest.raises(
-        EvaluationError, match=r"mixed: expected recordings \(.aif, .*among 4 files"
+        EvaluationError, match=r"mixed: expected recordings \(.3gp, .*among 4 files"
     ):
         list(list_files([mixed]))
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 from rigs.clip_lists import LABELS, four_clips, write_noise
+from rigs.encoded import encode, needs_ffmpeg
 from rigs.packs import tone
 
 from ast_edge.errors import ConfigError
@@ -45,6 +46,17 @@ def test_stereo_at_another_rate_is_converted(tmp_path):
     assert (info.format, info.subtype, info.samplerate) == ("FLAC", "PCM_16", 16_000)
     assert (info.channels, info.frames) == (1, 16_000)
     assert clips[0].path.is_relative_to(tmp_path / "set" / "audio")
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("name", ["a.m4a", "a.mp3"])
+def test_what_only_ffmpeg_reads_is_converted_once_and_needs_no_ffmpeg_any_more(
+    tmp_path, monkeypatch, name
+):
+    encode(tmp_path / name, 2, "-ar", "16000", "-ac", "1", "-write_xing", "0")
+    clips = prepare(listed(tmp_path / name), tmp_path / "set", jobs=1)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert len(clips.samples(0)) == pytest.approx(32_000, abs=3200)
 
 
 def test_a_converted_recording_is_named_relative_to_the_folder(tmp_path):
@@ -141,8 +153,8 @@ def bad_files(folder):
     return {
         "missing.wav": "cannot be read: No such file",
         "zero.wav": "is empty",
-        "text.wav": "cannot be decoded",
-        "truncated.flac": "cannot be decoded",
+        "text.wav": "something else",
+        "truncated.flac": "is damaged or cut short",
         "silent.wav": "silent",
         "nan.wav": "not finite",
         "empty.wav": "holds no sample",

@@ -85,9 +85,9 @@ def prepare(
 ) -> ClipSet:
     """Check every recording, convert it if need be, and write the folder `out`.
 
-    A recording that is mono at 16 kHz is used where it is; others are converted to 16-bit FLAC in
-    `out/audio`, where a later call finds them, as long as the original is the same byte by byte.
-    What cannot be decoded, is silent or shorter than a frame is left out and listed in
+    What libsndfile reads as mono at 16 kHz is used where it is; all else is converted to 16-bit
+    FLAC in `out/audio`, where a later call finds it, as long as the original is the same byte by
+    byte. What cannot be decoded, is silent or shorter than a frame is left out and listed in
     `out/skipped.txt`.
 
     Args:
@@ -167,7 +167,8 @@ def _check(clip: RawClip, converted: Path, copy: bool, keep_silent: bool) -> Che
         raise AudioError(f"{original}: shorter than a frame of {FbankSpec().frame_length_ms:g} ms")
     if np.abs(samples).max() < SILENCE and not keep_silent:
         raise AudioError(f"{original}: silent (no sample reaches {SILENCE:g} of full scale)")
-    if source is original and (copy or (sound.rate, sound.channels) != (SAMPLE_RATE, 1)):
+    as_it_is = (sound.rate, sound.channels, sound.by_ffmpeg) == (SAMPLE_RATE, 1, False)
+    if source is original and (copy or not as_it_is):
         samples = _write_flac(converted, samples, _origin(original))
         source = AudioBytes(converted)
     moments = _moments(samples) if clip.split == "train" else Moments()

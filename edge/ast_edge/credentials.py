@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ast_edge.config import MqttConfig, TlsConfig
 from ast_edge.errors import ConfigError
+from ast_edge.text_file import read_text
 
 PASSWORD_VARIABLE = "AST_EDGE_MQTT_PASSWORD"
 CREDENTIAL = "mqtt-password"
@@ -83,7 +84,7 @@ def fingerprint(config: MqttConfig) -> str:
 
 def _first_line(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except OSError as exc:
         raise ConfigError(f"the MQTT password file {path} cannot be read: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, Val
 
 from ast_edge.errors import ConfigError
 from ast_edge.events import slugify
+from ast_edge.text_file import read_text
 
 
 class Section(BaseModel):
@@ -43,7 +44,7 @@ def read_tree(path: Path) -> object:
         ConfigError: if it cannot be read or is not YAML.
     """
     try:
-        tree: object = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (safe)
+        tree: object = yaml.load(read_text(path), _Loader)  # noqa: S506 (safe)
         return tree
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc

@@ -84,7 +84,7 @@ def measured_sections(metrics: dict[str, Any]) -> dict[str, list[str]]:
 
 def _read(path: Path, source: str) -> dict[str, Any]:
     try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
+        tree = json.loads(path.read_bytes())
     except (OSError, ValueError) as exc:
         raise ConfigError(f"{path}: expected what `{source}` writes: {exc}") from exc
     if not isinstance(tree, dict):

@@ -30,6 +30,13 @@ def test_the_file_comes_first_and_only_its_first_line_counts(everywhere):
     assert broker_password(config) == "from file"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_no_part_of_the_password(tmp_path, encoding):
+    (tmp_path / "file").write_text("geheimnißvoll\r\n", encoding=encoding)
+    config = MqttConfig(username="daemon", password_file=tmp_path / "file")
+    assert broker_password(config) == "geheimnißvoll"
+
+
 def test_the_environment_comes_second(everywhere):
     assert broker_password(MqttConfig(username="daemon")) == "from environment"
 

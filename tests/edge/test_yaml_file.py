@@ -51,6 +51,11 @@ def test_what_is_not_given_has_its_default(load):
     assert (bike.weight, bike.spare.size, bike.wheels) == (10.0, 26, {})
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_no_part_of_the_first_key(load, encoding):
+    assert load("name: Küche".encode(encoding)).name == "Küche"
+
+
 @pytest.mark.parametrize("word", ["on", "off", "yes", "no", "y", "On", "NO", "True"])
 def test_only_true_and_false_are_no_words(load, word):
     assert load(f"name: {word}").name == word
@@ -122,7 +127,7 @@ def test_a_tilde_is_the_home_directory(load, tmp_path, monkeypatch):
         ("{[1, 2]: 3}", None),
         ("? {a: 1}\n: 2", None),
         ("name: *nowhere", None),
-        (b"\xff\xfe", "is not UTF-8 text (byte 0)"),
+        (b"\xe4", "is not UTF-8 text (byte 0)"),
         (b"name: a\0", None),
         ("name: " + "[" * 20_000, "is nested too deeply"),
     ],

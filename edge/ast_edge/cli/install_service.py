@@ -80,6 +80,7 @@ def _configuration(given: Path | None, *, user: bool) -> "list[File]":
     from ast_edge.config import Config
     from ast_edge.errors import BundleError, ConfigError
     from ast_edge.plan import load_plan
+    from ast_edge.text_file import read_text
     from ast_edge.yaml_file import parse_tree, read_tree
 
     place = service_unit.config_path(user=user)
@@ -102,7 +103,7 @@ def _configuration(given: Path | None, *, user: bool) -> "list[File]":
         return []
     group = None if user else service_unit.GROUP
     # Addresses of cameras in it hold passwords.
-    return [service_unit.File(place, source.read_text("utf-8"), 0o640 if group else 0o600, group)]
+    return [service_unit.File(place, read_text(source), 0o640 if group else 0o600, group)]
 
 
 def _do(steps: Sequence[Sequence[str]], files: "Sequence[File]", *, dry_run: bool) -> None:

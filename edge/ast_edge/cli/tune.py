@@ -105,6 +105,7 @@ def run(args: argparse.Namespace) -> int:
     from ast_edge.evaluation.detector import open_detector
     from ast_edge.evaluation.output import write_output
     from ast_edge.plan import load_plan
+    from ast_edge.text_file import open_text
     from ast_edge.tuning.plot import draw_plot
     from ast_edge.tuning.trial import try_thresholds
     from ast_edge.tuning.tuning import tune
@@ -129,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
     _print(tuning)
     if args.plot:
         write_output(args.plot, draw_plot(tuning))
-    with args.config.open(encoding="utf-8", newline="") as file:
+    with open_text(args.config, newline="") as file:
         before = file.read()
     after = _edit(before, plan, tuning)
     if before == after:

@@ -44,6 +44,8 @@ def test_prints_what_is_in_the_set(sounds, out, capsys):
         f"{out}: sounds, 2 labels, 0.00 hours",
         f"clips    train {train}, validation {8 - train}",
         f"fbanks   mean {clips.mean:.4f}, std {clips.std:.4f} (of train)",
+        "labels   1 without a clip to validate: hum",  # bad.wav was to
+        "         (of one source, by their names? a table and --group say better)",
         "skipped  1",
         f"  {sounds}/hum/bad.wav: is empty or cut short",
         f"recipe   {out}/recipe.yaml, to start from",
@@ -64,6 +66,14 @@ def test_names_labels_without_a_clip(sounds, out, tmp_path, capsys):
     (tmp_path / "labels.txt").write_text("hum\nbeep\nbuzz\n")
     run("folder", sounds, "--out", out, "--labels", tmp_path / "labels.txt")
     assert "labels   1 without a clip to train on: buzz" in capsys.readouterr().out
+
+
+def test_names_labels_that_nothing_validates(sounds, out, capsys):
+    for take in range(3):
+        write_noise(sounds / "buzz" / f"one_{take}.wav", take)
+    run("folder", sounds, "--out", out)
+    printed = capsys.readouterr().out
+    assert "labels   1 without a clip to validate: buzz\n" in printed
 
 
 def test_prepares_a_table(sounds, out, tmp_path):

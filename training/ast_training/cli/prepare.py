@@ -156,6 +156,10 @@ def _labels(args: argparse.Namespace) -> "tuple[Label, ...] | None":
     return read_labels(args.labels) if args.labels else None
 
 
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+
+
 def summary(clips: "ClipSet") -> str:
     """Describe a prepared set in a few lines."""
     from ast_training.datasets.clip_list import SPLITS
@@ -170,8 +174,14 @@ def summary(clips: "ClipSet") -> str:
     used = clips.counts(clips.select(["train"]))
     unused = [label.name for label in clips.labels if not used[label.index]]
     if unused:
-        listed = ", ".join(unused[:SHOWN]) + (", ..." if len(unused) > SHOWN else "")
-        lines.append(f"labels   {len(unused)} without a clip to train on: {listed}")
+        lines.append(f"labels   {len(unused)} without a clip to train on: {_listed(unused)}")
+    held_out = clips.counts(clips.select(["validation", "test"]))
+    unheld = [
+        label.name for label in clips.labels if used[label.index] > held_out[label.index] == 0
+    ]
+    if unheld and not clips.table.folds.any():
+        lines.append(f"labels   {len(unheld)} without a clip to validate: {_listed(unheld)}")
+        lines.append("         (of one source, by their names? a table and --group say better)")
     if clips.licence:
         lines.append(f"licence  {clips.licence}")
     if clips.skipped:

@@ -13,6 +13,7 @@ from ast_edge.health import OK, Health
 from ast_edge.pcm import PcmFormat
 from ast_edge.rate_check import RateCheck
 from ast_edge.sample_clock import SampleClock
+from ast_edge.secret_values import masked
 from ast_edge.sound_check import MUTED_SECONDS, SoundCheck
 
 _log = logging.getLogger(__name__)
@@ -217,7 +218,7 @@ class ChildSource:
             _log.debug("%s: opening it again: %s", self._title, exc)
             return
         stalled = isinstance(exc, ChildStalled)
-        self._set_health(Health("stalled" if stalled else "waiting", str(exc)))
+        self._set_health(Health("stalled" if stalled else "waiting", masked(str(exc))))
         if self._lost_at is None:
             self._lost_at = time.monotonic()
             _log.warning("%s: %s (opening it again)", self._title, exc)

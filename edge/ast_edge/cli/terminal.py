@@ -66,6 +66,15 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hop", type=_hop, default=0.5, help="seconds between looks (0.5)")
 
 
+def add_source_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that chooses a source of the configuration."""
+    parser.add_argument(
+        "--source",
+        metavar="NAME",
+        help="listen as to this source of the configuration; needed where sources differ",
+    )
+
+
 def open_model(args: argparse.Namespace) -> "tuple[Bundle, Engine]":
     """Open the model that the options choose.
 

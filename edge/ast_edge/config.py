@@ -235,6 +235,14 @@ class OutboxConfig(Section):
     """Of more, the oldest are dropped."""
 
 
+class HistoryConfig(Section):
+    """What `ast-edge status --history` shows: the newest events, kept over restarts."""
+
+    enabled: bool = True
+    max_events: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Of more, the oldest are forgotten; ten thousand take about 5 MB."""
+
+
 class MqttConfig(Section):
     """The broker and how events are laid out on it."""
 
@@ -296,6 +304,8 @@ class Config(Section):
     mqtt: MqttConfig | None = None
     jsonl: OutputPath | None = None
     """Append every event to this file as a line of JSON; /dev/stdout prints them."""
+    history: Annotated[HistoryConfig, BeforeValidator(_switched)] = HistoryConfig()
+    """Events of the past, kept in the state folder: true, false, or a section with its options."""
     metrics: Annotated[MetricsConfig | None, BeforeValidator(_asked_for)] = None
     """Numbers for Prometheus: true, false, or a section with the address; off unless given."""
     clips: ClipsConfig | None = None

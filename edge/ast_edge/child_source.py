@@ -15,6 +15,7 @@ from ast_edge.health import OK, Health
 from ast_edge.pcm import PcmFormat
 from ast_edge.rate_check import RateCheck
 from ast_edge.sample_clock import SampleClock
+from ast_edge.secret_values import masked
 from ast_edge.sound_check import MUTED_SECONDS
 from ast_edge.sound_quality import SoundQuality
 
@@ -257,7 +258,7 @@ class ChildSource:
             return
         self.failures += 1
         stalled = isinstance(exc, ChildStalled)
-        self._set_health(Health("stalled" if stalled else "waiting", str(exc)))
+        self._set_health(Health("stalled" if stalled else "waiting", masked(str(exc))))
         if self._lost_at is None:
             self._lost_at = time.monotonic()
             _log.warning("%s: %s (opening it again)", self._title, exc)

@@ -6,11 +6,19 @@ import socket
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    model_validator,
+)
 
 from ast_edge.aggregator import LATENCY_SECONDS
 from ast_edge.clips_config import ClipsConfig
 from ast_edge.events import slugify
+from ast_edge.host_name import host_fault
 from ast_edge.metrics_config import MetricsConfig
 from ast_edge.schedule import find_zone, parse_period
 from ast_edge.source_config import SourceConfig
@@ -37,12 +45,14 @@ def _slug(text: str) -> str:
 
 
 def _host(host: str) -> str:
-    """Refuse what is copied from a URL; an IPv6 address has more than one colon."""
-    if "/" in host or host.count(":") == 1:
+    """Refuse what is copied from a URL, and what no host is called."""
+    if set(host) & set("/@[]") or host.count(":") == 1:
         raise ValueError(
-            f"expected a name or an address alone, got {host!r}; "
-            "the port is mqtt.port, encryption mqtt.tls"
+            "expected a name or an address alone, such as broker.local or ::1; the port is "
+            "mqtt.port, encryption mqtt.tls"
         )
+    if fault := host_fault(host):
+        raise ValueError(f"{host!r} {fault}")
     return host
 
 
@@ -57,15 +67,21 @@ def _topic(topic: str) -> str:
 
 def _named(labels: object) -> object:
     """Take a plain list of labels as well: each with the model's own thresholds."""
-    if isinstance(labels, list) and all(isinstance(label, str) for label in labels):
-        return dict.fromkeys(labels)
-    return labels
+    return dict.fromkeys(_names(labels)) if isinstance(labels, list) else labels
+
+
+def _names(labels: list[object]) -> list[str]:
+    """Refuse a number among names, which a mapping of names would not show."""
+    for label in labels:
+        if not isinstance(label, str):
+            raise ValueError(f"expected names, got {shown(label)}; write it in quotes")
+    return [str(label) for label in labels]
 
 
 def _grouped(groups: object) -> object:
     """Take short forms as well: "ontology" for the kind of the group's name, a list of members."""
-    if isinstance(groups, list) and all(isinstance(name, str) for name in groups):
-        groups = dict.fromkeys(groups, "ontology")
+    if isinstance(groups, list):
+        groups = dict.fromkeys(_names(groups), "ontology")
     if not isinstance(groups, dict):
         return groups
     sections = {}
@@ -219,6 +235,14 @@ class OutboxConfig(Section):
     """Of more, the oldest are dropped."""
 
 
+class HistoryConfig(Section):
+    """What `ast-edge status --history` shows: the newest events, kept over restarts."""
+
+    enabled: bool = True
+    max_events: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Of more, the oldest are forgotten; ten thousand take about 5 MB."""
+
+
 class MqttConfig(Section):
     """The broker and how events are laid out on it."""
 
@@ -227,9 +251,11 @@ class MqttConfig(Section):
     """1883, or 8883 with TLS, unless given."""
     protocol: Literal["5", "3.1.1"] = "5"
     username: str | None = None
+    password: SecretStr | None = None
+    """Better not written here, but `!secret name` or "${NAME}"."""
     password_file: InputPath | None = None
-    """First line is the password; else AST_EDGE_MQTT_PASSWORD of the environment, else the systemd
-    credential `mqtt-password`."""
+    """First line is the password; without either AST_EDGE_MQTT_PASSWORD of the environment, else
+    the systemd credential `mqtt-password`."""
     tls: TlsConfig | None = None
     base_topic: Annotated[str, AfterValidator(_topic)] = "ast-edge"
     keepalive: int = Field(default=30, ge=5, le=3600)
@@ -278,6 +304,8 @@ class Config(Section):
     mqtt: MqttConfig | None = None
     jsonl: OutputPath | None = None
     """Append every event to this file as a line of JSON; /dev/stdout prints them."""
+    history: Annotated[HistoryConfig, BeforeValidator(_switched)] = HistoryConfig()
+    """Events of the past, kept in the state folder: true, false, or a section with its options."""
     metrics: Annotated[MetricsConfig | None, BeforeValidator(_asked_for)] = None
     """Numbers for Prometheus: true, false, or a section with the address; off unless given."""
     clips: ClipsConfig | None = None

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from ast_edge.payload import iso8601
+from ast_edge.secret_values import masked
 
 REPEAT_SECONDS = 60.0
 """A message is written once in so many seconds."""
@@ -41,7 +42,7 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = record.exc_text or self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
 
 
@@ -58,6 +59,17 @@ class JournalFormatter(logging.Formatter):
         priority = f"<{_PRIORITIES.get(record.levelno, 6)}>"
         lines = self._inner.format(record).splitlines() or [""]
         return "\n".join(priority + line for line in lines)
+
+
+class SecretFilter(logging.Filter):
+    """Take secrets out of messages and tracebacks."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record where it has to be; it is always written."""
+        record.msg, record.args = masked(record.getMessage()), None
+        if record.exc_info:
+            record.exc_text = masked(logging.Formatter().formatException(record.exc_info))
+        return True
 
 
 class RepeatFilter(logging.Filter):

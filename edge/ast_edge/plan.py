@@ -12,6 +12,7 @@ from ast_edge.discovery import device_classes
 from ast_edge.errors import BundleError, ConfigError
 from ast_edge.events import Label
 from ast_edge.groups import Group, find_groups
+from ast_edge.hearing import Hearing
 from ast_edge.rules import Rule
 from ast_edge.schedule import Schedule, find_zone, parse_period
 from ast_edge.tracker import TrackerSettings, override
@@ -30,6 +31,39 @@ class Plan:
     """Of those labels and groups that have one."""
     credentials: str = field(default="", repr=False)
     """The `fingerprint` of what proves us to the broker."""
+
+    def hearing(self, source: str) -> Hearing:
+        """Return how a source is listened to."""
+        config, own = self.config, self.config.sources[source]
+        return Hearing(
+            self.bundle,
+            self.settings,
+            config.hop,
+            config.latency,
+            config.idle_hop,
+            self.rules,
+            own.conditioning,
+            own.gate_settings,
+        )
+
+    def hearing_of(self, source: str | None) -> Hearing:
+        """Return how recordings are listened to: as a source is, or as all sources are.
+
+        Raises:
+            ConfigError: there is no such source, or they differ and none is named.
+        """
+        known = {name: self.hearing(name) for name in self.config.sources}
+        if source is None:
+            first, *others = known.values()
+            if any(other != first for other in others):
+                raise ConfigError(
+                    "the sources of the configuration are listened to in different ways: choose "
+                    f"one by --source {' or '.join(known)}"
+                )
+            return first
+        if source not in known:
+            raise ConfigError(f"--source: no source {source!r}{did_you_mean(source, list(known))}")
+        return known[source]
 
 
 def load_plan(path: Path) -> Plan:

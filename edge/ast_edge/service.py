@@ -215,18 +215,7 @@ class Service:
 
 def open_pipeline(plan: Plan, source: str) -> Pipeline:
     """Return what finds the events of a source."""
-    config = plan.config.sources[source]
-    return Pipeline(
-        source,
-        plan.bundle,
-        plan.settings,
-        plan.config.hop,
-        plan.rules,
-        latency=plan.config.latency,
-        idle_hop=plan.config.idle_hop,
-        conditioning=config.conditioning,
-        gate=config.gate_settings,
-    )
+    return plan.hearing(source).pipeline(source)
 
 
 def _try(plan: Plan) -> None:

@@ -26,7 +26,7 @@ def _url(url: object) -> object:
 
 def _level(gate: object) -> object:
     """Take a number for a gate that has nothing but a level."""
-    return {"level": gate} if isinstance(gate, int | float) else gate
+    return {"level": gate} if isinstance(gate, int | float | str) else gate
 
 
 class GateConfig(Section):

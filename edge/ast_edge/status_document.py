@@ -52,7 +52,8 @@ def status_document(service: "Service", reload: "Reload") -> Json:
 
 def status_bytes(service: "Service", reload: "Reload") -> bytes:
     """Return the document as a line of JSON."""
-    text = json.dumps(status_document(service, reload), ensure_ascii=False, allow_nan=False)
+    # In ASCII: a path may hold what is no UTF-8.
+    text = json.dumps(status_document(service, reload), allow_nan=False)
     return text.encode() + b"\n"
 
 

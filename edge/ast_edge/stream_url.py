@@ -2,6 +2,8 @@
 
 from urllib.parse import unquote, urlsplit
 
+from ast_edge.host_name import host_fault
+
 SCHEMES = ("rtsp", "rtsps", "http", "https", "srt", "rtmp", "rtmps")
 _SHORTEST_SECRET = 4
 """Characters. What is shorter is hidden with the name before it or the address around it: alone it
@@ -24,6 +26,8 @@ def check_url(url: str) -> None:
         raise ValueError(f"expected a URL that begins with {', '.join(SCHEMES)} and ://")
     if not host:
         raise ValueError(f"expected a host after {parts.scheme}://")
+    if fault := host_fault(host):
+        raise ValueError(f"its host {fault}; {remedy}")
     if port and "@" not in parts.netloc and "@" in url:  # what looks like a port is a password
         raise ValueError(f"has an '@' after the host; {remedy}")
     if any(char.isspace() or not char.isprintable() for char in url):

@@ -122,6 +122,47 @@ def test_a_shipped_bundle_is_named_and_another_is_a_path_beside_the_file(load, t
             "{sources: {a: {microphone: x}}, mqtt: {tls: {certifikat: b}}}",
             "mqtt.tls.certifikat: unknown key, did you mean 'certificate'?",
         ),
+        (
+            "sources: {a: {microphone: 2}}",
+            'sources.a.microphone: should be a valid string, got 2; write microphone: "2"',
+        ),
+        (
+            "{sources: {a: {microphone: x}}, mqtt: {username: 1234}}",
+            'mqtt.username: should be a valid string, got 1234; write username: "1234"',
+        ),
+        (
+            "{sources: {a: {microphone: x}}, mqtt: {protocol: 5}}",
+            "mqtt.protocol: should be '5' or '3.1.1', got 5; write protocol: \"5\"",
+        ),
+        (
+            "{sources: {a: {microphone: x}}, mqtt: {protocol: 4}}",
+            "mqtt.protocol: should be '5' or '3.1.1', got 4",
+        ),
+        (
+            "{sources: {a: {microphone: x}}, node: 12:30}",
+            "node: '12:30' becomes part of topics: only letters, digits, '_' and '-'",
+        ),
+        (
+            "{sources: {a: {microphone: x}}, node: 750}",
+            'node: should be a valid string, got 750; write node: "750"',
+        ),
+        (
+            "{sources: {a: {microphone: x}}, labels: [Dog, 911]}",
+            "labels: expected names, got 911; write it in quotes",
+        ),
+        (
+            "{sources: {a: {microphone: x}}, groups: [911]}",
+            "groups: expected names, got 911; write it in quotes",
+        ),
+        (
+            "{sources: {a: {microphone: x}}, labels: {Dog: {active: 22}}}",
+            'labels.Dog.active: should be a valid list, got 22; write active: "22"',
+        ),
+        (
+            "{sources: {a: {microphone: x}}, metrics: {listen: '300.0.0.1:9464'}}",
+            "metrics.listen: expected an address and a port such as 127.0.0.1:9464, "
+            "got '300.0.0.1:9464'",
+        ),
         ("{sources: {a: {microphone: x}}, mqtt: {base_topic: 'a/#'}}", None),
         ("{sources: {a: {microphone: x}}, mqtt: {port: 70000}}", None),
     ],
@@ -159,10 +200,50 @@ def test_a_base_that_is_no_topic_is_refused(problem, topic):
     assert problem(text).startswith("mqtt.base_topic: expected topic levels")
 
 
-@pytest.mark.parametrize("host", ["mqtt://broker:1883", "broker:1883"])
+@pytest.mark.parametrize("host", ["mqtt://broker:1883", "broker:1883", "user@broker", "[::1]"])
 def test_a_broker_given_as_a_url_is_refused(problem, host):
     text = f"{{sources: {{a: {{microphone: x}}}}, mqtt: {{host: '{host}'}}}}"
     assert problem(text).startswith("mqtt.host: expected a name or an address alone")
+
+
+@pytest.mark.parametrize("host", ["''", "my broker", "a..b", "192.168.1.300", "192.168.1", "-a"])
+def test_a_broker_that_cannot_be_is_refused(problem, host):
+    text = f"{{sources: {{a: {{microphone: x}}}}, mqtt: {{host: {host}}}}}"
+    assert problem(text).startswith("mqtt.host: '")
+
+
+@pytest.mark.parametrize("host", ["a..b", "192.168.1.300", "-a"])
+def test_a_stream_of_a_host_that_cannot_be_is_refused(problem, host):
+    found = problem(f"sources: {{a: {{url: 'rtsp://me:hunter2@{host}/1'}}}}")
+    assert found.startswith("sources.a.url: its host ")
+    assert "hunter2" not in found
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "found"),
+    [
+        ("gate", "-50", lambda config: config.sources["a"].gate.level == -50),
+        ("channel", "2", lambda config: config.sources["a"].channel == 2),
+    ],
+)
+def test_a_variable_stands_for_any_value(load, monkeypatch, key, value, found):
+    monkeypatch.setenv("VALUE", value)
+    assert found(load(f"sources: {{a: {{microphone: x, {key}: '${{VALUE}}'}}}}"))
+
+
+@pytest.mark.parametrize("switch", ["true", "false"])
+def test_a_variable_is_a_switch(load, monkeypatch, switch):
+    monkeypatch.setenv("SWITCH", switch)
+    config = load("sources: {a: {microphone: x}}\nmqtt:\n  home_assistant: ${SWITCH}")
+    assert config.mqtt.home_assistant.enabled is (switch == "true")
+
+
+def test_a_password_is_shown_by_no_repr(load, monkeypatch):
+    monkeypatch.setenv("PASSWORD", "hunter2")
+    config = load("sources: {a: {url: 'rtsp://me:${PASSWORD}@b'}}\nmqtt: {password: '${PASSWORD}'}")
+    assert config.mqtt.password.get_secret_value() == "hunter2"
+    assert config.sources["a"].url.get_secret_value() == "rtsp://me:hunter2@b"
+    assert "hunter2" not in repr(config)
 
 
 def test_an_ipv6_address_is_a_host(load):

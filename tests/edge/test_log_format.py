@@ -8,12 +8,14 @@ import threading
 
 import pytest
 
+from ast_edge import secret_values
 from ast_edge.log_format import (
     EVERY_TIME,
     REPEAT_SECONDS,
     JournalFormatter,
     JsonFormatter,
     RepeatFilter,
+    SecretFilter,
 )
 
 
@@ -166,3 +168,28 @@ def test_json_is_written_when_it_is_asked_for():
 
 def test_the_journal_gets_json_with_priorities():
     assert speak(True, journal=True)[0].startswith('<4>{"time":')
+
+
+@pytest.fixture
+def secret(monkeypatch):
+    """A value that is hidden for the length of a test, with what JSON and `repr` change."""
+    monkeypatch.setattr(secret_values, "_shown", {})
+    monkeypatch.setattr(secret_values, "_pattern", None)
+    secret_values.hide('hun"ter\\2\t', "!secret key")
+    return 'hun"ter\\2\t'
+
+
+@pytest.mark.parametrize(
+    "formatter", [logging.Formatter("%(message)s"), JsonFormatter()], ids=["text", "json"]
+)
+def test_no_secret_stands_in_a_line_or_a_traceback(secret, formatter):
+    try:
+        raise ValueError(secret)
+    except ValueError as exc:
+        line = record("no %s, no %r, not in %s", secret, secret, {"a": secret})
+        line.exc_info = (type(exc), exc, exc.__traceback__)
+    SecretFilter().filter(line)
+    text = formatter.format(line)
+    assert "ter" not in text
+    assert "no !secret key, no '!secret key', not in {'a': '!secret key'}" in text
+    assert "ValueError: !secret key" in text

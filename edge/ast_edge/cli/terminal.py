@@ -8,7 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ast_edge.log_format import JournalFormatter, JsonFormatter, RepeatFilter, goes_to_the_journal
+from ast_edge.log_format import (
+    JournalFormatter,
+    JsonFormatter,
+    RepeatFilter,
+    SecretFilter,
+    goes_to_the_journal,
+)
 
 if TYPE_CHECKING:
     from ast_edge.bundle import Bundle
@@ -29,6 +35,7 @@ def log_to_stderr(*, verbose: bool = False, as_json: bool = False) -> None:
             handler.emit(record)
 
     repeats = RepeatFilter(emit)
+    handler.addFilter(SecretFilter())
     handler.addFilter(repeats)
     atexit.register(repeats.flush)
     level = logging.DEBUG if verbose else logging.INFO
@@ -57,6 +64,15 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="(auto)",
     )
     parser.add_argument("--hop", type=_hop, default=0.5, help="seconds between looks (0.5)")
+
+
+def add_source_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that chooses a source of the configuration."""
+    parser.add_argument(
+        "--source",
+        metavar="NAME",
+        help="listen as to this source of the configuration; needed where sources differ",
+    )
 
 
 def open_model(args: argparse.Namespace) -> "tuple[Bundle, Engine]":

@@ -6,6 +6,7 @@ import os
 import sys
 
 from ast_edge import __version__
+from ast_edge.cli.any_text import allow_any_text
 from ast_edge.errors import AstError
 from ast_export.cli import bench, onnx_, trt, verify
 
@@ -14,6 +15,7 @@ COMMANDS = (onnx_, trt, verify, bench)
 
 def main(argv: list[str] | None = None) -> int:
     """Run one sub-command and return its exit status (0, or one of sysexits.h)."""
+    allow_any_text()
     parser = argparse.ArgumentParser(prog="ast-export", description=__doc__)
     parser.add_argument("--version", action="version", version=f"ast-export {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

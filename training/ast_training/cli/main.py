@@ -6,6 +6,7 @@ import os
 import sys
 
 from ast_edge import __version__
+from ast_edge.cli.any_text import allow_any_text
 from ast_edge.errors import AstError
 from ast_training.cli import (
     ablate,
@@ -36,6 +37,7 @@ COMMANDS = (
 
 def main(argv: list[str] | None = None) -> int:
     """Run one sub-command and return its exit status (0, or one of sysexits.h)."""
+    allow_any_text()
     parser = argparse.ArgumentParser(prog="ast-train", description=__doc__)
     parser.add_argument("--version", action="version", version=f"ast-train {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

@@ -89,6 +89,14 @@ class AugmentConfig(Section):
     """Which part of a clip that is longer than the window to take."""
 
 
+class AnnotationConfig(Section):
+    """What the packs' labels are worth beside what the teachers hear."""
+
+    doubt: Fraction = 0.5
+    """Share that is believed of a teacher's probability of a label that was not placed in the
+    example, unless a recording in it may hold it unannounced."""
+
+
 class LoopConfig(Section):
     """How the work is done: changes speed and memory, not what is learnt but for rounding.
 
@@ -132,6 +140,13 @@ class Recipe(Section):
     soundscapes: SoundscapeConfig = SoundscapeConfig()
     teachers: list[TeacherConfig] = Field(default_factory=list)
     """Networks that hear every composed example; what they say is learnt, not what was composed."""
+    annotation: AnnotationConfig | None = None
+    """With teachers: what was composed is learnt as well, where and when it was placed."""
+    wanted: list[str] = Field(default_factory=list)
+    """The labels that the model is made for, if not all: the others are learnt beside them, are not
+    measured, and are left out of a bundle."""
+    auxiliary: float = Field(default=0.1, ge=0, le=1)
+    """How much a label that is not wanted counts in the loss; a wanted one counts 1."""
     data: DataConfig | None = None
     augment: AugmentConfig = AugmentConfig()
     sampler: Literal["shuffle", "balanced"] = "shuffle"
@@ -172,6 +187,13 @@ class Recipe(Section):
                     f"packs.{name}.labels: {unknown[0]!r} is none of the labels, and no name of "
                     "AudioSet's"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _wants_labels_that_it_has(self) -> "Recipe":
+        for name in self.wanted:
+            if name not in self.labels:
+                raise ValueError(f"wanted: {name!r} is none of the labels")
         return self
 
     @model_validator(mode="after")
@@ -237,6 +259,13 @@ class Recipe(Section):
             patchout=self.model.patchout,
             activation_checkpointing=self.loop.activation_checkpointing,
         )
+
+    @property
+    def label_weights(self) -> list[float] | None:
+        """How much each label counts in the loss; None if all count alike."""
+        if not self.wanted:
+            return None
+        return [1.0 if name in self.wanted else self.auxiliary for name in self.labels]
 
     @property
     def label_set(self) -> tuple[Label, ...]:

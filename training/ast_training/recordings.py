@@ -35,7 +35,7 @@ class Recording:
     pause: float
     """Seconds of silence that belong to a sound."""
     open: tuple[int, ...] = ()
-    """Columns of the labels that may sound in it as well: nobody said."""
+    """Columns of the labels that may sound in it as well: nobody said. All, if it has no label."""
 
 
 def read_recordings(recipe: Recipe) -> list[Recording]:
@@ -61,11 +61,14 @@ def _read_pack(
     name: str, pack: PackConfig, targets: Targets, recipe: Recipe
 ) -> Iterator[Recording]:
     may = targets.heard(pack.may) + targets.open(pack.may)
+    everything = range(len(recipe.labels))
     for row in _rows(name, pack):
         labels = _labels(pack, row, targets)
         if labels is None:
             continue
         heard, source = targets.heard(labels), source_of(name, pack, row)
+        # Where nobody said anything, everything may be heard.
+        may_be = targets.open(labels) if row[pack.label] else everything
         split = split_of(source, pack, row)
         if split == "train" and not recipe.terms.search(row["terms"]):
             continue
@@ -77,7 +80,7 @@ def _read_pack(
             split=split,
             role=pack.role,
             pause=pack.pause,
-            open=tuple(sorted({*targets.open(labels), *may} - set(heard))),
+            open=tuple(sorted({*may_be, *may} - set(heard))),
         )
 
 

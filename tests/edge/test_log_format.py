@@ -13,6 +13,7 @@ from ast_edge.log_format import (
     REPEAT_SECONDS,
     JournalFormatter,
     JsonFormatter,
+    PlainFormatter,
     RepeatFilter,
 )
 
@@ -166,3 +167,19 @@ def test_json_is_written_when_it_is_asked_for():
 
 def test_the_journal_gets_json_with_priorities():
     assert speak(True, journal=True)[0].startswith('<4>{"time":')
+
+
+def test_what_a_stranger_has_sent_moves_no_cursor_and_makes_no_second_line():
+    line = PlainFormatter("%(message)s").format(record("said %s", "\x1b[2J\nERROR all is lost"))
+    assert line == r"said \x1b[2J\nERROR all is lost"
+
+
+def test_a_traceback_keeps_its_lines():
+    try:
+        raise ValueError("\x1b[2J")
+    except ValueError:
+        found = record("no")
+        found.exc_info = sys.exc_info()
+    text = PlainFormatter("%(message)s").format(found)
+    assert text.count("\n") > 2
+    assert "\x1b" not in text

@@ -19,6 +19,7 @@ from ast_edge.cli import (
     tune,
 )
 from ast_edge.errors import AstError
+from ast_edge.printable import printable
 
 COMMANDS = (
     run,
@@ -46,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return int(args.command(args))
     except AstError as exc:
-        print(f"ast-edge: {exc}", file=sys.stderr)
+        print(f"ast-edge: {printable(str(exc))}", file=sys.stderr)
         return exc.exit_code
     except KeyboardInterrupt:
         return 130

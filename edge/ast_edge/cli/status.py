@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ast_edge.errors import AstError, ConfigError
+from ast_edge.printable import printable_tree
 from ast_edge.runtime_folder import find_sockets
 from ast_edge.status_socket import ask
 
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     console = Console()
     if not console.is_terminal:
         console = Console(file=sys.stdout, width=_PLAIN_WIDTH)
-    show(json.loads(text), console)
+    show(printable_tree(json.loads(text)), console)
     return 0
 
 

@@ -5,9 +5,8 @@ from urllib.parse import unquote, urlsplit
 from ast_edge.host_name import host_fault
 
 SCHEMES = ("rtsp", "rtsps", "http", "https", "srt", "rtmp", "rtmps")
-_SHORTEST_SECRET = 4
-"""Characters. What is shorter is hidden with the name before it or the address around it: alone it
-is part of many words."""
+SHORTEST_SECRET = 4
+"""Letters; what is shorter is in many words, and is hidden where it stands in an address only."""
 
 
 def check_url(url: str) -> None:
@@ -60,8 +59,8 @@ def secrets_of(url: str) -> dict[str, str]:
     password = user.partition(":")[2]
     secrets = {url: shown_url(url)}
     if user:
-        secrets[user] = "***"
-    for secret in (password, unquote(password), parts.query, parts.path.strip("/")):
-        if len(secret) >= _SHORTEST_SECRET:
+        secrets[f"{user}@"] = "***@"
+    for secret in (user, password, unquote(password), parts.query, parts.path.strip("/")):
+        if len(secret) >= SHORTEST_SECRET:
             secrets.setdefault(secret, "***")
     return dict(sorted(secrets.items(), key=lambda item: -len(item[0])))

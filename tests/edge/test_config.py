@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -320,3 +321,57 @@ def test_a_group_or_rule_that_cannot_be_is_refused(problem, text, expected):
     found = problem(SOUNDS.format(text))
     assert found.startswith(expected)
     assert "\n" not in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'sources: {door: "http://:SECRET@camera.local/stream"}',
+        'sources: {door: "rtsp://a:SECRET@camera.local/a/very/long/path/to/stream1"}',
+        'sources: {door: "rtsp://a:SECRET and more@camera.local/stream1"}',
+        'sources: {door: "http://radio.example/stream?token=SECRET"}',
+        'sources: {door: "a:SECRET@camera.local/a/very/long/path/to/the/stream1"}',
+        'sources: {door: ["http://:SECRET@camera.local"]}',
+        'sources: ["http://:SECRET@camera.local"]',
+        'sources: {a: {microphone: usb}}\nmqtt: {host: "mqtt://u:SECRET@broker"}',
+        'sources: {a: {microphone: usb}}\nmqtt: {host: "u:SECRET@broker"}',
+        'sources: {a: {microphone: usb}}\nmqtt: "mqtt://u:SECRET@a-broker-with-a-long-name.local"',
+        'sources: {a: {microphone: usb}}\nmqtt: {port: "mqtt://u:SECRET@broker"}',
+        "sources: {a: {microphone: usb}}\nmqtt: {host: h, username: u, password: SECRET}",
+        '"http://:SECRET@camera.local/stream"',
+    ],
+)
+@pytest.mark.parametrize("secret", ["1234", "hunter2", "p"])
+def test_no_password_is_in_a_message_wherever_it_was_put(load, text, secret):
+    with pytest.raises(ConfigError) as caught:
+        load(text.replace("SECRET", f"<{secret}>"))
+    message = str(caught.value)
+    assert not {f"<{secret}>", f"<{secret}", f"{secret}>"} & set(re.findall(r"<?\w+>?", message))
+
+
+@pytest.mark.parametrize(
+    ("section", "port"),
+    [
+        ("{}", 1883),
+        ("{tls: {}}", 8883),
+        ("{transport: websockets}", 80),
+        ("{transport: websockets, tls: {}, path: /}", 443),
+        ("{transport: websockets, port: 9001}", 9001),
+    ],
+)
+def test_every_transport_has_its_usual_port(load, section, port):
+    config = load(f"{{sources: {{a: {{microphone: x}}}}, mqtt: {section}}}")
+    assert config.mqtt.port_number == port
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ("{path: /mqtt}", "path is for `transport: websockets`"),
+        ("{transport: websockets, path: mqtt}", "expected the path of a websocket"),
+        ("{transport: websockets, path: '/a b'}", "expected the path of a websocket"),
+        ("{transport: wss}", "'tcp' or 'websockets'"),
+    ],
+)
+def test_a_websocket_that_cannot_be_is_refused(problem, section, expected):
+    assert expected in problem(f"{{sources: {{a: {{microphone: x}}}}, mqtt: {section}}}")

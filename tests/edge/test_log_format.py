@@ -14,6 +14,7 @@ from ast_edge.log_format import (
     REPEAT_SECONDS,
     JournalFormatter,
     JsonFormatter,
+    PlainFormatter,
     RepeatFilter,
     SecretFilter,
 )
@@ -193,3 +194,19 @@ def test_no_secret_stands_in_a_line_or_a_traceback(secret, formatter):
     assert "ter" not in text
     assert "no !secret key, no '!secret key', not in {'a': '!secret key'}" in text
     assert "ValueError: !secret key" in text
+
+
+def test_what_a_stranger_has_sent_moves_no_cursor_and_makes_no_second_line():
+    line = PlainFormatter("%(message)s").format(record("said %s", "\x1b[2J\nERROR all is lost"))
+    assert line == r"said \x1b[2J\nERROR all is lost"
+
+
+def test_a_traceback_keeps_its_lines():
+    try:
+        raise ValueError("\x1b[2J")
+    except ValueError:
+        found = record("no")
+        found.exc_info = sys.exc_info()
+    text = PlainFormatter("%(message)s").format(found)
+    assert text.count("\n") > 2
+    assert "\x1b" not in text

@@ -135,7 +135,8 @@ class ChildSource:
                 samples = pcm.decode(self._read(child, pcm, timeout, began=clock is not None))
                 now, end = self._clock(), position + len(samples)
                 if clock is not None and clock.has_run_away(end, now):
-                    self._log_run_away(clock.error(end, now))
+                    what = clock.complaint(end, now)
+                    _log.warning("%s: %s; starting a new stream", self._title, what)
                     clock, position = None, 0
                 if clock is None:
                     clock = SampleClock(pcm.sample_rate, now - len(samples) / pcm.sample_rate)
@@ -202,14 +203,6 @@ class ChildSource:
             _log.warning("%s: %s", self._title, health.reason)
         elif before.condition not in ("waiting", "stalled"):
             _log.warning("%s: all right again", self._title)
-
-    def _log_run_away(self, error: float) -> None:
-        _log.warning(
-            "%s: its time is %.1f s off, a lasting %s; starting a new stream",
-            self._title,
-            abs(error),
-            "delay" if error > 0 else "lead",
-        )
 
     def _lose(self, exc: ChildError) -> None:
         """Say that the sound is gone, once until it is back."""

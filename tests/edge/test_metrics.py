@@ -21,7 +21,7 @@ from ast_edge.reload import Reload, Reloaded
 from ast_edge.service import Service
 
 STREAM = Stream("hall", 16000, 1, 0.0, live=True)
-BLOCK = Block(STREAM, 0, np.full((16000, 1), 0.5, np.float32))
+BLOCK = Block(STREAM, 0, np.tile(np.float32([[0.5], [-0.5]]), (8000, 1)))
 WINDOW = Window(STREAM, 0.0, 1.0, hop=0.5, heard=1.0, fbank=np.zeros((1, 1)))
 
 

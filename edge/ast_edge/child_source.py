@@ -108,7 +108,7 @@ class ChildSource:
             delay = min(2 * delay, _LONGEST_DELAY)
 
     def close(self) -> None:
-        """Kill the child and make `blocks` return, whatever it waits for."""
+        """Kill the child and make `blocks` return, whatever it waits for; returns at once."""
         with self._lock:
             self._closed.set()
             child = self._child

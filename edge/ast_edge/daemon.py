@@ -62,9 +62,9 @@ class Observer(Protocol):
 class Daemon:
     """Runs until every source has ended or `stop` is called.
 
-    Each source is read in a thread of its own, into one bounded queue. The caller's thread does all
-    the rest. When the engine cannot keep up with live sound, the oldest due windows are dropped and
-    counted; audio frames never are.
+    Each source is read in a thread of its own, and has room of its own in one queue. The caller's
+    thread does all the rest. When the engine cannot keep up with live sound, the oldest due windows
+    are dropped and counted; audio frames never are.
     """
 
     def __init__(

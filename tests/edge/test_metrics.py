@@ -87,6 +87,14 @@ def test_sound_windows_and_events_are_told_by_source(service, reload):
     assert found["real_time_factor",] == pytest.approx(0.08)
 
 
+def test_what_is_no_sound_and_no_probability_is_counted(service, reload):
+    service.meter.heard(Block(STREAM, 0, np.float32([[np.nan], [1e20], [0.5]])))
+    service.daemon.unusable_windows += 2
+    found = scrape(service, reload)
+    assert found["bad_samples_total", HALL] == 2
+    assert found["windows_unusable_total",] == 2
+
+
 def test_times_are_told_as_histograms(service, reload):
     for seconds in (0.04, 0.3, 100.0):
         service.meter.scored([WINDOW], seconds, 0)

@@ -74,7 +74,10 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """Make `blocks` return soon; called from another thread, any number of times."""
+        """Make `blocks` return soon, and wait for nothing; any number of times.
+
+        It is called from another thread.
+        """
         ...
 
 

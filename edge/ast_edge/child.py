@@ -103,16 +103,16 @@ class Child:
         return self.read(end + 1, timeout)[:-1].decode(errors="replace")
 
     def kill(self) -> None:
-        """End the child at once and reap it; from any thread, any number of times."""
+        """Let the child end; returns at once, from any thread, any number of times."""
         self._process.kill()
+
+    def close(self) -> None:
+        """Kill and reap the child and close the pipes to it; only from the thread that reads."""
+        self.kill()
         try:
             self._process.wait(_REAP_TIMEOUT)
         except subprocess.TimeoutExpired:  # in the kernel's hands, as with a dying USB device
             _log.warning("process %d does not die; leaving it behind", self._process.pid)
-
-    def close(self) -> None:
-        """Kill the child and close the pipes to it; only from the thread that reads."""
-        self.kill()
         self._selector.close()
         for pipe in self._pipes:
             pipe.close()

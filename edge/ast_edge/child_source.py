@@ -118,7 +118,7 @@ class ChildSource:
             delay = min(2 * delay, _LONGEST_DELAY)
 
     def close(self) -> None:
-        """Kill the child and make `blocks` return, whatever it waits for."""
+        """Kill the child and make `blocks` return, whatever it waits for; returns at once."""
         with self._lock:
             self._closed.set()
             child = self._child
@@ -149,7 +149,8 @@ class ChildSource:
                 samples = pcm.decode(child.read(pcm.block_bytes, timeout))
                 now, end = self._clock(), position + len(samples)
                 if clock is not None and clock.has_run_away(end, now):
-                    self._log_run_away(clock.error(end, now))
+                    what = clock.complaint(end, now)
+                    _log.warning("%s: %s; starting a new stream", self._title, what)
                     clock, position = None, 0
                 if clock is None:
                     clock = SampleClock(pcm.sample_rate, now - len(samples) / pcm.sample_rate)
@@ -242,14 +243,6 @@ class ChildSource:
         if health.reason not in ("", self._remarked):
             self._remarked = health.reason
             _log.warning("%s: %s", self._title, health.reason)
-
-    def _log_run_away(self, error: float) -> None:
-        _log.warning(
-            "%s: its time is %.1f s off, a lasting %s; starting a new stream",
-            self._title,
-            abs(error),
-            "delay" if error > 0 else "lead",
-        )
 
     def _lose(self, exc: ChildError) -> None:
         """Say that the sound is gone, once until it is back."""

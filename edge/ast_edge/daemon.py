@@ -17,9 +17,10 @@ from ast_edge.engine import Engine
 from ast_edge.errors import AstError
 from ast_edge.events import Event
 from ast_edge.health import OK, Health
+from ast_edge.inbox import Inbox
 from ast_edge.listener import Window
 from ast_edge.pipeline import Pipeline
-from ast_edge.reader import Ended, Inbox, Reader
+from ast_edge.reader import Ended, Read, Reader
 from ast_edge.sink import Sink
 
 log = logging.getLogger(__name__)
@@ -62,9 +63,9 @@ class Observer(Protocol):
 class Daemon:
     """Runs until every source has ended or `stop` is called.
 
-    Each source is read in a thread of its own, into one bounded queue. The caller's thread does all
-    the rest. When the engine cannot keep up with live sound, the oldest due windows are dropped and
-    counted; audio frames never are.
+    Each source is read in a thread of its own, and has room of its own in one queue. The caller's
+    thread does all the rest. When the engine cannot keep up with live sound, the oldest due windows
+    are dropped and counted; audio frames never are.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class Daemon:
         self._sinks = sinks
         self._observers = observers
         self._clock = clock
-        self._inbox: Inbox = queue.SimpleQueue()
+        self._inbox: Inbox[Read] = Inbox()
         self._readers = {source.name: Reader(source, self._inbox) for source in sources}
         self._ended: list[tuple[Reader, Ended]] = []
         """Sources with a last word, whose windows may still be due."""
@@ -247,7 +248,8 @@ class Daemon:
         wait = 0.0 if self._due else 0.2
         while self._clock() <= until:
             try:
-                reader, item = self._inbox.get(timeout=wait)
+                full = self._due.recorded >= MAX_BATCH
+                reader, item = self._inbox.get(wait, live_only=full)
             except queue.Empty:
                 return
             wait = 0.0
@@ -260,8 +262,6 @@ class Daemon:
                 continue
             reader.make_room()
             self._hear(item)
-            if not item.stream.live and self._due.recorded >= MAX_BATCH:
-                return
 
     def _hear(self, block: Block) -> None:
         for observer in self._observers:

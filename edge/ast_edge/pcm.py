@@ -13,10 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.audio import Block, Stream
+from ast_edge.sample_clock import SampleClock
 
 _log = logging.getLogger(__name__)
 
 Encoding = Literal["s16le", "s32le", "f32le"]
+
+FLOWING_SECONDS = 0.4
+"""Seconds of sound that came as it was recorded, after which a wrong time of it is believed."""
 
 _SAMPLE_BYTES = {"s16le": 2, "s32le": 4, "f32le": 4}
 
@@ -56,7 +60,12 @@ class PcmFormat:
 
 
 class PcmSource:
-    """PCM from a file descriptor, such as standard input, until its end."""
+    """PCM from a file descriptor, such as standard input, until its end.
+
+    When the time of live sound is wrong for good (a pause in which sound was lost, a clock that was
+    set, a crystal that is off), a new stream begins, as with a microphone. Only sound that had to
+    be waited for tells the time: what comes at once has waited somewhere.
+    """
 
     def __init__(
         self,
@@ -66,18 +75,20 @@ class PcmSource:
         *,
         live: bool = True,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare to read `fd`, which stays the caller's to close.
 
         Args:
             live: whether the sound comes as it is recorded; False for a file that is piped in.
             clock: Unix time in seconds.
+            monotonic: seconds that only ever go forward.
         """
         self.name = name
         self._fd = fd
         self._pcm = pcm
         self._live = live
-        self._clock = clock
+        self._clock, self._monotonic = clock, monotonic
         # Closing the write end makes the read end readable: that is how `close` wakes `blocks`.
         self._wake_read, self._wake_write = os.pipe()
         self._lock = threading.Lock()
@@ -89,18 +100,26 @@ class PcmSource:
         Bytes after the last whole frame are dropped. Runs once.
         """
         stream, position = None, 0
+        watch: _Watch | None = None
         try:
-            while data := self._read_block():
+            while True:
+                asked = self._monotonic()
+                data = self._read_block()
+                waited = self._monotonic() - asked
                 whole = len(data) - len(data) % self._pcm.frame_bytes
                 if whole < len(data):
                     _log.debug("%s: dropping a partial frame at the end", self.name)
                 if whole == 0:
                     return
                 samples = self._pcm.decode(data[:whole])
+                rate, now, end = self._pcm.sample_rate, self._clock(), position + len(samples)
+                if watch and (wrong := watch.feed(end, now, waited > len(samples) / rate / 2)):
+                    _log.warning("%s: %s; starting a new stream", self.name, wrong)
+                    stream, position = None, 0
                 if stream is None:
-                    rate, channels = self._pcm.sample_rate, self._pcm.channels
-                    started_at = self._clock() - len(samples) / rate
-                    stream = Stream(self.name, rate, channels, started_at, self._live)
+                    started_at = now - len(samples) / rate
+                    stream = Stream(self.name, rate, self._pcm.channels, started_at, self._live)
+                    watch = _Watch(rate, started_at) if self._live else None
                 yield Block(stream, position, samples)
                 position += len(samples)
         finally:
@@ -128,3 +147,20 @@ class PcmSource:
                 break
             data += more
         return bytes(data)
+
+
+class _Watch:
+    """Notices when the time of a live stream is wrong: soon where it flows, else in a while."""
+
+    def __init__(self, sample_rate: int, started_at: float) -> None:
+        self._flowing = SampleClock(sample_rate, started_at, FLOWING_SECONDS)
+        self._lasting = SampleClock(sample_rate, started_at)
+
+    def feed(self, position: int, now: float, was_waited_for: bool) -> str:
+        """Take note that all samples before `position` are here; say what is wrong, if it is."""
+        if not was_waited_for:
+            self._flowing.excuse()
+            return ""
+        # Both, for each has a memory.
+        wrong = [clock.has_run_away(position, now) for clock in (self._flowing, self._lasting)]
+        return self._lasting.complaint(position, now) if any(wrong) else ""

@@ -1,13 +1,13 @@
 """A source that is read in a thread of its own."""
 
 import logging
-import queue
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ast_edge.audio import Block, Monitored, Source
 from ast_edge.errors import AstError
+from ast_edge.inbox import Inbox
 from ast_edge.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -27,8 +27,8 @@ class Ended:
     error: BaseException | None = None
 
 
-Inbox = queue.SimpleQueue["tuple[Reader, Block | Ended]"]
-"""What several readers have read, in the order in which it came; each puts in only so much."""
+Read = tuple["Reader", Block | Ended]
+"""Who has read what."""
 
 
 class Reader:
@@ -39,7 +39,7 @@ class Reader:
     heals is opened again after any fault, a bug as well; the error of another is its last word.
     """
 
-    def __init__(self, source: Source, inbox: Inbox, before: "Reader | None" = None) -> None:
+    def __init__(self, source: Source, inbox: Inbox[Read], before: "Reader | None" = None) -> None:
         """Take the reader of the same name that it replaces, too: both may want one device."""
         self.source = source
         self.listening = True
@@ -48,8 +48,9 @@ class Reader:
         """Whether what is left in the inbox is of no interest any more."""
         self._inbox, self._before = inbox, before
         self._blocks: Iterator[Block] | None = None
+        self._live = True
         self._room: threading.Semaphore | None = None
-        """For so many more blocks; it is known with the first."""
+        """For so many more blocks; this and what is above are known with the first."""
         self._thread = Worker(f"source {source.name}", self._next, self._put)
 
     def start(self) -> None:
@@ -95,13 +96,14 @@ class Reader:
         finally:
             if block is None:
                 self._blocks = None  # which closes what it has opened
-        self._inbox.put((self, Ended(error)))
+        self._inbox.put((self, Ended(error)), live=self._live)
         return None
 
     def _put(self, block: Block) -> None:
         if self._room is None:
-            self._room = threading.Semaphore(LIVE_BLOCKS if block.stream.live else RECORDED_BLOCKS)
+            self._live = block.stream.live
+            self._room = threading.Semaphore(LIVE_BLOCKS if self._live else RECORDED_BLOCKS)
         while not self.closed:
             if self._room.acquire(timeout=0.2):
-                self._inbox.put((self, block))
+                self._inbox.put((self, block), live=self._live)
                 return

@@ -67,6 +67,7 @@ class Watchdog:
         self._heard: dict[str, float] = {}
         self._troubles: dict[str, str] = {}
         self._windows, self._seconds = 0, 0.0
+        self._dropped = 0
         self._newest: Event | None = None
         self._fault = ""
         self._waiting = threading.Event()
@@ -147,6 +148,9 @@ class Watchdog:
         """Take that sound was looked at."""
         for window in windows:
             self._unscored[window.stream.source] = 0.0
+        if windows and dropped > self._dropped:
+            self._unscored.clear()  # the engine is slow, which is said: the others wait their turn
+        self._dropped = dropped
         self._windows += len(windows)
         self._seconds += seconds
 

@@ -335,3 +335,21 @@ def test_while_the_engine_looks_at_a_window_all_live_sound_is_taken(bundle):
     daemon, _ = make_daemon(bundle, sources, Busy(bundle, sources), observers=[score])
     daemon.run()
     assert score.samples == 8 * 20 * RATE
+
+
+def test_live_sound_does_not_wait_behind_recordings(bundle):
+    heard, heard_by = Counter(), []
+
+    class Ear(Score):
+        def heard(self, block):
+            heard[block.stream.source] += 1
+
+    class Attentive(Busy):
+        def run(self, fbank):
+            heard_by.append(heard["live"])
+            return super().run(fbank)
+
+    live, recorded = ListSource("live", silence(3.0), live=True), ListSource("file", silence(30.0))
+    daemon, _ = make_daemon(bundle, [recorded, live], Attentive(bundle, [live]), observers=[Ear()])
+    daemon.run()
+    assert heard_by[1] == 30

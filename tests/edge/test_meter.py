@@ -32,7 +32,7 @@ def meter(clock):
 
 
 def block(seconds=0.1, stream=LIVE, value=0.5):
-    return Block(stream, 0, np.full((round(seconds * 16000), 1), value, np.float32))
+    return Block(stream, 0, np.tile(np.float32([[value], [-value]]), (round(seconds * 8000), 1)))
 
 
 def window(heard, stream=LIVE, quiet=False):

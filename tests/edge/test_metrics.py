@@ -21,7 +21,7 @@ from ast_edge.reload import Reload, Reloaded
 from ast_edge.service import Service
 
 STREAM = Stream("hall", 16000, 1, 0.0, live=True)
-BLOCK = Block(STREAM, 0, np.full((16000, 1), 0.5, np.float32))
+BLOCK = Block(STREAM, 0, np.tile(np.float32([[0.5], [-0.5]]), (8000, 1)))
 WINDOW = Window(STREAM, 0.0, 1.0, hop=0.5, heard=1.0, fbank=np.zeros((1, 1)))
 
 
@@ -85,6 +85,14 @@ def test_sound_windows_and_events_are_told_by_source(service, reload):
     assert found["windows_dropped_total", HALL] == 3
     assert found["events_total", ("label", "hum"), HALL] == 1
     assert found["real_time_factor",] == pytest.approx(0.08)
+
+
+def test_what_is_no_sound_and_no_probability_is_counted(service, reload):
+    service.meter.heard(Block(STREAM, 0, np.float32([[np.nan], [1e20], [0.5]])))
+    service.daemon.unusable_windows += 2
+    found = scrape(service, reload)
+    assert found["bad_samples_total", HALL] == 2
+    assert found["windows_unusable_total",] == 2
 
 
 def test_times_are_told_as_histograms(service, reload):

@@ -1,4 +1,3 @@
-import queue
 import threading
 from dataclasses import replace
 
@@ -9,6 +8,7 @@ from rigs.mosquitto import wait_until
 from ast_edge.audio import Block, Stream
 from ast_edge.errors import AudioError
 from ast_edge.health import OK
+from ast_edge.inbox import Inbox
 from ast_edge.reader import LIVE_BLOCKS, RECORDED_BLOCKS, Ended, Reader
 
 STREAM = Stream("kitchen", 16000, 1, 0.0, live=True)
@@ -52,7 +52,7 @@ class Short(Endless):
 
 @pytest.mark.parametrize("error", [None, AudioError("gone"), ZeroDivisionError()])
 def test_the_end_of_a_source_comes_after_its_sound(error):
-    inbox = queue.SimpleQueue()
+    inbox = Inbox()
     reader = Reader(Short(error), inbox)
     reader.start()
     assert inbox.get(timeout=TIMEOUT) == (reader, BLOCK)
@@ -61,7 +61,7 @@ def test_the_end_of_a_source_comes_after_its_sound(error):
 
 def test_a_source_that_heals_is_opened_again_after_a_bug_which_is_said_once(monkeypatch, caplog):
     monkeypatch.setattr("ast_edge.worker.PAUSE", 0.0)
-    source, inbox = Short(ZeroDivisionError()), queue.SimpleQueue()
+    source, inbox = Short(ZeroDivisionError()), Inbox()
     source.health = OK
     reader = Reader(source, inbox)
     reader.start()
@@ -75,13 +75,13 @@ def test_a_source_that_heals_is_opened_again_after_a_bug_which_is_said_once(monk
 def test_so_much_of_a_source_may_wait_and_no_more(live, blocks):
     source, inbox = (
         Endless(Block(replace(STREAM, live=live), 0, BLOCK.samples)),
-        queue.SimpleQueue(),
+        Inbox(),
     )
     reader = Reader(source, inbox)
     reader.start()
     for more in (0, 1):
         wait_until(lambda more=more: source.given > blocks + more)
-        assert inbox.qsize() == blocks
+        assert len(inbox) == blocks
         inbox.get(timeout=TIMEOUT)
         reader.make_room()
     source.may_end.set()
@@ -90,13 +90,13 @@ def test_so_much_of_a_source_may_wait_and_no_more(live, blocks):
 
 
 def test_a_source_does_not_wait_for_another_that_is_full():
-    inbox = queue.SimpleQueue()
+    inbox = Inbox()
     full, other = Endless(), Short()
     readers = [Reader(full, inbox), Reader(other, inbox)]
     readers[0].start()
     wait_until(lambda: full.given > LIVE_BLOCKS)
     readers[1].start()
-    wait_until(lambda: inbox.qsize() == LIVE_BLOCKS + 2)
+    wait_until(lambda: len(inbox) == LIVE_BLOCKS + 2)
     full.may_end.set()
     for reader in readers:
         reader.close()
@@ -106,7 +106,7 @@ def test_a_source_does_not_wait_for_another_that_is_full():
 def test_close_ends_a_reader_whose_inbox_is_full_and_what_it_has_opened():
     source = Endless()
     source.may_end.set()
-    reader = Reader(source, queue.SimpleQueue())
+    reader = Reader(source, Inbox())
     reader.start()
     wait_until(lambda: source.given > LIVE_BLOCKS)
     reader.close()
@@ -117,8 +117,8 @@ def test_close_ends_a_reader_whose_inbox_is_full_and_what_it_has_opened():
 
 def test_a_source_is_opened_when_the_one_before_it_has_ended():
     before, after = Endless(), Endless()
-    first = Reader(before, queue.SimpleQueue())
-    second = Reader(after, queue.SimpleQueue(), before=first)
+    first = Reader(before, Inbox())
+    second = Reader(after, Inbox(), before=first)
     first.start()
     assert before.opened.wait(TIMEOUT)
     first.close()

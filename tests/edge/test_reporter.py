@@ -40,7 +40,7 @@ def rig():
 
 
 def block(seconds, start=0, value=0.5):
-    samples = np.full((int(seconds * 16000), 1), value, np.float32)
+    samples = np.tile(np.float32([[value], [-value]]), (int(seconds * 8000), 1))
     return Block(LIVE, start, samples)
 
 

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.audio import Block, Stream
+from ast_edge.band_check import lack_of_rate
+from ast_edge.health import OK, Health
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +76,8 @@ class PcmSource:
             clock: Unix time in seconds.
         """
         self.name = name
+        self.health = OK
+        """What its sound lacks; read in other threads."""
         self._fd = fd
         self._pcm = pcm
         self._live = live
@@ -101,6 +105,9 @@ class PcmSource:
                     rate, channels = self._pcm.sample_rate, self._pcm.channels
                     started_at = self._clock() - len(samples) / rate
                     stream = Stream(self.name, rate, channels, started_at, self._live)
+                    if lack := lack_of_rate(stream.sample_rate):
+                        self.health = Health("ok", lack)
+                        _log.warning("source %s: %s", self.name, lack)
                 yield Block(stream, position, samples)
                 position += len(samples)
         finally:

@@ -119,3 +119,13 @@ def test_a_file_that_is_piped_in_is_not_live(tmp_path):
         source = PcmSource("a", file.fileno(), PcmFormat("s16le", 16000, 1), live=False)
         (stream,) = {block.stream for block in source.blocks()}
     assert not stream.live
+
+
+def test_a_pipe_of_a_low_rate_is_said_to_lack_what_lies_above(pipe):
+    fd, writer = pipe
+    source = PcmSource("pipe", fd, PcmFormat("s16le", 8000, 1))
+    writer.write(bytes(3200))
+    writer.close()
+    list(source.blocks())
+    assert source.health.condition == "ok"
+    assert "its sound ends at 4 kHz" in source.health.reason

@@ -269,7 +269,8 @@ class Daemon:
         return sum(len(due) for due in self._due.values() if not due[0].stream.live)
 
     def _changed_health(self) -> dict[str, Health]:
-        sources = [reader.source for reader in self._readers.values() if not reader.closed]
+        # Of one that has ended nothing is said any more: it would seem to listen again.
+        sources = [reader.source for reader in self._readers.values() if reader.listening]
         found = {s.name: s.health for s in sources if isinstance(s, Monitored)}
         return {name: h for name, h in found.items() if h != self._health.get(name, OK)}
 

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 
+from ast_edge.devices import InputDevice
 from ast_edge.errors import AudioError
 
 _CAPTURE, _S16_LE, _INTERLEAVED = 1, 2, 3
@@ -22,9 +23,9 @@ class AlsaRecorder:
     ALSA is a library of C with functions of plain types, and is there wherever PortAudio is.
     """
 
-    def __init__(self, device: str, sample_rate: int, channels: int) -> None:
-        """Open the device of PortAudio's name; raises AudioError when that cannot be done."""
-        self.sample_rate, self.channels = sample_rate, channels
+    def __init__(self, device: InputDevice, sample_rate: int, channels: int) -> None:
+        """Open the device; raises AudioError when that cannot be done."""
+        self.device, self.sample_rate, self.channels = device, sample_rate, channels
         try:
             self._alsa = ctypes.CDLL("libasound.so.2")
         except OSError as exc:
@@ -35,7 +36,7 @@ class AlsaRecorder:
         self._pcm = ctypes.c_void_p()
         self._check(
             self._alsa.snd_pcm_open(
-                ctypes.byref(self._pcm), converting(device).encode(), _CAPTURE, 0
+                ctypes.byref(self._pcm), converting(device.name).encode(), _CAPTURE, 0
             )
         )
         self._check(

@@ -12,6 +12,7 @@ PERIODS = 3
 ENOUGH = 0.8
 """Share of the model's band that is as good as all of it."""
 
+_MODEL_KHZ = FbankSpec().sample_rate / 2000
 _FRAME_SECONDS = 0.032
 _BANDS_PER_KHZ = 8
 _CLIFF = 25.0
@@ -20,6 +21,11 @@ _AUDIBLE = 1e-8
 """Mean square below which a frame says nothing: -80 dBFS."""
 _LOWEST = 2.0
 """Kilohertz."""
+
+
+def lack_of_rate(sample_rate: int) -> str:
+    """Say what sound of so many samples a second lacks, nothing if nothing."""
+    return _lack(sample_rate / 2000)
 
 
 class BandCheck:
@@ -32,13 +38,12 @@ class BandCheck:
     def __init__(self, period: float = PERIOD, periods: int = PERIODS) -> None:
         """Take the seconds that are measured at a time, and how many times must agree."""
         self._period, self._periods = period, periods
-        self._model_khz = FbankSpec().sample_rate / 2000
         self._known: float | None = None
         self._sum: NDArray[np.float64] | None = None
         self._sample_rate = 0
         self._seconds = 0.0
         self._agreeing = 0
-        self._newest = self._measured = self._model_khz
+        self._newest = self._measured = _MODEL_KHZ
         """Kilohertz."""
 
     def know(self, sample_rate: int | None) -> None:
@@ -53,13 +58,7 @@ class BandCheck:
         if self._seconds >= self._period and self._sum is not None:
             self._judge(self._sum)
             self._sum, self._seconds = None, 0.0
-        khz = min(self._measured, self._known or self._model_khz)
-        if khz >= ENOUGH * self._model_khz:
-            return ""
-        return (
-            f"its sound ends at {khz:.2g} kHz where the model hears up to {self._model_khz:g}: "
-            "sounds that are told by what lies above are missed or mistaken"
-        )
+        return _lack(min(self._measured, self._known or _MODEL_KHZ))
 
     def _add(self, samples: NDArray[np.float32]) -> None:
         """Look at one frame of each block."""
@@ -77,7 +76,7 @@ class BandCheck:
 
     def _judge(self, power: NDArray[np.float64]) -> None:
         """Take a period's spectrum."""
-        found = _end_of(power, self._sample_rate, self._model_khz)
+        found = _end_of(power, self._sample_rate)
         self._agreeing = self._agreeing + 1 if abs(found - self._newest) < 0.3 else 1
         self._newest = found
         # Not for each wavering of what is measured: what is said of it is said again.
@@ -85,12 +84,21 @@ class BandCheck:
             self._measured = found
 
 
-def _end_of(power: NDArray[np.float64], sample_rate: int, model_khz: float) -> float:
-    """Return the kilohertz where a spectrum (bins,) falls off for good; `model_khz` if it doesn't.
+def _lack(khz: float) -> str:
+    if khz >= ENOUGH * _MODEL_KHZ:
+        return ""
+    return (
+        f"its sound ends at {khz:.2g} kHz where the model hears up to {_MODEL_KHZ:g}: "
+        "sounds that are told by what lies above are missed or mistaken"
+    )
+
+
+def _end_of(power: NDArray[np.float64], sample_rate: int) -> float:
+    """Return the kilohertz where a spectrum (bins,) falls off for good; the model's if it doesn't.
 
     The sound just below must be there: what is quieter than a 16-bit step has no end.
     """
-    top = min(sample_rate / 2000 * 0.95, model_khz)
+    top = min(sample_rate / 2000 * 0.95, _MODEL_KHZ)
     bins = np.arange(len(power)) * (sample_rate / 2000 / (len(power) - 1))
     edges = np.arange(round(top * _BANDS_PER_KHZ) + 1) / _BANDS_PER_KHZ
     which = np.digitize(bins, edges) - 1
@@ -102,4 +110,4 @@ def _end_of(power: NDArray[np.float64], sample_rate: int, model_khz: float) -> f
         if np.percentile(below, 25) - above.max() >= _CLIFF:
             fallen = levels[k:] < np.percentile(below, 25) - _CLIFF / 2
             return float(edges[k + int(fallen.argmax())])
-    return model_khz
+    return _MODEL_KHZ

@@ -41,6 +41,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
     parser.add_argument("--device", default="default", help="what `ast-edge devices` lists")
     parser.add_argument("--sample-rate", type=int, help="hertz, if the device can")
     parser.add_argument("--channels", type=int, help="number of channels, if the device can")
+    parser.add_argument("--at-least", type=int, default=1, help="channels that it should have")
     parser.add_argument("--list", action="store_true", help="print the devices as JSON and exit")
     args = parser.parse_args(argv)
     _keep_stderr_for_us()
@@ -50,7 +51,10 @@ def main(argv: list[str] | None = None) -> NoReturn:
             print(to_json(inputs), flush=True)
             _leave(0)
         threading.Thread(target=_leave_with_parent, daemon=True).start()
-        _record(find_input(args.device, inputs), args.sample_rate, args.channels)
+        device = find_input(args.device, inputs)
+        _record(
+            _open(device, args.sample_rate, channel_counts(device, args.channels, args.at_least))
+        )
     except AudioError as exc:
         _leave(exc.exit_code, str(exc))
     except BrokenPipeError:
@@ -101,12 +105,11 @@ class _Recorder:
         self._queue.put(_END)
 
 
-def _record(device: InputDevice, sample_rate: int | None, channels: int | None) -> NoReturn:
-    """Write what the device records to standard output."""
-    recorder = _open(device, sample_rate, channels)
+def _record(recorder: _Recorder | AlsaRecorder) -> NoReturn:
+    """Write what a device records to standard output."""
     blocks = recorder.blocks()
     header = {
-        "device": device.name,
+        "device": recorder.device.name,
         "sample_rate": recorder.sample_rate,
         "channels": recorder.channels,
     }
@@ -117,7 +120,7 @@ def _record(device: InputDevice, sample_rate: int | None, channels: int | None) 
 
 
 def _open(
-    device: InputDevice, sample_rate: int | None, channels: int | None
+    device: InputDevice, sample_rate: int | None, channels: list[int]
 ) -> "_Recorder | AlsaRecorder":
     """Open the device as asked, else as it can, the nearest first.
 
@@ -127,7 +130,7 @@ def _open(
     import sounddevice
 
     first_refusal = None
-    for count in channel_counts(device, channels):
+    for count in channels:
         for rate in _distinct(sample_rate, device.sample_rate, *_COMMON_RATES):
             try:
                 return _Recorder(device, rate, count)
@@ -141,12 +144,12 @@ def _open(
 def _open_by_alsa(device: InputDevice, sample_rate: int, channels: int) -> AlsaRecorder:
     """Open a device of a format that PortAudio does not know."""
     try:
-        return AlsaRecorder(device.name, sample_rate, channels)
+        return AlsaRecorder(device, sample_rate, channels)
     except AudioError as exc:
         raise AudioError(f"{device.name!r} cannot be opened: {exc}") from exc
 
 
-def channel_counts(device: InputDevice, asked: int | None) -> list[int]:
+def channel_counts(device: InputDevice, asked: int | None, needed: int = 1) -> list[int]:
     """Return with how many channels to open a device, the best first.
 
     Its own, unless others are asked for: of fewer, PortAudio gives the first and leaves out the
@@ -154,7 +157,7 @@ def channel_counts(device: InputDevice, asked: int | None) -> list[int]:
     """
     is_hardware = "(hw:" in device.name
     own = device.channels if is_hardware or device.channels <= _MOST_OWN_CHANNELS else None
-    return _distinct(asked, own, 1, 2, device.channels)
+    return _distinct(asked, own, needed, 1, 2, device.channels)
 
 
 def _distinct(*choices: _T | None) -> list[_T]:

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ast_edge.audio import Block, Stream
@@ -51,6 +51,7 @@ class ChildSource:
         backlog_seconds: float = 0.0,
         muted_seconds: float = MUTED_SECONDS,
         true_rate: int | None = None,
+        judges_channels: bool = True,
         secrets: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -67,6 +68,7 @@ class ChildSource:
             backlog_seconds: seconds of older sound that may come first, at once, and are left out.
             muted_seconds: seconds of digital silence that are a fault; 0 is never.
             true_rate: hertz of the output, whatever is said of it; None believes what is said.
+            judges_channels: whether to say what is wrong with the mean of all channels.
             secrets: what must not be shown of what the command says, with what to show instead.
             clock: Unix time in seconds.
             monotonic: seconds that only ever go forward.
@@ -90,7 +92,7 @@ class ChildSource:
         self._streams = 0
         self._lost_at: float | None = None
         self._true_rate = true_rate
-        self._quality = SoundQuality(muted_seconds, channel)
+        self._quality = SoundQuality(muted_seconds, channel, judges_channels=judges_channels)
         self._remarked = ""
         self._muted_seconds = self._muted_until = muted_seconds
         self._drift = OK
@@ -125,7 +127,7 @@ class ChildSource:
         if child is not None:
             child.kill()
 
-    def _run(self) -> Iterator[Block]:
+    def _run(self) -> Generator[Block, None, None]:
         """Yield what one child delivers, until it fails."""
         with self._lock:
             if self._closed.is_set():

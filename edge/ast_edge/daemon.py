@@ -272,7 +272,8 @@ class Daemon:
         self._due.put(self.pipelines[source].feed(block), droppable=live)
 
     def _changed_health(self) -> dict[str, Health]:
-        sources = [reader.source for reader in self._readers.values() if not reader.closed]
+        # Of one that has ended nothing is said any more: it would seem to listen again.
+        sources = [reader.source for reader in self._readers.values() if reader.listening]
         found = {s.name: s.health for s in sources if isinstance(s, Monitored)}
         return {name: h for name, h in found.items() if h != self._health.get(name, OK)}
 

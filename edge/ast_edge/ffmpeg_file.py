@@ -3,8 +3,6 @@
 import os
 import struct
 import subprocess
-import tempfile
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +32,8 @@ class FfmpegFile:
         # By descriptor: a name could be taken for another format, or for an address.
         command += ["-protocol_whitelist", "file", "-format_whitelist", _FORMATS]
         command += ["-i", "file:/dev/fd/0", "-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au"]
-        # A file takes all that it says; a pipe would have to be read beside the sound.
-        self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
+        # Memory takes all that it says; a pipe would have to be read beside the sound.
+        self._said = os.fdopen(os.memfd_create("ffmpeg says"), "w+b")
         try:
             self._process = subprocess.Popen(
                 [*command, "pipe:1"], stdin=fd, stdout=subprocess.PIPE, stderr=self._said

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ast_edge.audio import Block, Monitored, Source
 from ast_edge.band_check import BandCheck
+from ast_edge.card import CardChannel
 from ast_edge.channel_check import ChannelCheck
 from ast_edge.child_source import ChildSource
 from ast_edge.level import FLOOR_DBFS, measure
@@ -69,7 +70,7 @@ class FirstSeconds:
         self.seconds += len(samples) / rate
         heard = samples if self._channel is None else samples[:, self._channel - 1]
         self.peak = max(self.peak, measure(heard).peak)
-        if not isinstance(self._source, ChildSource):  # which knows better than its blocks tell
+        if not isinstance(self._source, Monitored):  # which knows better than its blocks tell
             self._quality.know_rate(rate)
         self.remark = self._quality.feed(samples, rate).reason
         if isinstance(self._source, Monitored) and self._source.health.reason:
@@ -81,7 +82,9 @@ class FirstSeconds:
             source = self._source
             if isinstance(source, Monitored) and not self.seconds:
                 self.complaint = source.health.reason
-            hopeless = isinstance(source, ChildSource) and source.failures >= MOST_FAILURES
+            hopeless = (
+                isinstance(source, ChildSource | CardChannel) and source.failures >= MOST_FAILURES
+            )
             if time.monotonic() >= end or hopeless:
                 source.close()
                 return

@@ -21,6 +21,7 @@ class MicrophoneSource(ChildSource):
         stall_timeout: float = 3.0,
         muted_seconds: float = MUTED_SECONDS,
         true_rate: int | None = None,
+        judges_channels: bool = True,
     ) -> None:
         """Prepare to record from `device`; nothing is opened yet.
 
@@ -31,6 +32,7 @@ class MicrophoneSource(ChildSource):
             channel: the one that will be listened to, from 1; None is all.
             stall_timeout: seconds without sound after which the device is opened again.
             muted_seconds: seconds of digital silence that are a fault; 0 is never.
+            judges_channels: whether to say what is wrong with the mean of all channels.
             true_rate: hertz that it really delivers; None believes the device.
         """
         # With "=", a device named "-" or "--list" stays a device.
@@ -48,6 +50,7 @@ class MicrophoneSource(ChildSource):
             stall_timeout=stall_timeout,
             muted_seconds=muted_seconds,
             true_rate=true_rate,
+            judges_channels=judges_channels,
         )
 
     def _begun(self, pcm: PcmFormat) -> int | None:

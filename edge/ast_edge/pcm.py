@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.audio import Block, Stream
+from ast_edge.band_check import lack_of_rate
+from ast_edge.health import OK, Health
 from ast_edge.sample_clock import SampleClock
 
 _log = logging.getLogger(__name__)
@@ -85,6 +87,8 @@ class PcmSource:
             monotonic: seconds that only ever go forward.
         """
         self.name = name
+        self.health = OK
+        """What its sound lacks; read in other threads."""
         self._fd = fd
         self._pcm = pcm
         self._live = live
@@ -120,6 +124,9 @@ class PcmSource:
                     started_at = now - len(samples) / rate
                     stream = Stream(self.name, rate, self._pcm.channels, started_at, self._live)
                     watch = _Watch(rate, started_at) if self._live else None
+                    if lack := lack_of_rate(rate):
+                        self.health = Health("ok", lack)
+                        _log.warning("source %s: %s", self.name, lack)
                 yield Block(stream, position, samples)
                 position += len(samples)
         finally:

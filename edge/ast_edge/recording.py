@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.audio import Block, Stream
+from ast_edge.band_check import lack_of_rate
 from ast_edge.errors import AudioError
+from ast_edge.health import OK, Health
 from ast_edge.sound_file import SoundFile, open_sound_file
 
 _log = logging.getLogger(__name__)
@@ -48,6 +50,8 @@ class RecordingSource:
             sleep: waits for so many seconds; None waits until `close` at most.
         """
         self.name = name
+        self.health = OK
+        """What its sound lacks; read in other threads."""
         self._path = path
         self._pace = pace
         self._started_at = started_at
@@ -75,6 +79,9 @@ class RecordingSource:
                     f"{self._path}: expected a channel {self._channel}, got {file.channels} only"
                 )
             stream = self._stream(file.sample_rate, file.channels)
+            if lack := lack_of_rate(stream.sample_rate):
+                self.health = Health("ok", lack)
+                _log.warning("%s: %s", self._path, lack)
             began, position = self._clock(), 0
             for samples in _read(file, self._path):
                 if self._pace == "realtime":

@@ -17,11 +17,18 @@ class SoundQuality:
         muted_seconds: float = MUTED_SECONDS,
         channel: int | None = None,
         *,
+        judges_channels: bool = True,
         channels: ChannelCheck | None = None,
         band: BandCheck | None = None,
     ) -> None:
-        """Take when sound without change is muted (0: never), and the only channel, from 1."""
-        self._channel = channel
+        """Take when sound without change is muted (0: never), and the only channel, from 1.
+
+        Args:
+            judges_channels: whether the mean of several channels is what is heard.
+            channels: compares channels, if not as usual.
+            band: measures the band, if not as usual.
+        """
+        self._channel, self._judges_channels = channel, judges_channels
         self._sound = SoundCheck(muted_seconds, channel)
         self._channels, self._band = channels or ChannelCheck(), band or BandCheck()
 
@@ -40,7 +47,9 @@ class SoundQuality:
         if self._channel is not None:
             said, mono = "", samples[:, self._channel - 1]
         else:
-            said, mono = self._channels.feed(samples, sample_rate), samples.mean(axis=1)
+            said, mono = "", samples.mean(axis=1)
+            if self._judges_channels:
+                said = self._channels.feed(samples, sample_rate)
         band = self._band.feed(mono, sample_rate)
         if health is not OK or not (said or band):
             return health

@@ -70,7 +70,8 @@ class SourceConfig(Section):
     channels: int | None = Field(default=None, ge=1, le=64)
     """Channels of stdin (1 unless given), or to open of a microphone; mixed to mono."""
     channel: int | None = Field(default=None, ge=1, le=64)
-    """Listen to this channel only, from 1; to the mean of all unless given."""
+    """Listen to this channel only, from 1; to the mean of all unless given. Several sources may
+    have channels of one microphone."""
     gain_db: float = Field(default=0.0, ge=-60, le=60)
     """Decibels to add."""
     high_pass: float | None = Field(default=None, ge=10, le=2000)

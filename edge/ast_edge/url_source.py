@@ -1,7 +1,8 @@
 """Live streams by URL as a source, through ffmpeg."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from functools import partial
 from typing import Literal
 from urllib.parse import urlsplit
@@ -108,7 +109,7 @@ class UrlSource(ChildSource):
             secrets=secrets_of(url),
         )
 
-    def _run(self) -> Iterator[Block]:
+    def _run(self) -> Generator[Block, None, None]:
         media = self._media.now
         try:
             self._command = self._make_command(media=media, real_time=self._is_segmented)
@@ -117,9 +118,10 @@ class UrlSource(ChildSource):
         self._notices = FfmpegNotices()
         seconds = 0.0
         try:
-            for block in super()._run():
-                seconds += len(block.samples) / block.stream.sample_rate
-                yield block
+            with closing(super()._run()) as blocks:
+                for block in blocks:
+                    seconds += len(block.samples) / block.stream.sample_rate
+                    yield block
         finally:
             self._media.judge(seconds)
             if self._media.now != media:

@@ -211,3 +211,13 @@ def test_sound_that_comes_faster_than_time_goes_by_is_one_stream(tmp_path, live)
 
 def test_a_recording_has_no_clock(tmp_path):
     assert streams(tmp_path, [*[NOW] * 10, (60.0, 1e6), *[NOW] * 200], live=False)[0] == [21.1]
+
+
+def test_a_pipe_of_a_low_rate_is_said_to_lack_what_lies_above(pipe):
+    fd, writer = pipe
+    source = PcmSource("pipe", fd, PcmFormat("s16le", 8000, 1))
+    writer.write(bytes(3200))
+    writer.close()
+    list(source.blocks())
+    assert source.health.condition == "ok"
+    assert "its sound ends at 4 kHz" in source.health.reason

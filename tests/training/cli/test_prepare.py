@@ -69,6 +69,22 @@ def test_names_labels_without_a_clip(sounds, out, tmp_path, capsys):
     assert "labels   1 without a clip to train on: buzz" in capsys.readouterr().out
 
 
+def test_labels_of_any_script_make_a_recipe_whose_labels_have_topics(out, tmp_path):
+    for label in ("Собака", "狗", "いぬ", "Türklingel"):
+        for take in range(3):
+            write_noise(tmp_path / "sounds" / label / f"{take}.wav", take)
+    run("folder", tmp_path / "sounds", "--out", out)
+    labels = load_recipe(out / "recipe.yaml").label_set
+    assert [label.slug for label in labels] == ["turklingel", "sobaka", "inu", "u72d7"]
+
+
+def test_a_label_without_a_letter_is_refused_before_any_work(sounds, out):
+    write_noise(sounds / "🐶" / "1.wav", 0)
+    with pytest.raises(ConfigError, match="no topic name can be made of the label '🐶'; rename it"):
+        run("folder", sounds, "--out", out)
+    assert not out.exists()
+
+
 def test_names_labels_that_nothing_validates(sounds, out, capsys):
     for take in range(3):
         write_noise(sounds / "buzz" / f"one_{take}.wav", take)

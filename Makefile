@@ -33,6 +33,7 @@ check: python-packages .venv/.dev ## check style, types and imports
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	.venv/bin/mypy --python-version 3.13
 	.venv/bin/lint-imports
 
 format: python-packages .venv/.dev ## format the code and fix what can be fixed

@@ -67,7 +67,8 @@ def main() -> None:
         print(f"{condition.name:18} macro AP {np.nanmean(ap):.3f}", flush=True)
     confused = confusions(held_out, chosen, Detector(Hearing(bundle, bundle.settings, hop=0.5), engine))
     if args.json:
-        tree = as_tree(aps, confused, held_out, chosen)
+        named = {"bundle": {"name": bundle.name, "sha256": bundle.sha256}}
+        tree = named | as_tree(aps, confused, held_out, chosen)
         args.json.write_text(json.dumps(tree, indent=1, ensure_ascii=False) + "\n")
     tables = [
         _conditions_table(aps, held_out, chosen),

@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,7 +102,11 @@ def run(args: argparse.Namespace) -> int:
     report = make_report(heard, labels, time.monotonic() - started)
     _print(report)
     if args.json:
-        write_output(args.json, json.dumps(as_tree(report), indent=1, ensure_ascii=False) + "\n")
+        # What was measured, so that nobody takes it for the figures of another model.
+        bundle = {"name": detector.bundle.name, "sha256": detector.bundle.sha256}
+        settings = {label.name: asdict(one) for label, one in detector.settings.items()}
+        tree = as_tree(report) | {"bundle": bundle, "settings": settings}
+        write_output(args.json, json.dumps(tree, indent=1, ensure_ascii=False) + "\n")
     if args.html:
         title = f"{detector.bundle.name} on {args.annotations.name}"
         write_output(args.html, render_page(title, report, heard))

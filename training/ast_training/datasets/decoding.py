@@ -15,8 +15,9 @@ from ast_edge.errors import AudioError
 from ast_edge.ffmpeg_file import FfmpegFile
 from ast_edge.sound_file import open_sound_file
 
-BLOCK = 1 << 18
-"""Samples that are decoded at once."""
+BLOCK = 1 << 15
+"""Samples that are decoded at once; libsndfile fills what is left of a block with zeros, which is
+as slow as decoding."""
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,8 @@ def examine(path: Path) -> Iterator[Finding]:
 def _time(engine: Engine, plan: Plan) -> Finding:
     """Score one window for each source, as the daemon does every hop."""
     shape = (len(plan.config.sources), plan.bundle.frames, plan.bundle.fbank.mel_bins)
-    windows, hop = np.full(shape, LOG_FLOOR, np.float32), plan.config.hop
+    windows = np.full(shape, LOG_FLOOR, np.float32)
+    hop = min(plan.hearing(name).hop for name in plan.config.sources)
     engine.run(windows)
     start = time.perf_counter()
     engine.run(windows)
@@ -87,7 +88,7 @@ def _hear(name: str, config: SourceConfig, plan: Plan, engine: Engine) -> Findin
         return Finding(step, True, "standard input is not read here")
     try:
         heard = _Heard(_open(name, config))
-        listener = Listener(plan.bundle.fbank, plan.bundle.frames, plan.config.hop)
+        listener = Listener(plan.bundle.fbank, plan.bundle.frames, plan.hearing(name).hop)
         scores = [clip for _, clip, _ in score_recording(heard, listener, engine)]
     except AudioError as exc:
         return Finding(step, False, str(exc), "`ast-edge devices` lists what there is")

@@ -38,9 +38,9 @@ class Plan:
         return Hearing(
             self.bundle,
             self.settings,
-            config.hop,
-            config.latency,
-            config.idle_hop,
+            config.hop if own.hop is None else own.hop,
+            config.latency if own.latency is None else own.latency,
+            config.idle_hop if own.idle_hop is None else own.idle_hop,
             self.rules,
             own.conditioning,
             own.gate_settings,
@@ -80,8 +80,7 @@ def load_plan(path: Path) -> Plan:
         raise ConfigError(f"{path}: bundle: {exc}") from exc
     bundle = load_bundle(folder)
     try:
-        check_hop(bundle, config.hop)
-        check_idle_hop(bundle, config)
+        _check_hops(bundle, config)
         _check_outputs(config)
         groups = dict(zip(config.groups, find_groups(config.groups, bundle), strict=True))
         settings = {} if groups and not config.labels else label_settings(bundle, config.labels)
@@ -120,17 +119,30 @@ def check_hop(bundle: Bundle, hop: float) -> None:
         )
 
 
-def check_idle_hop(bundle: Bundle, config: Config) -> None:
+def check_idle_hop(bundle: Bundle, hop: float, idle_hop: float | None) -> None:
     """Refuse an idle hop that leaves sound unheard, or that is none.
 
     Raises:
         ConfigError: if it is longer than the window, or shorter than the hop.
     """
-    if config.idle_hop is not None and not config.hop <= config.idle_hop <= bundle.window_seconds:
+    if idle_hop is not None and not hop <= idle_hop <= bundle.window_seconds:
         raise ConfigError(
-            f"idle_hop: expected {config.hop:g} s (hop) to the {bundle.window_seconds:.2f} s that "
-            f"{bundle.name!r} hears at once, got {config.idle_hop:g} s"
+            f"idle_hop: expected {hop:g} s (hop) to the {bundle.window_seconds:.2f} s that "
+            f"{bundle.name!r} hears at once, got {idle_hop:g} s"
         )
+
+
+def _check_hops(bundle: Bundle, config: Config) -> None:
+    """Refuse hops of all sources, or of one, that cannot be."""
+    check_hop(bundle, config.hop)
+    check_idle_hop(bundle, config.hop, config.idle_hop)
+    for name, own in config.sources.items():
+        hop = config.hop if own.hop is None else own.hop
+        try:
+            check_hop(bundle, hop)
+            check_idle_hop(bundle, hop, config.idle_hop if own.idle_hop is None else own.idle_hop)
+        except ConfigError as exc:
+            raise ConfigError(f"sources.{name}.{exc}") from exc
 
 
 def label_settings(

@@ -123,6 +123,22 @@ def test_replay_finds_what_run_does(configure, recording, tmp_path, capsys, opti
     assert durations == pytest.approx([e["duration"] for e in ends], abs=0.002)
 
 
+def test_each_source_of_a_daemon_is_looked_at_by_its_own_hop(
+    configure, recording, tmp_path, capsys
+):
+    source = {"file": str(recording), "pace": "fast"}
+    hops = {"often": 0.1, "seldom": 0.9, "between": 0.3}
+    config = configure(**{name: source | {"hop": hop} for name, hop in hops.items()})
+    assert main(["run", "--config", config]) == 0
+    capsys.readouterr()
+    events = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
+    for name in hops:
+        ends = [e["duration"] for e in events if e["type"] == "end" and e["source"] == name]
+        found = replayed(capsys, "--config", config, "--source", name, recording)
+        assert ends == pytest.approx([off - on for _, on, off, _ in found], abs=0.002)
+    assert len({e["duration"] for e in events if e["label"] == "Hiss" and e["type"] == "end"}) > 1
+
+
 def test_sources_that_are_heard_alike_need_no_choice(configure, recording, capsys):
     config = configure(a={"microphone": "x"}, b={"microphone": "y"})
     assert len(replayed(capsys, "--config", config, recording)) >= 2

@@ -1,7 +1,7 @@
 """A configuration resolved against its bundle: what will be listened for, and how."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from ast_edge.bundle import Bundle, find_bundle, load_bundle
@@ -49,10 +49,15 @@ class Plan:
     def hearing_of(self, source: str | None) -> Hearing:
         """Return how recordings are listened to: as a source is, or as all sources are.
 
+        The channel is chosen here, whoever chooses it of the source.
+
         Raises:
             ConfigError: there is no such source, or they differ and none is named.
         """
-        known = {name: self.hearing(name) for name in self.config.sources}
+        known = {}
+        for name, own in self.config.sources.items():
+            conditioning = replace(own.conditioning, channel=own.channel)
+            known[name] = replace(self.hearing(name), conditioning=conditioning)
         if source is None:
             first, *others = known.values()
             if any(other != first for other in others):

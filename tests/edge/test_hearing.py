@@ -158,6 +158,17 @@ def test_a_source_that_is_not_there_is_said_with_the_nearest(configure, recordin
     assert "no source 'atic', did you mean 'attic'?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("source", [{"microphone": "x"}, {"url": "http://x/y"}], ids=str)
+@pytest.mark.parametrize(("channel", "found"), [(1, False), (2, True)])
+def test_the_channel_of_a_source_is_chosen_of_recordings(
+    configure, recording, capsys, source, channel, found
+):
+    sound = np.concatenate(SOUND)
+    soundfile.write(recording, np.stack([0 * sound, sound], axis=1), RATE)
+    config = configure(a=source | {"channel": channel})
+    assert bool(replayed(capsys, "--config", config, recording)) is found
+
+
 def test_a_recording_of_one_channel_is_the_channel_that_is_listened_to(
     configure, recording, capsys
 ):

@@ -13,6 +13,7 @@ from ast_edge.errors import BundleError, ConfigError
 from ast_edge.events import Label
 from ast_edge.groups import Group, find_groups
 from ast_edge.hearing import Hearing
+from ast_edge.host_name import check_host
 from ast_edge.rules import Rule
 from ast_edge.schedule import Schedule, find_zone, parse_period
 from ast_edge.tracker import TrackerSettings, override
@@ -104,6 +105,7 @@ def load_plan(path: Path) -> Plan:
 def _check_outputs(config: Config) -> None:
     """Try passwords, certificates and the place of the event file before anything is started."""
     if config.mqtt:
+        check_host(config.mqtt.host, "mqtt.host")
         broker_password(config.mqtt)
         if config.mqtt.tls:
             tls_context(config.mqtt.tls)

@@ -106,6 +106,12 @@ def test_a_hop_of_a_source_that_cannot_be_is_refused_with_the_source(problem, ow
     assert problem(hop=0.3, idle_hop=0.6, sources={"a": {"microphone": "x"} | own}).startswith(said)
 
 
+@pytest.mark.parametrize("host", ["", "my broker", "a..b", "192.168.1.300", "192.168.1", "-a"])
+def test_a_broker_that_cannot_be_is_refused(problem, host):
+    said = f"mqtt.host: expected a host name or address, got {host!r}, which "
+    assert problem(mqtt={"host": host}).startswith(said)
+
+
 def test_a_device_class_for_an_unknown_label_is_refused_with_the_nearest(problem):
     found = problem(mqtt={"home_assistant": {"device_classes": {"Hom": "safety"}}})
     assert found == (

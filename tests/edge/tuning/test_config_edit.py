@@ -85,7 +85,5 @@ def test_the_same_thresholds_change_nothing():
 
 
 def test_what_stands_elsewhere_is_referred_to_as_before():
-    text = (
-        "sources:\n  a: {microphone: !secret mic}\nnode: ${NODE}\nlabels:\n  Dog: {on: '${ON}'}\n"
-    )
+    text = "sources: {a: {microphone: !secret mic}}\nnode: ${NODE}\nlabels:\n  Dog: {on: '${ON}'}\n"
     assert edit(text, Dog=NEW) == text.replace("'${ON}'", "0.75, off: 0.3")

@@ -71,20 +71,11 @@ class ClipFolder:
         self.path = path
         self._max_age, self._max_bytes, self._min_free = max_age, max_bytes, min_free_bytes
         self._wall = wall
-        try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for partial in path.glob("*.partial"):  # of a run that was killed
-                if _NAME.fullmatch(partial.name):
+        make_folder(path)
+        for partial in path.glob("*.partial"):  # of a run that was killed
+            if _NAME.fullmatch(partial.name):
+                with contextlib.suppress(OSError):  # it does no harm
                     partial.unlink()
-        except OSError as exc:
-            raise ConfigError(
-                f"clips.folder: {path}: cannot be made: {exc.strerror}; give a folder that this "
-                "user may write to"
-            ) from exc
-        if not os.access(path, os.W_OK | os.X_OK):
-            raise ConfigError(
-                f"clips.folder: {path}: may not be written to by this user; give another folder"
-            )
 
     def write(self, clip: Clip) -> Path:
         """Write a clip as FLAC, for this user alone, after making room for it.
@@ -137,6 +128,25 @@ class ClipFolder:
                 return
             path.unlink(missing_ok=True)
             total -= size
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for clips if there is none.
+
+    Raises:
+        ConfigError: it cannot be made or written to.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigError(
+            f"clips.folder: {path}: cannot be made: {exc.strerror}; give a folder that this "
+            "user may write to"
+        ) from exc
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"clips.folder: {path}: may not be written to by this user; give another folder"
+        )
 
 
 def _flac(clip: Clip) -> bytes:

@@ -53,6 +53,13 @@ def _host(host: str) -> str:
     return host
 
 
+def _password(password: object) -> object:
+    """Check it here: the message of a wrong type would quote it."""
+    if password is not None and not isinstance(password, str | SecretStr):
+        raise ValueError("expected text: write it in quotes")
+    return password
+
+
 def _topic(topic: str) -> str:
     if not topic or set(topic) & set("+#\0 ") or "" in topic.split("/") or topic[0] == "$":
         raise ValueError(
@@ -248,7 +255,7 @@ class MqttConfig(Section):
     """1883, or 8883 with TLS, unless given."""
     protocol: Literal["5", "3.1.1"] = "5"
     username: str | None = None
-    password: SecretStr | None = None
+    password: Annotated[SecretStr | None, BeforeValidator(_password)] = None
     """Better not written here, but `!secret name` or "${NAME}"."""
     password_file: InputPath | None = None
     """First line is the password; without either AST_EDGE_MQTT_PASSWORD of the environment, else

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from ast_edge.commands import Command, CommandParser, CommandRefused
+from ast_edge.errors import AstError
 from ast_edge.events import Event, Label
 from ast_edge.live_settings import LiveSettings
 from ast_edge.log_format import EVERY_TIME
@@ -17,10 +18,6 @@ from ast_edge.status import NodeStatus
 from ast_edge.topics import Topics
 
 log = logging.getLogger(__name__)
-
-RETAINED_SECONDS = 5.0
-"""What arrives so soon after connecting may be a retained message: no restart is done for it, or a
-daemon would restart for ever."""
 
 Action = Callable[[], list[Event]]
 """Something to do in the daemon's thread; the events are published."""
@@ -48,13 +45,15 @@ class Control:
         restart: Callable[[], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Apply what was kept, through `submit`, which runs actions in the daemon's thread."""
+        """Apply what was kept, through `submit`, which runs actions in the daemon's thread.
+
+        `restart` raises an AstError where the program could not begin anew.
+        """
         self._topics, self._settings, self._pipelines = topics, settings, pipelines
         self._labels, self._status = list(labels), status
         self._publish, self._submit, self._restart = publish, submit, restart
         self._clock = clock
         self._parser = CommandParser(topics, pipelines, {label.slug: label for label in labels})
-        self._greeted = clock()
         self._timers: dict[str, threading.Timer] = {}
         self._closed = False
         for source in pipelines:
@@ -73,13 +72,22 @@ class Control:
 
     def greet(self) -> list[Message]:
         """Return every setting as it is."""
-        self._greeted = self._clock()
         return self._all()
 
-    def heard(self, topic: str, payload: bytes) -> list[Message]:
-        """Follow a command; return it and what it has changed as settings, or why it is refused."""
+    def heard(self, topic: str, payload: bytes, *, retained: bool = False) -> list[Message]:
+        """Follow a command; return it and what it has changed as settings, or why it is refused.
+
+        A retained one would be followed again at every connection, whatever was said since.
+        """
+        if not payload:  # somebody takes a retained command away
+            return []
         before = set(self._all())
         try:
+            if retained:
+                raise CommandRefused(
+                    "it is retained, so it would be followed again and again: send commands "
+                    "without the retain flag, and take this one away by an empty retained message"
+                )
             if self._closed:
                 raise CommandRefused("the configuration is being changed: say it again")
             command = self._parser.parse(topic, payload)
@@ -106,9 +114,10 @@ class Control:
             self._settings.change(command, self._clock())
             self._follow_snooze(command.source)
             return self._apply(command.source)
-        if self._clock() - self._greeted < RETAINED_SECONDS:
-            raise CommandRefused("restart: came right after connecting; is the message retained?")
-        self._restart()
+        try:
+            self._restart()
+        except AstError as exc:
+            raise CommandRefused(f"restart: it could not begin anew: {exc}") from exc
         return []
 
     def _refuse(self, topic: str, reason: str) -> list[Message]:

@@ -1,23 +1,20 @@
 """What keeps a configuration from working, step by step from the microphone to a subscriber."""
 
-import logging
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ast_edge.audio import Block, Source
-from ast_edge.config import MqttConfig
-from ast_edge.connection import Connection
+from ast_edge.broker_check import check_broker
 from ast_edge.engine import Engine, open_engine
 from ast_edge.errors import AstError, AudioError
 from ast_edge.fbank import LOG_FLOOR
+from ast_edge.finding import Finding
 from ast_edge.level import FLOOR_DBFS, measure
 from ast_edge.listener import Listener
-from ast_edge.message import Message
 from ast_edge.pipeline import score_recording
 from ast_edge.plan import Plan, load_plan
 from ast_edge.source_config import SourceConfig
@@ -26,21 +23,10 @@ from ast_edge.sources import open_source
 LISTEN_SECONDS = 3.0
 """Sound that is heard of each source."""
 START_SECONDS = 10.0
-"""Time that a microphone has to deliver the first of it, and a broker to answer."""
+"""Time that a microphone has to deliver the first of it."""
 CLIPPING_DBFS = -0.1
 QUIET_DBFS = -75.0
 """Below any room: a microphone that is muted, or not plugged into its socket."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one step found."""
-
-    step: str
-    well: bool
-    text: str
-    remedy: str = ""
-    """What to do about it, if it is not well."""
 
 
 def examine(path: Path) -> Iterator[Finding]:
@@ -65,7 +51,7 @@ def examine(path: Path) -> Iterator[Finding]:
         yield _hear(name, config, plan, engine)
     engine.close()
     if plan.config.mqtt:
-        yield from _reach(plan.config.mqtt, plan.config.node)
+        yield from check_broker(plan.config.mqtt, plan)
 
 
 def _time(engine: Engine, plan: Plan) -> Finding:
@@ -145,54 +131,3 @@ class _Heard:
     def close(self) -> None:
         """End early."""
         self._source.close()
-
-
-def _reach(config: MqttConfig, node: str) -> Iterator[Finding]:
-    """Send a message through the broker to ourselves."""
-    if config.embedded:
-        yield Finding("broker", True, "the embedded one: starts with `ast-edge run`")
-        return
-    trip = _RoundTrip(config, node)
-    connection, start = trip.connection, time.monotonic()
-    connection.start()
-    try:
-        if not connection.wait_connected(START_SECONDS):
-            text = f"{connection.address}: {connection.fault or 'no answer'}"
-            remedy = "is the broker running, and are mqtt.host, port, user and password right?"
-            yield Finding("broker", False, text, remedy)
-            return
-        yield Finding("broker", True, f"{connection.address}, MQTT {config.protocol}")
-        well = trip.done.wait(START_SECONDS) and not trip.refusals
-    finally:
-        connection.close()
-    took = f"{1000 * (time.monotonic() - start):.0f} ms"
-    text = took if well else "; ".join(trip.refusals) or "the message did not come back"
-    remedy = "" if well else f"allow this user to read and write {config.base_topic}/{node}/#"
-    yield Finding("round trip", well, f"{trip.topic}: {text}", remedy)
-
-
-class _RoundTrip:
-    """Subscribe, publish, and wait for the message."""
-
-    def __init__(self, config: MqttConfig, node: str) -> None:
-        self.topic = f"{config.base_topic}/{node}/doctor"
-        self.done = threading.Event()
-        self.refusals: list[str] = []
-        self.connection = Connection(
-            config,
-            f"ast-edge-{node}-doctor",
-            on_up=lambda: self.connection.subscribe(self.topic),
-            on_subscribed=self._publish,
-            on_acknowledged=lambda packet, refusal: self._refused("publishing", refusal),
-            on_message=lambda topic, payload: self.done.set(),
-            log_level=logging.DEBUG,
-        )
-
-    def _publish(self, _: str, refusal: str | None) -> None:
-        self._refused("subscribing", refusal)
-        self.connection.publish(Message(self.topic, "ping"))
-
-    def _refused(self, what: str, refusal: str | None) -> None:
-        if refusal is not None:
-            self.refusals.append(f"{what}: {refusal}")
-            self.done.set()

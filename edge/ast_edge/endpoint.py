@@ -1,9 +1,11 @@
 """How a client reaches the broker: address, credentials, protocol, last will."""
 
+import logging
+from collections.abc import Callable
 from typing import Any
 
 from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -12,10 +14,32 @@ from ast_edge.credentials import broker_password, tls_context
 from ast_edge.host_name import check_host
 from ast_edge.message import Message
 
+log = logging.getLogger(__name__)
+
 WILL_DELAY = 5
 """Seconds without a connection after which the broker publishes the will (MQTT 5 only)."""
 
 PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
+
+
+class BrokerClient(Client):
+    """paho's client, whose own thread says what it dies of.
+
+    What a broker sends that is no MQTT ends that thread without a word otherwise.
+    """
+
+    on_fault: Callable[[Exception], None] = staticmethod(lambda exc: None)
+
+    def loop_forever(
+        self, timeout: float = 1.0, retry_first_connection: bool = False
+    ) -> MQTTErrorCode:
+        """Serve the connection until it ends; called in paho's thread."""
+        try:
+            return super().loop_forever(timeout, retry_first_connection)
+        except Exception as exc:
+            log.debug("paho has failed", exc_info=exc)
+            self.on_fault(exc)
+            return MQTTErrorCode.MQTT_ERR_UNKNOWN
 
 
 class Endpoint:
@@ -37,9 +61,9 @@ class Endpoint:
         """The broker as `host:port`."""
         return f"{self.config.host}:{self._port}"
 
-    def client(self, client_id: str, will: Message | None) -> Client:
+    def client(self, client_id: str, will: Message | None) -> BrokerClient:
         """Make a client that connects when its loop is started, and does so once only."""
-        client = Client(
+        client = BrokerClient(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             protocol=PROTOCOLS[self.config.protocol],

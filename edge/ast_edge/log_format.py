@@ -8,8 +8,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from ast_edge.payload import iso8601
+from ast_edge.printable import printable
 from ast_edge.secret_values import masked
 
 REPEAT_SECONDS = 60.0
@@ -28,6 +30,18 @@ _PRIORITIES = {
 
 
 _Key = tuple[str, int, str]
+
+
+class PlainFormatter(logging.Formatter):
+    """A line of text in which strangers cannot write what a terminal obeys, or a second line."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the line without the traceback."""
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: ANN401 (of logging)
+        """Return the traceback, line by line."""
+        return "\n".join(map(printable, super().formatException(ei).split("\n")))
 
 
 class JsonFormatter(logging.Formatter):
@@ -68,7 +82,8 @@ class SecretFilter(logging.Filter):
         """Change the record where it has to be; it is always written."""
         record.msg, record.args = masked(record.getMessage()), None
         if record.exc_info:
-            record.exc_text = masked(logging.Formatter().formatException(record.exc_info))
+            lines = masked(logging.Formatter().formatException(record.exc_info)).split("\n")
+            record.exc_text = "\n".join(map(printable, lines))
         return True
 
 

@@ -4,6 +4,8 @@ from urllib.parse import unquote, urlsplit
 
 from ast_edge.host_name import host_fault
 
+SHORTEST_SECRET = 4
+"""Letters; what is shorter is in many words, and is hidden where it stands in an address only."""
 SCHEMES = ("rtsp", "rtsps", "http", "https")
 
 
@@ -45,7 +47,9 @@ def secrets_of(url: str) -> dict[str, str]:
     user, _, _ = parts.netloc.rpartition("@")
     password = user.partition(":")[2]
     secrets = {url: shown_url(url)}
+    if user:
+        secrets[f"{user}@"] = "***@"
     for secret in (user, password, unquote(password), parts.query, parts.path.strip("/")):
-        if secret:
+        if len(secret) >= SHORTEST_SECRET:
             secrets.setdefault(secret, "***")
     return dict(sorted(secrets.items(), key=lambda item: -len(item[0])))

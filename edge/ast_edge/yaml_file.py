@@ -79,7 +79,8 @@ def parse_tree(tree: dict[str, Any], model: type[Tree], source: Path) -> Tree:
     except ValidationError as exc:
         problem = _first_problem(exc, model)
         # What is quoted may be a URL, in the wrong place perhaps.
-        problem = re.sub(r"(:/+)\S*@", r"\1***@", problem)
+        problem = re.sub(r"(:/+).*@", r"\1***@", problem, flags=re.DOTALL)
+        problem = re.sub(r"(['\"])[^'\"]*@", r"\1***@", problem)
         # Without the cause, which quotes it as well.
         raise ConfigError(f"{source}: {problem}") from None
 
@@ -108,9 +109,22 @@ OutputPath = Annotated[Path, AfterValidator(beside_the_file)]
 InputPath = Annotated[Path, AfterValidator(_existing)]
 
 
+class _Repr(reprlib.Repr):
+    """Shows the beginning and the end of values, and of addresses what is no secret."""
+
+    def repr_str(self, x: str, level: int) -> str:
+        """Hide before it is cut short: what tells a secret may be in the part that is left out."""
+        address = re.search(r":/+", x)
+        if address:
+            x = x[: address.end()] + "***"
+        elif "@" in x:
+            x = "***" + x[x.rindex("@") :]
+        return super().repr_str(x, level)
+
+
 def shown(value: object) -> str:
     """Show a value in a message; a few aliases of YAML can make one that has no end."""
-    return reprlib.repr(value)[:60]
+    return _Repr().repr(value)[:60]
 
 
 def _first_problem(exc: ValidationError, model: type[Section]) -> str:

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -232,6 +233,14 @@ def test_a_variable_is_a_switch(load, monkeypatch, switch):
     assert config.mqtt.home_assistant.enabled is (switch == "true")
 
 
+@pytest.mark.parametrize("value", ["1234", "12.5", "true", "[hunter2]", "{hunter2: 1}"])
+def test_a_password_that_is_no_text_is_refused_and_not_quoted(problem, value):
+    found = problem(
+        f"{{sources: {{a: {{microphone: x}}}}, mqtt: {{username: u, password: {value}}}}}"
+    )
+    assert found == "mqtt.password: expected text: write it in quotes"
+
+
 def test_a_password_is_shown_by_no_repr(load, monkeypatch):
     monkeypatch.setenv("PASSWORD", "hunter2")
     config = load("sources: {a: {url: 'rtsp://me:${PASSWORD}@b'}}\nmqtt: {password: '${PASSWORD}'}")
@@ -314,3 +323,30 @@ def test_a_group_or_rule_that_cannot_be_is_refused(problem, text, expected):
     found = problem(SOUNDS.format(text))
     assert found.startswith(expected)
     assert "\n" not in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'sources: {door: "http://:SECRET@camera.local/stream"}',
+        'sources: {door: "rtsp://a:SECRET@camera.local/a/very/long/path/to/stream1"}',
+        'sources: {door: "rtsp://a:SECRET and more@camera.local/stream1"}',
+        'sources: {door: "http://radio.example/stream?token=SECRET"}',
+        'sources: {door: "a:SECRET@camera.local/a/very/long/path/to/the/stream1"}',
+        'sources: {door: ["http://:SECRET@camera.local"]}',
+        'sources: ["http://:SECRET@camera.local"]',
+        'sources: {a: {microphone: usb}}\nmqtt: {host: "mqtt://u:SECRET@broker"}',
+        'sources: {a: {microphone: usb}}\nmqtt: {host: "u:SECRET@broker"}',
+        'sources: {a: {microphone: usb}}\nmqtt: "mqtt://u:SECRET@a-broker-with-a-long-name.local"',
+        'sources: {a: {microphone: usb}}\nmqtt: {port: "mqtt://u:SECRET@broker"}',
+        "sources: {a: {microphone: usb}}\nmqtt: {host: h, username: u, passwort: SECRET}",
+        "sources: {a: {microphone: usb}}\nmqtt: {host: h, username: u, password: [SECRET]}",
+        '"http://:SECRET@camera.local/stream"',
+    ],
+)
+@pytest.mark.parametrize("secret", ["1234", "hunter2", "p"])
+def test_no_password_is_in_a_message_wherever_it_was_put(load, text, secret):
+    with pytest.raises(ConfigError) as caught:
+        load(text.replace("SECRET", f"<{secret}>"))
+    message = str(caught.value)
+    assert not {f"<{secret}>", f"<{secret}", f"{secret}>"} & set(re.findall(r"<?\w+>?", message))

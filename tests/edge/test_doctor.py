@@ -2,11 +2,8 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
-from rigs import mosquitto
 
 from ast_edge.doctor import examine
-
-needs_mosquitto = pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available())
 
 
 @pytest.fixture
@@ -83,50 +80,3 @@ def test_a_microphone_with_sound_is_well(config, microphone, tmp_path):
     microphone.play(tmp_path / "long.wav")
     heard = next(steps)
     assert heard.well, heard
-
-
-# The broker
-
-
-@needs_mosquitto
-def test_a_message_goes_through_the_broker_and_back(config, tmp_path):
-    with mosquitto.Mosquitto(tmp_path) as broker:
-        found = findings(config(mqtt={"host": "127.0.0.1", "port": broker.port}))
-    assert found["broker"].well
-    assert found["round trip"].text.startswith("ast-edge/attic/doctor: ")
-    assert found["round trip"].well
-
-
-def test_a_broker_that_is_not_there_is_said(config):
-    found = findings(config(mqtt={"host": "127.0.0.1", "port": 1}))
-    assert "connection refused" in found["broker"].text
-    assert "round trip" not in found
-
-
-@needs_mosquitto
-def test_a_wrong_password_is_said(config, tmp_path, monkeypatch):
-    monkeypatch.setenv("AST_EDGE_MQTT_PASSWORD", "wrong")
-    with mosquitto.Mosquitto(tmp_path, password=True) as broker:
-        found = findings(
-            config(mqtt={"host": "127.0.0.1", "port": broker.port, "username": mosquitto.USER})
-        )
-    assert not found["broker"].well
-    assert "password" in found["broker"].text
-    assert "wrong" not in found["broker"].text
-
-
-@needs_mosquitto
-def test_a_topic_that_is_forbidden_is_said(config, tmp_path, monkeypatch):
-    monkeypatch.setenv("AST_EDGE_MQTT_PASSWORD", mosquitto.PASSWORD)
-    settings = {"username": mosquitto.USER, "base_topic": "forbidden"}
-    with mosquitto.Mosquitto(tmp_path, password=True) as broker:
-        found = findings(config(mqtt={"host": "127.0.0.1", "port": broker.port} | settings))
-    assert found["broker"].well
-    assert "ublish" in found["round trip"].text
-    assert "forbidden/attic/#" in found["round trip"].remedy
-
-
-def test_the_embedded_broker_is_not_started(config):
-    found = findings(config(mqtt={"embedded": True}))
-    assert list(found)[-1] == "broker"
-    assert found["broker"].well

@@ -14,6 +14,7 @@ from ast_edge.log_format import (
     REPEAT_SECONDS,
     JournalFormatter,
     JsonFormatter,
+    PlainFormatter,
     RepeatFilter,
     SecretFilter,
 )
@@ -180,7 +181,7 @@ def secret(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "formatter", [logging.Formatter("%(message)s"), JsonFormatter()], ids=["text", "json"]
+    "formatter", [PlainFormatter("%(message)s"), JsonFormatter()], ids=["text", "json"]
 )
 def test_no_secret_stands_in_a_line_or_a_traceback(secret, formatter):
     try:
@@ -207,3 +208,19 @@ def test_no_secret_stands_in_the_traceback_of_a_fault_that_ends_the_program(
     said = capsys.readouterr().err
     assert "KeyError: '!secret key'" in said
     assert "hun" not in said
+
+
+def test_what_a_stranger_has_sent_moves_no_cursor_and_makes_no_second_line():
+    line = PlainFormatter("%(message)s").format(record("said %s", "\x1b[2J\nERROR all is lost"))
+    assert line == r"said \x1b[2J\nERROR all is lost"
+
+
+def test_a_traceback_keeps_its_lines():
+    try:
+        raise ValueError("\x1b[2J")
+    except ValueError:
+        found = record("no")
+        found.exc_info = sys.exc_info()
+    text = PlainFormatter("%(message)s").format(found)
+    assert text.count("\n") > 2
+    assert "\x1b" not in text

@@ -43,6 +43,16 @@ def test_only_scheme_host_and_port_are_shown():
     assert shown_url("http://[fe80::1]/key") == "http://[fe80::1]"
 
 
+@pytest.mark.parametrize("secret", ["1", "a", "on"])
+def test_a_short_password_is_hidden_in_the_address_and_garbles_nothing_else(secret):
+    url = f"rtsp://u:{secret}@cam.local:8554/live/{secret}"
+    said = f"{url}: cannot open rtsp://u:{secret}@cam.local:8554/x: 401 Unauthorized"
+    for hidden, shown in secrets_of(url).items():
+        said = said.replace(hidden, shown)
+    where = "rtsp://cam.local:8554"
+    assert said == f"{where}: cannot open rtsp://***@cam.local:8554/x: 401 Unauthorized"
+
+
 def test_no_secret_is_left_in_a_message_that_quotes_the_address():
     said = f"{CAMERA}: 401 for admin:pa%2Fss, pa/ss, token=abc"
     for secret, shown in secrets_of(CAMERA).items():

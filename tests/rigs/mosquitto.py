@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +34,7 @@ class Mosquitto:
     well, and `certificate` and `key` are one for them. With `persistent` it remembers sessions and
     retained messages over `stop` and `start`. With `deaf`, nobody hears anything: subscriptions
     are refused ("refused"), or accepted for nothing, as by an access control list ("silent").
+    `options` are further lines of its configuration.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Mosquitto:
         certificates: bool = False,
         persistent: bool = False,
         deaf: Literal["", "refused", "silent"] = "",
+        options: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.password = password
@@ -61,6 +64,7 @@ class Mosquitto:
             "log_type all",
             "max_queued_messages 100000",  # for a subscriber that is away; 1000 by default
             f"allow_anonymous {str(not password).lower()}",
+            *options,
         ]
         if password:
             (folder / "acl").write_text(f"user {USER}\ntopic readwrite #\ntopic deny forbidden/#\n")

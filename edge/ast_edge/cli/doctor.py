@@ -7,6 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from ast_edge.printable import printable
+
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `doctor` to the sub-commands."""
@@ -29,9 +31,9 @@ def run(args: argparse.Namespace) -> int:
     console, status = Console(highlight=False), 0
     for finding in examine(args.config):
         mark = "[green]ok  [/]" if finding.well else "[red]FAIL[/]"
-        line = f"{mark} [bold]{finding.step}[/]  {escape(masked(finding.text))}"
+        line = f"{mark} [bold]{finding.step}[/]  {escape(printable(masked(finding.text)))}"
         console.print(line, soft_wrap=True)
         if finding.remedy:
-            console.print(f"     → {escape(masked(finding.remedy))}", soft_wrap=True)
+            console.print(f"     → {escape(printable(masked(finding.remedy)))}", soft_wrap=True)
         status = status or (0 if finding.well else 1)
     return status

@@ -20,6 +20,7 @@ from ast_edge.cli import (
 )
 from ast_edge.cli.any_text import allow_any_text
 from ast_edge.errors import AstError
+from ast_edge.printable import printable
 from ast_edge.secret_values import hide_in_tracebacks
 
 COMMANDS = (
@@ -50,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return int(args.command(args))
     except AstError as exc:
-        print(f"ast-edge: {exc}", file=sys.stderr)
+        print(f"ast-edge: {printable(str(exc))}", file=sys.stderr)
         return exc.exit_code
     except KeyboardInterrupt:
         return 130

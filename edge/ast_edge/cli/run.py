@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         plan = load_plan(args.config)
         engine = open_engine(plan.bundle, plan.config.engine)
         stack.callback(engine.close)
-        service = Service(plan, engine)
+        service = Service(plan, engine, lambda: load_plan(reload.path))
         _open_status(service, reload, stack)
         # The broker's side before files: what stands in one then waits for the broker.
         if plan.config.mqtt:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ast_edge.errors import AstError, ConfigError
+from ast_edge.printable import printable_tree
 from ast_edge.runtime_folder import find_sockets
 from ast_edge.status_socket import ask
 
@@ -62,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         sys.stdout.write(text)
         return 0
-    show(json.loads(text), _console())
+    show(printable_tree(json.loads(text)), _console())
     return 0
 
 
@@ -85,7 +86,7 @@ def _print_history(args: argparse.Namespace) -> None:
         for event in events:
             print(json.dumps(event, ensure_ascii=False))
     elif events:
-        _console().print(_events(events))
+        _console().print(_events(printable_tree(events)))
     else:
         print("no event yet")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ast_edge.log_format import (
     JournalFormatter,
     JsonFormatter,
+    PlainFormatter,
     RepeatFilter,
     SecretFilter,
     goes_to_the_journal,
@@ -44,12 +45,12 @@ def log_to_stderr(*, verbose: bool = False, as_json: bool = False) -> None:
 
 def _formatter(*, as_json: bool) -> logging.Formatter:
     if goes_to_the_journal():
-        return JournalFormatter(JsonFormatter() if as_json else logging.Formatter("%(message)s"))
+        return JournalFormatter(JsonFormatter() if as_json else PlainFormatter("%(message)s"))
     if as_json:
         return JsonFormatter()
     if sys.stderr.isatty():
-        return logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
-    return logging.Formatter("%(levelname)s %(message)s")
+        return PlainFormatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+    return PlainFormatter("%(levelname)s %(message)s")
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:

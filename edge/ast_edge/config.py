@@ -69,6 +69,12 @@ def _topic(topic: str) -> str:
     return topic
 
 
+def _path(path: str) -> str:
+    if not re.fullmatch(r"/[!-~]*", path):
+        raise ValueError(f"expected the path of a websocket such as '/mqtt', got {path!r}")
+    return path
+
+
 def _named(labels: object) -> object:
     """Take a plain list of labels as well: each with the model's own thresholds."""
     return dict.fromkeys(_names(labels)) if isinstance(labels, list) else labels
@@ -252,8 +258,12 @@ class MqttConfig(Section):
 
     host: Annotated[str, AfterValidator(_host)] = "localhost"
     port: int | None = Field(default=None, ge=1, le=65535)
-    """1883, or 8883 with TLS, unless given."""
+    """1883, or 8883 with TLS, unless given; over websockets 80 or 443."""
     protocol: Literal["5", "3.1.1"] = "5"
+    transport: Literal["tcp", "websockets"] = "tcp"
+    """Websockets go through what lets only web traffic pass."""
+    path: Annotated[str, AfterValidator(_path)] | None = None
+    """Of the websocket, "/mqtt" unless given."""
     username: str | None = None
     password: Annotated[SecretStr | None, BeforeValidator(_password)] = None
     """Better not written here, but `!secret name` or "${NAME}"."""
@@ -276,6 +286,18 @@ class MqttConfig(Section):
     """Discovery by Home Assistant: true, false, or a section with its options."""
     outbox: Annotated[OutboxConfig, BeforeValidator(_switched)] = OutboxConfig()
     """Where events wait for the broker: true, false, or a section with its options."""
+
+    @property
+    def port_number(self) -> int:
+        """The port, also where none is given."""
+        usual = {"tcp": (1883, 8883), "websockets": (80, 443)}[self.transport]
+        return self.port or usual[self.tls is not None]
+
+    @model_validator(mode="after")
+    def _path_of_a_websocket(self) -> "MqttConfig":
+        if self.path is not None and self.transport != "websockets":
+            raise ValueError("path is for `transport: websockets`")
+        return self
 
 
 class Config(Section):

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 WILL_DELAY = 5
 """Seconds without a connection after which the broker publishes the will (MQTT 5 only)."""
 
+WEBSOCKET_PATH = "/mqtt"
+"""What most brokers take."""
 PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 
 
@@ -54,12 +56,11 @@ class Endpoint:
         self.config = config
         self._password = broker_password(config)
         self._tls = tls_context(config.tls) if config.tls else None
-        self._port = config.port or (8883 if config.tls else 1883)
 
     @property
     def address(self) -> str:
         """The broker as `host:port`."""
-        return f"{self.config.host}:{self._port}"
+        return f"{self.config.host}:{self.config.port_number}"
 
     def client(self, client_id: str, will: Message | None) -> BrokerClient:
         """Make a client that connects when its loop is started, and does so once only."""
@@ -67,16 +68,19 @@ class Endpoint:
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             protocol=PROTOCOLS[self.config.protocol],
+            transport=self.config.transport,
             reconnect_on_failure=False,
         )
         client.reconnect_delay_set(0, 0)  # a failed client ends at once; the pause is ours
+        if self.config.transport == "websockets":
+            client.ws_set_options(self.config.path or WEBSOCKET_PATH)
         if self.config.username is not None:
             client.username_pw_set(self.config.username, self._password)
         if self._tls is not None:
             client.tls_set_context(self._tls)
         session = {} if will is None else self._leave_will(client, will)
         client.connect_async(
-            self.config.host, self._port, keepalive=self.config.keepalive, **session
+            self.config.host, self.config.port_number, self.config.keepalive, **session
         )
         return client
 

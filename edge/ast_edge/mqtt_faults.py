@@ -4,6 +4,7 @@ import socket
 import ssl
 from collections.abc import Sequence
 
+from paho.mqtt.client import WebsocketConnectionError
 from paho.mqtt.reasoncodes import ReasonCode
 
 from ast_edge.config import MqttConfig
@@ -65,6 +66,11 @@ def unreachable(exc: BaseException | None, config: MqttConfig) -> str:
             return f"no TLS connection: {exc.reason or exc}; is this the broker's TLS port?"
         case ConnectionResetError() if config.tls is not None:
             return "no TLS connection: the broker hung up; is this its TLS port?"
+        case WebsocketConnectionError():
+            return (
+                "no websocket: does the broker take websockets at this port, and is mqtt.path "
+                "right?"
+            )
         case ConnectionRefusedError():
             return "connection refused: no broker listens there"
         case TimeoutError():
@@ -124,7 +130,7 @@ def lost(
     if not accepted:
         # In TLS 1.3 we are done with the handshake before the broker looks at our certificate.
         if config.tls is None:
-            guess = "wrong port, protocol or TLS setting?"
+            guess = "wrong port, protocol, transport or TLS setting?"
         elif config.tls.certificate is None:
             guess = "does it want a client certificate (mqtt.tls.certificate)?"
         else:

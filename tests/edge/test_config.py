@@ -350,3 +350,31 @@ def test_no_password_is_in_a_message_wherever_it_was_put(load, text, secret):
         load(text.replace("SECRET", f"<{secret}>"))
     message = str(caught.value)
     assert not {f"<{secret}>", f"<{secret}", f"{secret}>"} & set(re.findall(r"<?\w+>?", message))
+
+
+@pytest.mark.parametrize(
+    ("section", "port"),
+    [
+        ("{}", 1883),
+        ("{tls: {}}", 8883),
+        ("{transport: websockets}", 80),
+        ("{transport: websockets, tls: {}, path: /}", 443),
+        ("{transport: websockets, port: 9001}", 9001),
+    ],
+)
+def test_every_transport_has_its_usual_port(load, section, port):
+    config = load(f"{{sources: {{a: {{microphone: x}}}}, mqtt: {section}}}")
+    assert config.mqtt.port_number == port
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ("{path: /mqtt}", "path is for `transport: websockets`"),
+        ("{transport: websockets, path: mqtt}", "expected the path of a websocket"),
+        ("{transport: websockets, path: '/a b'}", "expected the path of a websocket"),
+        ("{transport: wss}", "'tcp' or 'websockets'"),
+    ],
+)
+def test_a_websocket_that_cannot_be_is_refused(problem, section, expected):
+    assert expected in problem(f"{{sources: {{a: {{microphone: x}}}}, mqtt: {section}}}")

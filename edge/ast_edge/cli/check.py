@@ -123,9 +123,10 @@ def _print_broker(plan: "Plan", console: Console) -> None:
     from ast_edge.topics import Topics
 
     topics = Topics(mqtt.base_topic, plan.config.node)
-    port = mqtt.port or (8883 if mqtt.tls else 1883)
-    where = "embedded broker" if mqtt.embedded else f"{mqtt.host}:{port}"
-    console.print(f"[bold]mqtt[/]    {where}, MQTT {mqtt.protocol}{', TLS' if mqtt.tls else ''}")
+    where = "embedded broker" if mqtt.embedded else f"{mqtt.host}:{mqtt.port_number}"
+    how = ", websockets" if mqtt.transport == "websockets" else ""
+    how += ", TLS" if mqtt.tls else ""
+    console.print(f"[bold]mqtt[/]    {where}, MQTT {mqtt.protocol}{how}")
     console.print(f"        {topics.availability}")
     for source in plan.config.sources:
         console.print(f"        {topics.event(source)}", soft_wrap=True)

@@ -137,6 +137,7 @@ def load_bundle(folder: Path) -> Bundle:
                 f"{path}: is larger than any description, {LARGEST_DESCRIPTION} bytes"
             )
         tree = json.loads(path.read_bytes())
+        json.dumps(tree, ensure_ascii=False).encode()  # JSON can hold what could not be sent
         if tree["format"] != FORMAT:
             older = tree["format"] in range(FORMAT)
             remedy = "export the bundle again" if older else "update ast-edge"

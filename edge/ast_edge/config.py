@@ -18,7 +18,6 @@ from pydantic import (
 from ast_edge.aggregator import LATENCY_SECONDS
 from ast_edge.clips_config import ClipsConfig
 from ast_edge.events import slugify
-from ast_edge.host_name import host_fault
 from ast_edge.metrics_config import MetricsConfig
 from ast_edge.schedule import find_zone, parse_period
 from ast_edge.source_config import SourceConfig
@@ -45,15 +44,20 @@ def _slug(text: str) -> str:
 
 
 def _host(host: str) -> str:
-    """Refuse what is copied from a URL, and what no host is called."""
+    """Refuse what is copied from a URL; an IPv6 address has more than one colon."""
     if set(host) & set("/@[]") or host.count(":") == 1:
         raise ValueError(
             "expected a name or an address alone, such as broker.local or ::1; the port is "
             "mqtt.port, encryption mqtt.tls"
         )
-    if fault := host_fault(host):
-        raise ValueError(f"{host!r} {fault}")
     return host
+
+
+def _password(password: object) -> object:
+    """Check it here: the message of a wrong type would quote it."""
+    if password is not None and not isinstance(password, str | SecretStr):
+        raise ValueError("expected text: write it in quotes")
+    return password
 
 
 def _topic(topic: str) -> str:
@@ -261,7 +265,7 @@ class MqttConfig(Section):
     path: Annotated[str, AfterValidator(_path)] | None = None
     """Of the websocket, "/mqtt" unless given."""
     username: str | None = None
-    password: SecretStr | None = None
+    password: Annotated[SecretStr | None, BeforeValidator(_password)] = None
     """Better not written here, but `!secret name` or "${NAME}"."""
     password_file: InputPath | None = None
     """First line is the password; without either AST_EDGE_MQTT_PASSWORD of the environment, else

@@ -53,7 +53,8 @@ def examine(path: Path) -> Iterator[Finding]:
 def _time(engine: Engine, plan: Plan) -> Finding:
     """Score one window for each source, as the daemon does every hop."""
     shape = (len(plan.config.sources), plan.bundle.frames, plan.bundle.fbank.mel_bins)
-    windows, hop = np.full(shape, LOG_FLOOR, np.float32), plan.config.hop
+    windows = np.full(shape, LOG_FLOOR, np.float32)
+    hop = min(plan.hearing(name).hop for name in plan.config.sources)
     engine.run(windows)
     start = time.perf_counter()
     engine.run(windows)
@@ -68,10 +69,8 @@ def _hear(name: str, config: SourceConfig, plan: Plan, engine: Engine) -> Findin
     if config.stdin is not None:
         return Finding(step, True, "standard input is not read here")
     try:
-        heard = FirstSeconds(_open(name, config), config)
-        listener = Listener(
-            plan.bundle.fbank, plan.bundle.frames, plan.config.hop, config.conditioning
-        )
+        heard, hop = FirstSeconds(_open(name, config), config), plan.hearing(name).hop
+        listener = Listener(plan.bundle.fbank, plan.bundle.frames, hop, config.conditioning)
         scores = [clip for _, clip, _ in score_recording(heard, listener, engine)]
     except AudioError as exc:
         return Finding(step, False, str(exc), "`ast-edge devices` lists what there is")

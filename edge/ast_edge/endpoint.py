@@ -11,7 +11,7 @@ from paho.mqtt.properties import Properties
 
 from ast_edge.config import MqttConfig
 from ast_edge.credentials import broker_password, tls_context
-from ast_edge.errors import ConfigError
+from ast_edge.host_name import check_host
 from ast_edge.message import Message
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Endpoint:
     """
 
     def __init__(self, config: MqttConfig) -> None:
-        _check_host(config.host)
+        check_host(config.host, "mqtt.host")
         self.config = config
         self._password = broker_password(config)
         self._tls = tls_context(config.tls) if config.tls else None
@@ -109,12 +109,3 @@ class Endpoint:
         session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         session.SessionExpiryInterval = WILL_DELAY
         return {"clean_start": False, "properties": session}
-
-
-def _check_host(host: str) -> None:
-    try:
-        fits = bool(host.encode("idna"))  # what the socket module does, inside paho's thread
-    except UnicodeError:
-        fits = False
-    if not fits:
-        raise ConfigError(f"mqtt.host: expected a host name or address, got {host!r}")

@@ -3,6 +3,8 @@
 import ipaddress
 import re
 
+from ast_edge.errors import ConfigError
+
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 """A part of a name; '_' is not for the Internet, but common in home networks and containers."""
 
@@ -28,6 +30,16 @@ def host_fault(host: str) -> str:
     if labels[-1].isdigit():
         return "ends in a number as no name does, and is no address of four numbers"
     return ""
+
+
+def check_host(host: str, key: str) -> None:
+    """Refuse what no host is called, as the value of a key of the configuration.
+
+    Raises:
+        ConfigError: with the reason.
+    """
+    if fault := host_fault(host):
+        raise ConfigError(f"{key}: expected a host name or address, got {host!r}, which {fault}")
 
 
 def _fault_of_ipv4(host: str) -> str:

@@ -82,7 +82,8 @@ class SecretFilter(logging.Filter):
         """Change the record where it has to be; it is always written."""
         record.msg, record.args = masked(record.getMessage()), None
         if record.exc_info:
-            record.exc_text = masked(logging.Formatter().formatException(record.exc_info))
+            lines = masked(logging.Formatter().formatException(record.exc_info)).split("\n")
+            record.exc_text = "\n".join(map(printable, lines))
         return True
 
 

@@ -2,7 +2,10 @@
 
 import json
 import re
+import sys
 import threading
+import traceback
+from types import TracebackType
 
 SHORT = 4
 """Values of fewer characters are hidden where they are quoted alone: elsewhere they are words."""
@@ -29,6 +32,15 @@ def masked(text: str) -> str:
     """Return a text without any value that is hidden."""
     pattern = _pattern
     return pattern.sub(lambda found: _shown[found[0]], text) if pattern else text
+
+
+def hide_in_tracebacks() -> None:
+    """Let a fault that ends the program show no value that is hidden."""
+
+    def show(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
+        sys.stderr.write(masked("".join(traceback.format_exception(kind, fault, trace))))
+
+    sys.excepthook = show
 
 
 def _spelled(value: str) -> str:

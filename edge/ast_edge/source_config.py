@@ -84,6 +84,10 @@ class SourceConfig(Section):
     """A microphone or URL that delivers nothing for this long is closed and opened again."""
     muted_after: float = Field(default=MUTED_SECONDS, ge=0)
     """Seconds of digital silence after which a microphone or URL counts as muted; 0 is never."""
+    hop: float | None = Field(default=None, ge=0.05, le=10)
+    """Seconds between two looks at its sound; those of all unless given, as of the next two."""
+    idle_hop: float | None = Field(default=None, ge=0.05, le=10)
+    latency: float | None = Field(default=None, ge=0, le=10)
 
     @model_validator(mode="after")
     def _one_kind(self) -> "SourceConfig":

@@ -51,6 +51,7 @@ class _References:
         if isinstance(node, yaml.MappingNode):
             for number, (key, value) in enumerate(node.value):
                 name = key.value if isinstance(key, yaml.ScalarNode) else "?"
+                _check_text(name, f"{self._file}: {'.'.join(path)}: a key")
                 node.value[number] = (key, self._resolved(value, (*path, name)))
         elif isinstance(node, yaml.SequenceNode):
             for number, item in enumerate(node.value):
@@ -66,6 +67,8 @@ class _References:
             self.visit(node, path)
         elif "${" in node.value:
             return self._filled(node, where)
+        else:
+            _check_text(node.value, f"{where}: the value")
         return node
 
     def _filled(self, node: yaml.ScalarNode, where: str) -> yaml.ScalarNode:
@@ -88,6 +91,7 @@ class _References:
                     f"write the value here or into {SECRETS} ({SECRET})"
                 )
             names.append(name)
+            _check_text(self._environ[name], f"{where}: the variable {name} of the environment")
             return self._environ[name]
 
         text = _VARIABLE.sub(value, node.value)
@@ -104,8 +108,23 @@ class _References:
             known = ", ".join(map(repr, self._secrets)) or "no names"
             raise ConfigError(f"{where}: no secret {name!r} in {path}, which has {known}")
         secret = self._secrets[name]
+        _check_text(secret.value, f"{where}: the secret {name!r}")
         hide(secret.value, f"{SECRET} {name}")
         return secret
+
+
+def _check_text(text: str, what: str) -> None:
+    """Refuse what could not be sent or written: halves of characters, bytes that are no UTF-8.
+
+    Raises:
+        ConfigError: without the text, which may be a password.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as exc:
+        raise ConfigError(
+            f"{what} is not UTF-8 text (character {exc.start + 1}): write it in UTF-8"
+        ) from None
 
 
 def _placed(node: yaml.ScalarNode, value: yaml.ScalarNode, reference: str) -> yaml.ScalarNode:

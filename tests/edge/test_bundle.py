@@ -157,6 +157,11 @@ def test_a_missing_key_is_named(model_folder, key):
     assert f"lacks {key!r}" in refusal(model_folder, tree)
 
 
+def test_a_name_that_could_not_be_sent_is_refused(model_folder):
+    tree = altered(model_folder, "labels", 0, "name", value="Hum\ud800")
+    assert "is malformed: 'utf-8' codec can't encode" in refusal(model_folder, tree)
+
+
 def test_another_front_end_is_refused(model_folder):
     tree = altered(model_folder, "fbank", "kind", value="librosa-mel")
     message = refusal(model_folder, tree)

@@ -340,6 +340,14 @@ def test_the_module_is_the_command():
         assert child.stdout.read().startswith(b"ast-edge ")
 
 
+def test_check_says_how_each_source_is_looked_at_where_they_differ(write, capsys):
+    sources = {"a": {"stdin": "s16le"}, "b": {"url": "http://x/y", "hop": 0.25}}
+    main(["check", "--config", str(write(sources=sources))])
+    out = capsys.readouterr().out
+    assert "a: every 0.1 s, clip scores: events lie where they were to 0.1 s, the hop" in out
+    assert "b: every 0.25 s, clip scores: events lie where they were to 0.25 s, the hop" in out
+
+
 def test_doctor_shows_no_secret(tiny_model, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("ast_edge.secret_values._shown", {})
     monkeypatch.setattr("ast_edge.secret_values._pattern", None)

@@ -207,12 +207,6 @@ def test_a_broker_given_as_a_url_is_refused(problem, host):
     assert problem(text).startswith("mqtt.host: expected a name or an address alone")
 
 
-@pytest.mark.parametrize("host", ["''", "my broker", "a..b", "192.168.1.300", "192.168.1", "-a"])
-def test_a_broker_that_cannot_be_is_refused(problem, host):
-    text = f"{{sources: {{a: {{microphone: x}}}}, mqtt: {{host: {host}}}}}"
-    assert problem(text).startswith("mqtt.host: '")
-
-
 @pytest.mark.parametrize("host", ["a..b", "192.168.1.300", "-a"])
 def test_a_stream_of_a_host_that_cannot_be_is_refused(problem, host):
     found = problem(f"sources: {{a: {{url: 'rtsp://me:hunter2@{host}/1'}}}}")
@@ -237,6 +231,14 @@ def test_a_variable_is_a_switch(load, monkeypatch, switch):
     monkeypatch.setenv("SWITCH", switch)
     config = load("sources: {a: {microphone: x}}\nmqtt:\n  home_assistant: ${SWITCH}")
     assert config.mqtt.home_assistant.enabled is (switch == "true")
+
+
+@pytest.mark.parametrize("value", ["1234", "12.5", "true", "[hunter2]", "{hunter2: 1}"])
+def test_a_password_that_is_no_text_is_refused_and_not_quoted(problem, value):
+    found = problem(
+        f"{{sources: {{a: {{microphone: x}}}}, mqtt: {{username: u, password: {value}}}}}"
+    )
+    assert found == "mqtt.password: expected text: write it in quotes"
 
 
 def test_a_password_is_shown_by_no_repr(load, monkeypatch):
@@ -337,7 +339,8 @@ def test_a_group_or_rule_that_cannot_be_is_refused(problem, text, expected):
         'sources: {a: {microphone: usb}}\nmqtt: {host: "u:SECRET@broker"}',
         'sources: {a: {microphone: usb}}\nmqtt: "mqtt://u:SECRET@a-broker-with-a-long-name.local"',
         'sources: {a: {microphone: usb}}\nmqtt: {port: "mqtt://u:SECRET@broker"}',
-        "sources: {a: {microphone: usb}}\nmqtt: {host: h, username: u, password: SECRET}",
+        "sources: {a: {microphone: usb}}\nmqtt: {host: h, username: u, passwort: SECRET}",
+        "sources: {a: {microphone: usb}}\nmqtt: {host: h, username: u, password: [SECRET]}",
         '"http://:SECRET@camera.local/stream"',
     ],
 )

@@ -123,6 +123,22 @@ def test_replay_finds_what_run_does(configure, recording, tmp_path, capsys, opti
     assert durations == pytest.approx([e["duration"] for e in ends], abs=0.002)
 
 
+def test_each_source_of_a_daemon_is_looked_at_by_its_own_hop(
+    configure, recording, tmp_path, capsys
+):
+    source = {"file": str(recording), "pace": "fast"}
+    hops = {"often": 0.1, "seldom": 0.9, "between": 0.3}
+    config = configure(**{name: source | {"hop": hop} for name, hop in hops.items()})
+    assert main(["run", "--config", config]) == 0
+    capsys.readouterr()
+    events = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
+    for name in hops:
+        ends = [e["duration"] for e in events if e["type"] == "end" and e["source"] == name]
+        found = replayed(capsys, "--config", config, "--source", name, recording)
+        assert ends == pytest.approx([off - on for _, on, off, _ in found], abs=0.002)
+    assert len({e["duration"] for e in events if e["label"] == "Hiss" and e["type"] == "end"}) > 1
+
+
 def test_sources_that_are_heard_alike_need_no_choice(configure, recording, capsys):
     config = configure(a={"microphone": "x"}, b={"microphone": "y"})
     assert len(replayed(capsys, "--config", config, recording)) >= 2
@@ -140,6 +156,17 @@ def test_a_source_that_is_not_there_is_said_with_the_nearest(configure, recordin
     config = configure(attic={"microphone": "x"})
     assert main(["replay", "--config", config, "--source", "atic", str(recording)]) == 78
     assert "no source 'atic', did you mean 'attic'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("source", [{"microphone": "x"}, {"url": "http://x/y"}], ids=str)
+@pytest.mark.parametrize(("channel", "found"), [(1, False), (2, True)])
+def test_the_channel_of_a_source_is_chosen_of_recordings(
+    configure, recording, capsys, source, channel, found
+):
+    sound = np.concatenate(SOUND)
+    soundfile.write(recording, np.stack([0 * sound, sound], axis=1), RATE)
+    config = configure(a=source | {"channel": channel})
+    assert bool(replayed(capsys, "--config", config, recording)) is found
 
 
 def test_a_recording_of_one_channel_is_the_channel_that_is_listened_to(

@@ -181,7 +181,7 @@ def secret(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "formatter", [logging.Formatter("%(message)s"), JsonFormatter()], ids=["text", "json"]
+    "formatter", [PlainFormatter("%(message)s"), JsonFormatter()], ids=["text", "json"]
 )
 def test_no_secret_stands_in_a_line_or_a_traceback(secret, formatter):
     try:
@@ -194,6 +194,20 @@ def test_no_secret_stands_in_a_line_or_a_traceback(secret, formatter):
     assert "ter" not in text
     assert "no !secret key, no '!secret key', not in {'a': '!secret key'}" in text
     assert "ValueError: !secret key" in text
+
+
+def test_no_secret_stands_in_the_traceback_of_a_fault_that_ends_the_program(
+    secret, capsys, monkeypatch
+):
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    secret_values.hide_in_tracebacks()
+    try:
+        raise KeyError(secret)
+    except KeyError as exc:
+        sys.excepthook(type(exc), exc, exc.__traceback__)
+    said = capsys.readouterr().err
+    assert "KeyError: '!secret key'" in said
+    assert "hun" not in said
 
 
 def test_what_a_stranger_has_sent_moves_no_cursor_and_makes_no_second_line():

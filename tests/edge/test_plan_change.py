@@ -122,3 +122,10 @@ def test_secrets_and_variables_that_changed_are_followed(tmp_path, model_folder,
     change = compare(*plans)
     assert (change.changed, change.connection, change.restart) == (("hall", "attic"), True, ())
     assert "hunter" not in f"{plans} {change}"
+
+
+@pytest.mark.parametrize("key", ["hop", "idle_hop", "latency"])
+def test_a_source_that_is_looked_at_in_another_way_is_changed(difference, key):
+    sources = SOURCES | {"attic": {"microphone": "y", key: 0.75}}
+    change = difference({}, {"sources": sources})
+    assert (change.changed, change.restart) == (("attic",), ())

@@ -1,5 +1,7 @@
 """Values from the environment and from secrets, and that no message quotes them."""
 
+import os
+
 import pytest
 from pydantic import Field, SecretStr
 
@@ -80,6 +82,23 @@ def test_a_variable_of_the_environment_stands_for_its_text(load, monkeypatch, li
     for name, value in (variables | {"RECURSIVE": "${CODE}"}).items():
         monkeypatch.setenv(name, value)
     assert getattr(load(door(line)).doors["front"], key) == expected
+
+
+@pytest.mark.parametrize("line", ["code: ${CODE}", 'code: "a\\uD800"', "code: !secret half"])
+def test_what_is_no_text_is_refused_with_its_key(problem, monkeypatch, line):
+    monkeypatch.setenv("CODE", os.fsdecode(b"caf\xe9"))  # Latin-1
+    found = problem(door(line), 'half: "\\uD800"')
+    assert found.startswith("house.yaml: doors.front.code: the ")
+    assert "is not UTF-8 text (character" in found
+
+
+def test_a_key_that_is_no_text_is_refused(problem):
+    assert ": a key is not UTF-8 text" in problem('doors: {"\\uD800": {}}')
+
+
+def test_byte_order_marks_are_no_part_of_either_file(load):
+    house = load("\ufeff" + door("code: !secret pin"), "\ufeff" + SECRETS)
+    assert house.doors["front"].code == "0123"
 
 
 def test_a_variable_that_is_not_set_is_said_with_the_key(problem, monkeypatch):

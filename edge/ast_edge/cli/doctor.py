@@ -34,7 +34,6 @@ def run(args: argparse.Namespace) -> int:
         line = f"{mark} [bold]{finding.step}[/]  {escape(printable(masked(finding.text)))}"
         console.print(line, soft_wrap=True)
         if finding.remedy:
-            remedy = escape(printable(masked(finding.remedy)))
-            console.print(f"     → {remedy}", soft_wrap=True)
+            console.print(f"     → {escape(printable(masked(finding.remedy)))}", soft_wrap=True)
         status = status or (0 if finding.well else 1)
     return status

@@ -86,7 +86,7 @@ def _print_history(args: argparse.Namespace) -> None:
         for event in events:
             print(json.dumps(event, ensure_ascii=False))
     elif events:
-        _console().print(_events(events))
+        _console().print(_events(printable_tree(events)))
     else:
         print("no event yet")
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import urllib.error
 import urllib.request
 
 import numpy as np
@@ -163,3 +164,25 @@ def test_nobody_can_connect_after_close(service, reload):
     server.close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", server.port))
+
+
+def test_a_scrape_that_stumbles_over_a_fault_of_ours_is_not_the_last(
+    service, reload, monkeypatch, capfd
+):
+    read, faults = service.meter.read, [ValueError("oh"), ValueError("oh")]
+
+    def broken():
+        if faults:
+            raise faults.pop()
+        return read()
+
+    monkeypatch.setattr(service.meter, "read", broken)
+    config = MetricsConfig(listen="127.0.0.1:0")
+    with contextlib.closing(MetricsServer(config, service, reload)) as server:
+        url = f"http://127.0.0.1:{server.port}/metrics"
+        for _ in range(2):
+            with pytest.raises(urllib.error.HTTPError, match="500"):
+                urllib.request.urlopen(url, timeout=20)
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            assert b"ast_edge_info" in answer.read()
+    assert "ValueError: oh" in capfd.readouterr().err

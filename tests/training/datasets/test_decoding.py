@@ -24,6 +24,7 @@ def test_a_stretch_of_a_file_is_read_alone(tmp_path):
     (tmp_path / "all").write_bytes(b"before" + encoded + b"after")
     sound = decode(AudioBytes(tmp_path / "all", 6, len(encoded)))
     np.testing.assert_array_equal(sound.samples, samples[:, 0] / np.float32(32768))
+    assert not sound.by_ffmpeg
 
 
 def test_a_tone_keeps_its_pitch_at_another_rate():

@@ -54,6 +54,7 @@ class AudioBytes:
             raise AudioError(f"{self}: is empty or cut short")
         with os.fdopen(os.memfd_create("recording"), "wb", buffering=0) as memory:
             memory.write(data)
+            memory.seek(0)  # libsndfile begins where the descriptor is
             yield memory.fileno()
 
     def sha256(self) -> str:

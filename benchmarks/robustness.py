@@ -65,7 +65,9 @@ def main() -> None:
         ap = average_precisions(held_out.targets[chosen].astype(np.float32), scores)
         aps[condition] = ap
         print(f"{condition.name:18} macro AP {np.nanmean(ap):.3f}", flush=True)
-    confused = confusions(held_out, chosen, Detector(Hearing(bundle, bundle.settings, hop=0.5), engine))
+    confused = confusions(
+        held_out, chosen, Detector(Hearing(bundle, bundle.settings, hop=0.5), engine)
+    )
     if args.json:
         named = {"bundle": {"name": bundle.name, "sha256": bundle.sha256}}
         tree = named | as_tree(aps, confused, held_out, chosen)

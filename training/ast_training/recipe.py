@@ -1,7 +1,6 @@
 """A training recipe: one YAML file under configs/train."""
 
 import re
-from collections import Counter
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
+from ast_edge.label_names import why_unusable
 from ast_edge.spec import SIZES, ModelSpec
 from ast_edge.yaml_file import OutputPath, Section, beside_the_file, load_yaml
 from ast_training.datasets.clip_list import Split
@@ -218,10 +218,8 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _make_a_bundle(self) -> "Recipe":
         """Find now what would else be found when the trained model is exported."""
-        slugs = Counter(label.slug for label in self.label_set)
-        twice = [label.name for label in self.label_set if slugs[label.slug] > 1]
-        if twice:
-            raise ValueError(f"labels: {', '.join(map(repr, twice))} have the same topic name")
+        if fault := why_unusable(self.label_set):
+            raise ValueError(f"labels: {fault}")
         grid = self.model_spec.grid  # refuses a window without a patch
         if any(out >= size for out, size in zip(self.model.patchout, grid, strict=True)):
             raise ValueError(f"model.patchout: leaves nothing of a grid of {grid} patches")

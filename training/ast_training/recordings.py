@@ -1,6 +1,5 @@
 """Labelled recordings: the tables of a recipe's packs, split by source, and their audio."""
 
-import csv
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from ast_edge.errors import AudioError, ConfigError
 from ast_training.datasets.clip_list import SPLITS, Split
 from ast_training.datasets.decoding import AudioBytes, decode, resample
+from ast_training.datasets.tables import read_rows
 from ast_training.packs import PackConfig, Role
 from ast_training.recipe import Recipe
 from ast_training.sources import source_of, split_of
@@ -88,15 +88,14 @@ def _rows(name: str, pack: PackConfig) -> list[dict[str, str]]:
     """Read a pack's table; every row gets its "terms"."""
     terms = {}
     if pack.terms_table:
-        with pack.terms_table.open(newline="", encoding="utf-8-sig") as file:
-            terms = {row[pack.filename]: row[pack.terms] for row in csv.DictReader(file)}
-    with pack.table.open(newline="", encoding="utf-8-sig") as file:
-        table = csv.DictReader(file, restval="")
-        named = {pack.filename, pack.label, pack.group or "", *pack.validation, *pack.skip}
-        missing = (named | {*pack.hold_out}) - {"", *(table.fieldnames or ())}
-        if missing:
-            raise ConfigError(f"{pack.table}: has no column {min(missing)!r} (packs.{name})")
+        table = read_rows(pack.terms_table, (pack.filename, pack.terms))
+        terms = {row[pack.filename]: row[pack.terms] for row in table}
+    named = {pack.filename, pack.label, pack.group or "", *pack.validation, *pack.skip}
+    try:
+        table = read_rows(pack.table, (named | {*pack.hold_out}) - {""})
         rows = [r for r in table if not any(text in r[c] for c, text in pack.skip.items())]
+    except ConfigError as exc:
+        raise ConfigError(f"packs.{name}: {exc}") from exc
     for row in rows:
         said = row.get(pack.terms) or pack.licence
         row["terms"] = terms.get(row[pack.filename], said)

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from ast_edge.errors import ConfigError
+from ast_training.checkpoint import load_checkpoint
 from ast_training.data import open_data
 from ast_training.errors import TrainingError
 from ast_training.examples import Batch, Examples, batches
@@ -24,6 +25,8 @@ from ast_training.progress import progress_bar
 from ast_training.recipe import Recipe
 from ast_training.run_folder import RunFolder
 from ast_training.run_log import RunLog
+from ast_training.run_seed import run_seed
+from ast_training.settings import check_settings
 from ast_training.state import TrainingState
 from ast_training.weights.averaging import average_epochs, is_average_of
 
@@ -37,10 +40,11 @@ def fit(recipe: Recipe, run: RunFolder, console: Console) -> None:
     Writes into the folder a checkpoint of the last epoch (with all that resuming needs) and of the
     best, a row of metrics per epoch, TensorBoard's curves and, where the recipe averages weights,
     those of every epoch and their average. The same recipe gives the same examples in the same
-    order, also across a resume and over any number of processes.
+    order, also across a resume and over any number of processes; started from other weights, it
+    gives others.
 
     Raises:
-        ConfigError: if the clips do not suffice, or the run is of another model.
+        ConfigError: if the clips do not suffice, or the run was made by other settings.
         BundleError: if the weights to start from cannot be read, or do not fit.
         TrainingError: if the loss is not finite or a file cannot be written; what was written
             before is intact.
@@ -49,11 +53,13 @@ def fit(recipe: Recipe, run: RunFolder, console: Console) -> None:
         console.quiet = not processes.main
         run.path.mkdir(parents=True, exist_ok=True)
         console.print(f"opening the data of {recipe.name} …")
-        examples, held_out = open_data(recipe, run.examples)
+        seed = seed_of(recipe, run)
+        seeded = recipe.model_copy(update={"seed": seed})
+        examples, held_out = open_data(seeded, run.examples)
         console.print(f"{len(examples)} examples an epoch, {len(held_out)} clips to evaluate on")
         # The last step of an epoch may have fewer examples.
         steps = math.ceil(len(examples) / recipe.optimizer.batch)
-        state = TrainingState.start(recipe, steps, run.last, processes)
+        state = TrainingState.start(recipe, steps, run.last, processes, seed)
         began = state.epoch
         if began > recipe.optimizer.epochs or len({*processes.gather([state.step])}) > 1:
             raise ConfigError(
@@ -88,6 +94,19 @@ def fit(recipe: Recipe, run: RunFolder, console: Console) -> None:
             first, last = recipe.average
             if state.epoch > began or not is_average_of(run.average, first, last):
                 average_epochs(run, first, last).save(run.average)
+
+
+def seed_of(recipe: Recipe, run: RunFolder) -> int:
+    """Return the run's seed, before its data are opened.
+
+    Raises:
+        ConfigError: if the folder holds a run by other settings.
+        BundleError: if its checkpoint, or the weights to start from, cannot be read.
+    """
+    saved = load_checkpoint(run.last) if run.last.exists() else None
+    if saved and saved.state:
+        check_settings(recipe, saved.recipe, run.last)
+    return run_seed(recipe, saved)
 
 
 def check_kept(recipe: Recipe, run: RunFolder, done: int) -> None:
@@ -185,7 +204,7 @@ def train_step(state: TrainingState, batch: Batch, share: float, recipe: Recipe)
         share: weight of each example in the mean over the processes' losses.
         recipe: says the rest.
     """
-    state.seed_step(recipe.seed)
+    state.seed_step()
     device, settings = state.total.device, recipe.optimizer
     count = recipe.loop.accumulate
     parts = list(zip(*(part.chunk(count) for part in batch), strict=True))

@@ -10,10 +10,17 @@ from typing import Any
 
 from ast_export.measurements import measured_sections
 from ast_training.checkpoint import Checkpoint
+from ast_training.evidence import FEW
+from ast_training.held_out_metrics import MEASURED_ON
 
-EXPERIMENTAL_AP, FEW, FOUND = 0.5, 5, 0.1
-"""A label below this average precision, measured on fewer sources, or of whose events a smaller
-share is found, is called experimental."""
+EXPERIMENTAL_AP, FOUND = 0.5, 0.1
+"""A label below this average precision, measured on few sources, or of whose events a smaller share
+is found, is called experimental."""
+STANDING = {
+    "test": "that chose nothing",
+    "validation": "which chose the epoch: expect less of others",
+}
+"""What a card says of the recordings that figures were measured on."""
 FRAME = {
     "none": "none: events are placed by whole windows",
     "head": "a head trained for them: events are placed by steps",
@@ -48,7 +55,8 @@ def _summary(members: Sequence[Checkpoint], tree: dict[str, Any]) -> list[str]:
     metrics, several = tree["metrics"], len(members) > 1
     quality = "not measured here"
     if "macro_ap" in metrics:
-        quality = f"**{metrics['macro_ap']:.3f}** on {metrics['recordings']} held-out recordings"
+        quality = f"**{metrics['macro_ap']:.3f}**{_interval(metrics.get('macro_ap_interval'))} on "
+        quality += _recordings(metrics)
     opening = "An Audio Spectrogram Transformer (Gong et al. 2021)"
     rows = _rows(members[0])
     if several:
@@ -73,6 +81,17 @@ def _summary(members: Sequence[Checkpoint], tree: dict[str, Any]) -> list[str]:
         "|---|---|",
         *(f"| {name} | {value} |" for name, value in rows.items()),
     ]
+
+
+def _recordings(metrics: dict[str, Any]) -> str:
+    """Say what was measured on; of bundles that were made before it was kept, not all is known."""
+    sources = f" of {metrics['sources']} sources" if "sources" in metrics else ""
+    standing = STANDING.get(metrics.get(MEASURED_ON, ""), "some of which may have chosen the epoch")
+    return f"{metrics['recordings']} held-out recordings{sources}, {standing}"
+
+
+def _interval(interval: Sequence[float] | None) -> str:
+    return f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
 
 
 def _rows(checkpoint: Checkpoint) -> dict[str, str]:
@@ -144,8 +163,8 @@ def _quality(tree: dict[str, Any]) -> list[str]:
         f"events are found (below) it is experimental. {start} The "
         "calibration error (ECE) is how far a window's probability is from how often it is right.",
         "",
-        "| label | AP | held-out recordings | of sources | calibration error | threshold |",
-        "|---|---|---|---|---|---|",
+        "| label | AP | 95 % | held-out recordings | of sources | calibration error | threshold |",
+        "|---|---|---|---|---|---|---|",
         *(
             f"| {name} | {_figure(tree['metrics'], name)} | {on:.2f} |"
             for name, on in thresholds.items()
@@ -161,7 +180,10 @@ def _figure(metrics: dict[str, Any], name: str) -> str:
         ap += " (experimental)"
     ece = quality.get("ece")
     error = "not measured" if ece is None else f"{ece:.3f}"
-    return f"{ap} | {quality['positives']} | {sources} | {error}"
+    interval = quality.get("interval")
+    span = f"{interval[0]:.2f} to {interval[1]:.2f}" if interval else ""
+    few = " (few)" if sources < FEW else ""
+    return f"{ap} | {span} | {quality['positives']} | {sources}{few} | {error}"
 
 
 def _is_experimental(

@@ -64,6 +64,13 @@ def test_predictions_say_what_they_are_of(pack):
     assert found.activation == "sigmoid"
 
 
+def test_labels_that_may_sound_in_a_recording_are_not_known(pack):
+    pack.add("a.wav", "hum", hiss(1))
+    pack.add("other.wav", "neither", hiss(9))
+    found = predictions(validation_set(pack, may=["Hum"]))
+    assert found.unknown.tolist() == [[False, False], [False, True]]
+
+
 @pytest.mark.parametrize("seconds", [0.01, 0.1, 5.0])
 def test_recordings_of_any_length_are_scored(pack, seconds):
     pack.add("a.wav", "hum", hiss(1, seconds))

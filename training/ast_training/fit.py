@@ -17,6 +17,7 @@ from ast_training.checkpoint import load_checkpoint
 from ast_training.data import open_data
 from ast_training.errors import TrainingError
 from ast_training.examples import Batch, Examples, batches
+from ast_training.held_out_metrics import MEASURED_ON
 from ast_training.losses import frame_losses, losses
 from ast_training.metrics import Metrics, measure
 from ast_training.optimization import set_lr
@@ -135,7 +136,7 @@ def finish_epoch(
     speed: float,
 ) -> None:
     """Write what is known after an epoch; nothing unless the log is active."""
-    state.metrics = metrics.as_dict()
+    state.metrics = metrics.as_dict() | {MEASURED_ON: "validation"}
     row = {
         "epoch": state.epoch,
         "lr": recipe.optimizer.lr_at(state.step - 1, state.epoch_steps),

@@ -3,7 +3,7 @@ import shutil
 import pytest
 import torch
 from rigs.clips import clip_recipe, tones
-from rigs.packs import Pack, hiss, make_recipe, two_sounds
+from rigs.packs import Pack, backgrounds, hiss, make_recipe, two_sounds
 from rigs.torchrun import torchrun
 from rigs.training_runs import AUGMENT, changed, command, losses_of, train, write
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -11,8 +11,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from ast_edge.errors import ConfigError
 from ast_training.checkpoint import load_checkpoint
 from ast_training.data import open_data
+from ast_training.event_figures import EventFigures
 from ast_training.run_folder import RunFolder
 from ast_training.run_log import read_rows
+from ast_training.validation_scenes import ValidationScenes
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,39 @@ def test_learns_two_sounds_that_are_easy_to_tell_apart(folder, tmp_path):
 def test_trains_on_packs(tmp_path):
     run = train(make_recipe(two_sounds(tmp_path / "sounds")), tmp_path / "run")
     assert len(read_rows(run.metrics)) == 2
+
+
+def scene_recipe(tmp_path, **sections):
+    packs = two_sounds(tmp_path / "sounds") | backgrounds(tmp_path / "n", 2, validation_share=1.0)
+    scenes = {"validation_minutes": 1}
+    return make_recipe(packs, model={"frame_head": True}, soundscapes=scenes, **sections)
+
+
+def test_steps_are_scored_on_scenes_after_every_epoch(tmp_path):
+    run = train(scene_recipe(tmp_path), tmp_path / "run")
+    rows = read_rows(run.metrics)
+    assert all(0 <= float(row[key]) <= 1 for row in rows for key in ("events", "psds1"))
+    events = EventAccumulator(str(run.curves))
+    events.Reload()
+    assert {"epoch/events", "epoch/events_macro", "epoch/psds1"} <= set(events.Tags()["scalars"])
+
+
+def test_the_best_may_be_chosen_by_the_events_of_scenes(tmp_path, monkeypatch):
+    figures = iter(
+        EventFigures(0.5, micro_f1, macro_f1=0.0, psds1=0.0, false_alarms=None)
+        for micro_f1 in (0.5, 0.25)
+    )
+    monkeypatch.setattr(ValidationScenes, "score", lambda *args: next(figures))
+    run = train(scene_recipe(tmp_path, select="events"), tmp_path / "run")
+    assert (load_checkpoint(run.best).epoch, load_checkpoint(run.last).epoch) == (1, 2)
+    assert load_checkpoint(run.best).metrics["scenes"]["micro_f1"] == 0.5
+
+
+def test_a_run_that_began_without_scenes_goes_on_with_them(tmp_path):
+    recipe = scene_recipe(tmp_path, optimizer={"epochs": 1})
+    run = train(changed(recipe, soundscapes={"validation_minutes": 0}), tmp_path / "run")
+    train(changed(recipe, optimizer={"epochs": 2}), run.path)
+    assert [bool(row["events"]) for row in read_rows(run.metrics)] == [False, True]
 
 
 @pytest.mark.parametrize("loss", ["bce", "ce"])

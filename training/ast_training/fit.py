@@ -4,7 +4,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import cast
 
 import torch
@@ -16,6 +16,7 @@ from ast_edge.errors import ConfigError
 from ast_training.checkpoint import load_checkpoint
 from ast_training.data import open_data
 from ast_training.errors import TrainingError
+from ast_training.event_figures import EventFigures
 from ast_training.examples import Batch, Examples, batches
 from ast_training.held_out_metrics import MEASURED_ON
 from ast_training.losses import frame_losses, losses
@@ -29,6 +30,7 @@ from ast_training.run_log import RunLog
 from ast_training.run_seed import run_seed
 from ast_training.settings import check_settings
 from ast_training.state import TrainingState
+from ast_training.validation_scenes import ValidationScenes
 from ast_training.weights.averaging import average_epochs, is_average_of
 
 LOG_EVERY = 20
@@ -69,6 +71,10 @@ def fit(recipe: Recipe, run: RunFolder, console: Console) -> None:
                 "several machines into one that they share"
             )
         check_kept(recipe, run, began)
+        scenes = None
+        if recipe.scores_scenes and processes.main and began < recipe.optimizer.epochs:
+            console.print(f"composing {recipe.soundscapes.validation_minutes} minutes to score …")
+            scenes = ValidationScenes(recipe)
         log = RunLog(run, epoch=state.epoch, step=state.step, active=processes.main)
         with contextlib.closing(log), progress_bar(console) as bar:
             total = recipe.optimizer.epochs * steps
@@ -88,8 +94,10 @@ def fit(recipe: Recipe, run: RunFolder, console: Console) -> None:
                 before = (first - (state.epoch - 1) * steps) * recipe.optimizer.batch
                 # (A checkpoint of an epoch's very last step leaves nothing of it to do.)
                 speed = max(0, len(examples) - before) / (time.monotonic() - started)
-                metrics = measure(held_out.predict(state.evaluated(), processes))
-                finish_epoch(state, recipe, run, log, loss, metrics, speed)
+                model = state.evaluated()
+                metrics = measure(held_out.predict(model, processes))
+                events = scenes.score(model) if scenes else None
+                finish_epoch(state, recipe, run, log, loss, metrics, speed, events)
                 console.print(log.line(recipe.select))
         if recipe.average and processes.main:
             first, last = recipe.average
@@ -134,10 +142,13 @@ def finish_epoch(
     loss: float,
     metrics: Metrics,
     speed: float,
+    events: EventFigures | None = None,
 ) -> None:
     """Write what is known after an epoch; nothing unless the log is active."""
     state.metrics = metrics.as_dict() | {MEASURED_ON: "validation"}
-    row = {
+    if events:
+        state.metrics["scenes"] = asdict(events)
+    row: dict[str, float | int | None] = {
         "epoch": state.epoch,
         "lr": recipe.optimizer.lr_at(state.step - 1, state.epoch_steps),
         "loss": round(loss, 6),
@@ -146,7 +157,9 @@ def finish_epoch(
         "accuracy": None if metrics.accuracy is None else round(metrics.accuracy, 5),
         "clips_per_second": round(speed, 1),
     }
-    best, found = log.best(recipe.select), row[recipe.select]
+    row |= events.row() if events else {}
+    # Scenes are scored by the main process alone.
+    best, found = log.best(recipe.select), row.get(recipe.select)
     log.epoch(state.step, row)
     if not log.active:
         return

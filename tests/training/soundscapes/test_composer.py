@@ -84,6 +84,16 @@ def test_sounds_without_a_label_are_heard_but_not_annotated(packs):
     assert loudness(scape.samples, RATE) > 0.05
 
 
+def test_what_may_sound_in_a_recording_is_told_apart(packs):
+    packs["sounds"]["may"] = ["Hum"]
+    scapes = [compose(packs, seed=seed, count=1, whole=True) for seed in range(8)]
+    for scape in scapes:
+        (event,) = scape.events
+        hum = [(one.onset, one.offset) for one in scape.open]
+        assert hum == ([(event.onset, event.offset)] if event.label == 0 else [])
+    assert {scape.events[0].label for scape in scapes} == {0, 1}
+
+
 @pytest.mark.parametrize("level", [-40.0, -20.0])
 def test_the_loudest_part_has_the_wanted_level(packs, level):
     scape = compose(packs, count=2, level_dbfs=(level, level))

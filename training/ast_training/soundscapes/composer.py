@@ -43,6 +43,8 @@ class Soundscape:
     """(samples,), full scale at 1.0."""
     events: tuple[PlacedEvent, ...]
     """In the order of their onsets."""
+    open: tuple[PlacedEvent, ...] = ()
+    """What may be heard besides: nobody said."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,7 @@ class _Excerpt:
     samples: Audio
     active: tuple[Activity, ...]
     targets: tuple[int, ...]
+    open: tuple[int, ...] = ()
 
 
 class Composer:
@@ -100,7 +103,7 @@ class Composer:
         if self._others.any():
             chosen += [self._others] * others
         background = self._background(round(seconds * rate), rng, whole=whole)
-        samples, placed = background.copy(), list[PlacedEvent]()
+        samples, placed, unsaid = background.copy(), list[PlacedEvent](), list[PlacedEvent]()
         noise = loudness(background, rate)
         for weights in chosen:
             excerpt = self._excerpt(weights, rng)
@@ -117,7 +120,8 @@ class Composer:
                 if rng.random() < config.filling:
                     excerpt, at = _filling(excerpt, seconds, rate), 0.0
             _add(samples, at_level(excerpt.samples, level, rate), round(at * rate))
-            placed += _placed(excerpt, at, seconds)
+            placed += _placed(excerpt, excerpt.targets, at, seconds)
+            unsaid += _placed(excerpt, excerpt.open, at, seconds)
         samples = degrade(
             samples,
             rate,
@@ -134,6 +138,7 @@ class Composer:
         return Soundscape(
             samples.clip(-1, 1).astype(np.float32),
             tuple(sorted(placed, key=lambda event: (event.onset, event.label))),
+            tuple(unsaid),
         )
 
     def _excerpt(self, weights: NDArray[np.float64], rng: np.random.Generator) -> _Excerpt:
@@ -150,7 +155,8 @@ class Composer:
         active = tuple(
             Activity((one.onset - start) / speed, (one.offset - start) / speed) for one in part
         )
-        return _Excerpt(samples, active, self.events.recordings[index].targets)
+        recording = self.events.recordings[index]
+        return _Excerpt(samples, active, recording.targets, recording.open)
 
     def _room(self, rng: np.random.Generator) -> Audio:
         if len(self.rooms) and rng.random() < MEASURED_ROOMS:
@@ -258,6 +264,7 @@ def _filling(excerpt: _Excerpt, seconds: float, sample_rate: int) -> _Excerpt:
         np.resize(excerpt.samples, round(seconds * sample_rate)),
         tuple(Activity(at + a.onset, at + a.offset) for at in starts for a in excerpt.active),
         excerpt.targets,
+        excerpt.open,
     )
 
 
@@ -267,10 +274,12 @@ def _add(samples: Audio, other: Audio, at: int) -> None:
         samples[begin:end] += other[begin - at : end - at]
 
 
-def _placed(excerpt: _Excerpt, at: float, seconds: float) -> list[PlacedEvent]:
+def _placed(
+    excerpt: _Excerpt, labels: tuple[int, ...], at: float, seconds: float
+) -> list[PlacedEvent]:
     return [
         PlacedEvent(label, max(at + active.onset, 0.0), min(at + active.offset, seconds))
         for active in excerpt.active
         if at + active.offset > 0 and at + active.onset < seconds
-        for label in excerpt.targets
+        for label in labels
     ]

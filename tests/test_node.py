@@ -37,16 +37,51 @@ def test_a_threshold_is_acknowledged_and_kept_over_a_restart(broker, tmp_path):
         newest(heard, ROOT + "kitchen/availability", "online")
         broker.publish(ROOT + "kitchen/set/hum/on", "0.875")
         newest(heard, ROOT + "kitchen/hum/on", "0.875")
-        wait_until(lambda: len(payloads(heard, ROOT + "availability")) == 1)
-        # Not so soon after connecting that it could be a retained message.
-        wait_until(lambda: _restarted(broker, heard))
-        newest(heard, ROOT + "availability", "online")
+        broker.publish(ROOT + "kitchen/set/restart", "PRESS")
+        wait_until(
+            lambda: payloads(heard, ROOT + "availability") == ["online", "offline", "online"]
+        )
         newest(heard, ROOT + "kitchen/hum/on", "0.875")
 
 
-def _restarted(broker, heard):
-    broker.publish(ROOT + "kitchen/set/restart", "PRESS")
-    return "offline" in payloads(heard, ROOT + "availability")
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"labels": {"Humm": None}}, "did you mean 'Hum'?"),
+        ({"jsonl": "/proc/version"}, "jsonl: cannot append to /proc/version"),
+        ({"clips": {"folder": "/proc/clips"}}, "clips.folder: /proc/clips: cannot be made"),
+        ({"mqtt": {"host": "a..b"}}, "mqtt.host: expected a host name or address"),
+    ],
+)
+def test_a_restart_that_could_not_begin_is_refused_and_all_goes_on(
+    broker, tmp_path, change, reason
+):
+    with Subscriber(broker) as heard, Daemon(tmp_path, broker, silence(60)) as daemon:
+        newest(heard, ROOT + "kitchen/availability", "online")
+        daemon.change(**change)
+        broker.publish(ROOT + "kitchen/set/restart", "PRESS")
+        (answer,) = wait_for(heard, ROOT + "kitchen/rejected")
+        assert reason in json.loads(answer)["reason"]
+        broker.publish(ROOT + "kitchen/set/hum/on", "0.875")
+        newest(heard, ROOT + "kitchen/hum/on", "0.875")
+    assert payloads(heard, ROOT + "availability") == ["online", "offline"]
+
+
+def test_retained_commands_are_not_followed_and_a_live_one_is(broker, tmp_path):
+    for name, payload in (("enabled", "OFF"), ("snooze", "600"), ("hum/on", "0.99")):
+        broker.publish(ROOT + "kitchen/set/" + name, payload, "-r")
+    with Subscriber(broker) as heard, Daemon(tmp_path, broker, silence(60)):
+        wait_until(lambda: len(payloads(heard, ROOT + "kitchen/rejected")) == 3)
+        broker.publish(ROOT + "kitchen/set/hum/on", "0.875")
+        newest(heard, ROOT + "kitchen/hum/on", "0.875")
+    assert set(payloads(heard, ROOT + "kitchen/enabled")) == {"ON"}
+    assert set(payloads(heard, ROOT + "kitchen/snooze")) == {"0"}
+    assert "0.99" not in payloads(heard, ROOT + "kitchen/hum/on")
+
+
+def wait_for(subscriber, topic):
+    wait_until(lambda: payloads(subscriber, topic))
+    return payloads(subscriber, topic)
 
 
 def test_a_command_that_cannot_be_is_answered_with_the_reason(broker, tmp_path):

@@ -207,6 +207,26 @@ def test_a_configuration_that_cannot_be_followed_is_refused_in_a_line(daemon, ch
     assert len(daemon.phases()) == 1
 
 
+def test_a_secret_that_changed_is_followed_or_refused_without_its_value(daemon, broker, folder):
+    text = daemon.config.read_text() + "labels: {Hum: {on: !secret loud}, Hiss: ~}\n"
+
+    def reload(secret, said):
+        before = daemon.log.read_text().count(said)
+        daemon.config.with_name("secrets.yaml").write_text(f"loud: {secret}\n")
+        daemon.config.write_text(text)
+        daemon.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: daemon.log.read_text().count(said) > before)
+
+    with Subscriber(broker) as heard:
+        reload("0.625", FINE)
+        wait_until(lambda: heard.on(ROOT + "kitchen/hum/on")[-1:] == ["0.625"])
+        reload("7.4321", REFUSED)
+        assert "got !secret loud" in daemon.status()["reload"]["refusal"]
+        assert "7.4321" not in daemon.log.read_text() + str(daemon.status())
+        reload("0.5625", FINE)
+        wait_until(lambda: heard.on(ROOT + "kitchen/hum/on")[-1] == "0.5625")
+
+
 def test_a_refused_reload_does_not_keep_the_next_one(daemon):
     daemon.reload(said=REFUSED, labels={"Humm": None})
     daemon.reload(labels={"Hum": None})

@@ -6,7 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
+from ast_edge.clock import SINCE_BOOT
 from ast_edge.commands import Command, CommandParser, CommandRefused
+from ast_edge.errors import AstError
 from ast_edge.events import Event, Label
 from ast_edge.live_settings import LiveSettings
 from ast_edge.log_format import EVERY_TIME
@@ -17,10 +19,6 @@ from ast_edge.status import NodeStatus
 from ast_edge.topics import Topics
 
 log = logging.getLogger(__name__)
-
-RETAINED_SECONDS = 5.0
-"""What arrives so soon after connecting may be a retained message: no restart is done for it, or a
-daemon would restart for ever."""
 
 Action = Callable[[], list[Event]]
 """Something to do in the daemon's thread; the events are published."""
@@ -47,14 +45,17 @@ class Control:
         submit: Callable[[Action], None],
         restart: Callable[[], None],
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = SINCE_BOOT,
     ) -> None:
-        """Apply what was kept, through `submit`, which runs actions in the daemon's thread."""
+        """Apply what was kept, through `submit`, which runs actions in the daemon's thread.
+
+        `restart` raises an AstError where the program could not begin anew.
+        """
         self._topics, self._settings, self._pipelines = topics, settings, pipelines
         self._labels, self._status = list(labels), status
         self._publish, self._submit, self._restart = publish, submit, restart
-        self._clock = clock
+        self._clock, self._steady = clock, steady
         self._parser = CommandParser(topics, pipelines, {label.slug: label for label in labels})
-        self._greeted = clock()
         self._timers: dict[str, threading.Timer] = {}
         self._closed = False
         for source in pipelines:
@@ -73,13 +74,22 @@ class Control:
 
     def greet(self) -> list[Message]:
         """Return every setting as it is."""
-        self._greeted = self._clock()
         return self._all()
 
-    def heard(self, topic: str, payload: bytes) -> list[Message]:
-        """Follow a command; return it and what it has changed as settings, or why it is refused."""
+    def heard(self, topic: str, payload: bytes, *, retained: bool = False) -> list[Message]:
+        """Follow a command; return it and what it has changed as settings, or why it is refused.
+
+        A retained one would be followed again at every connection, whatever was said since.
+        """
+        if not payload:  # somebody takes a retained command away
+            return []
         before = set(self._all())
         try:
+            if retained:
+                raise CommandRefused(
+                    "it is retained, so it would be followed again and again: send commands "
+                    "without the retain flag, and take this one away by an empty retained message"
+                )
             if self._closed:
                 raise CommandRefused("the configuration is being changed: say it again")
             command = self._parser.parse(topic, payload)
@@ -98,17 +108,18 @@ class Control:
             timer.cancel()
 
     def _all(self) -> list[Message]:
-        return list(self._settings.messages(self._topics, self._labels, self._clock()))
+        return list(self._settings.messages(self._topics, self._labels, self._steady()))
 
     def _follow(self, command: Command) -> list[Message]:
         """Do what a command wants; return what its source's status has become."""
         if command.name != "restart":
-            self._settings.change(command, self._clock())
+            self._settings.change(command, self._steady())
             self._follow_snooze(command.source)
             return self._apply(command.source)
-        if self._clock() - self._greeted < RETAINED_SECONDS:
-            raise CommandRefused("restart: came right after connecting; is the message retained?")
-        self._restart()
+        try:
+            self._restart()
+        except AstError as exc:
+            raise CommandRefused(f"restart: it could not begin anew: {exc}") from exc
         return []
 
     def _refuse(self, topic: str, reason: str) -> list[Message]:
@@ -123,15 +134,15 @@ class Control:
         """Let the daemon listen to a source as the settings are now; return its status."""
         self._submit(lambda: self._listen(source))
         now = self._clock()
-        return self._status.pause(source, self._settings.of(source).pause(now), since=now)
+        why = self._settings.of(source).pause(self._steady(), now)
+        return self._status.pause(source, why, since=now)
 
     def _follow_snooze(self, source: str) -> None:
         """Go on when a snooze is over, or when the minutes that are said of it have changed."""
         if source in self._timers:
             self._timers.pop(source).cancel()
-        now, changes = self._clock(), self._settings.of(source)
-        left = changes.snoozed_until - now
-        if left > 0:
+        now, changes = self._steady(), self._settings.of(source)
+        if left := changes.seconds_left(now):
             pause = left - 60 * max(0, changes.minutes_left(now) - 1)
             timer = threading.Timer(pause, self._publish, (lambda: self._go_on(source),))
             timer.daemon = True
@@ -148,7 +159,7 @@ class Control:
     def _listen(self, source: str) -> list[Event]:
         if self._closed:  # the pipelines follow another configuration by now
             return []
-        return self._settings.apply(self._pipelines[source], self._clock())
+        return self._settings.apply(self._pipelines[source], self._steady())
 
 
 def _said(command: Command) -> str:

@@ -17,6 +17,9 @@ class Extension(Protocol):
         """Return what a broker is to be told that may know nothing; after all states."""
         ...
 
-    def heard(self, topic: str, payload: bytes) -> list[Message]:
-        """Take a message that matches `subscriptions`; return what is to be published then."""
+    def heard(self, topic: str, payload: bytes, *, retained: bool) -> list[Message]:
+        """Take a message that matches `subscriptions`; return what is to be published then.
+
+        `retained` tells that it was sent at another time, perhaps long ago.
+        """
         ...

@@ -4,9 +4,10 @@ import contextlib
 import heapq
 import itertools
 import queue
-import threading
 import time
 from collections.abc import Callable
+
+from ast_edge.worker import Worker
 
 Action = Callable[[], None]
 
@@ -15,16 +16,19 @@ class Mailbox:
     """Runs what is put into it, in order, in a thread of its own.
 
     What is touched only by actions needs no lock. `put` may be called from any thread, `put_later`
-    only by actions (or before the start). What is put after `close` is never run.
+    only by actions (or before the start). What is put after `close` is never run. One that fails
+    costs the others nothing: see `Worker`.
     """
 
-    def __init__(self, name: str) -> None:
-        """Name the thread; it begins with `start`."""
+    def __init__(self, name: str, on_fault: Action = lambda: None, *, vital: bool = False) -> None:
+        """Name the thread; it begins with `start`. `on_fault` and `vital` are those of `Worker`."""
         self._actions: queue.SimpleQueue[Action] = queue.SimpleQueue()
         self._later: list[tuple[float, int, Action]] = []  # a heap by time, then by number
         self._numbers = itertools.count()
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = Worker(
+            name, self._next, lambda action: action(), on_fault=on_fault, vital=vital
+        )
 
     def start(self) -> None:
         """Begin to run actions."""
@@ -50,12 +54,10 @@ class Mailbox:
         if self._thread.is_alive():
             self._thread.join(timeout)
 
-    def _run(self) -> None:
-        while not self._closed:
-            self._next()()
-
-    def _next(self) -> Action:
+    def _next(self) -> Action | None:
         """Wait for what is to be run next; what is due goes first."""
+        if self._closed:
+            return None
         pause = self._later[0][0] - time.monotonic() if self._later else None
         if pause is None or pause > 0:
             with contextlib.suppress(queue.Empty):

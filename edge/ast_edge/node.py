@@ -54,7 +54,8 @@ class Node:
         self._status = NodeStatus(self._topics, [], bundle, since=time.time())
         self._lock = threading.Lock()  # guards the two that follow
         self._control: Control | None = None
-        self._suspended = False
+        self._plan: Plan | None = None
+        """The plan whose commands are followed."""
         self._recalled = False
         taken = open_outbox(config, name) if outbox is None else outbox
         try:
@@ -80,13 +81,14 @@ class Node:
         config = self._config = self._config.model_copy(update=changes)
         entities = [(source, label) for source in plan.config.sources for label in plan.settings]
         pipelines = {source: self._pipelines[source] for source in plan.config.sources}
-        self._suspended = False
+        with self._lock:
+            self._plan = plan
         self.publisher.follow(entities, lambda: self._extend(plan, config, pipelines))
 
     def suspend(self) -> None:
         """Follow no commands until the next `follow`."""
         with self._lock:
-            self._suspended = True
+            self._plan = None
             if self._control:
                 self._control.close()
                 self._control = None
@@ -119,7 +121,8 @@ class Node:
         extensions: list[Extension] = [self._status]
         with self._lock:
             settings = live_settings(plan, config)
-            if settings and not self._suspended:
+            # The daemon may have gone on to another plan before this thread gets here.
+            if settings and plan is self._plan:
                 self._control = Control(
                     *(self._topics, settings, pipelines, labels, self._status),
                     publish=self.publisher.publish_messages,
@@ -142,7 +145,10 @@ class Node:
         )
         retained = [topic for name in sources for topic in self._topics.retained(name, labels)]
         record = state_folder() / f"published-{plan.config.node}.json"
-        return HomeAssistant(config.home_assistant, self._topics, devices, retained, record)
+        return HomeAssistant(
+            *(config.home_assistant, self._topics, devices, retained, record),
+            takes=self.publisher.takes,
+        )
 
 
 def live_settings(plan: Plan, config: MqttConfig) -> LiveSettings | None:

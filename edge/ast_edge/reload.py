@@ -41,7 +41,7 @@ class Reload:
         """Take the file."""
         self.path = path
         self.newest: Reloaded | None = None
-        self._mailbox = Mailbox("reload")
+        self._mailbox = Mailbox("reload", self._fail)
         self._service: Service | None = None
         self._watchdog: Watchdog | None = None
         self._on_terminal = os.isatty(2)
@@ -67,6 +67,9 @@ class Reload:
             return
         with self._watchdog.reloading() if self._watchdog else contextlib.nullcontext():
             self._follow(self._service)
+
+    def _fail(self) -> None:
+        self.newest = Reloaded(time.time(), "a fault of ast-edge, which its log tells")
 
     def _follow(self, service: Service) -> None:
         try:

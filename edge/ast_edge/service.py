@@ -1,10 +1,12 @@
 """A plan at work, and how another one takes its place."""
 
-import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from ast_edge.clip_folder import make_folder
+from ast_edge.clock import SINCE_BOOT
 from ast_edge.config import MqttConfig
 from ast_edge.daemon import Daemon, Observer
+from ast_edge.endpoint import Endpoint
 from ast_edge.engine import Engine
 from ast_edge.errors import ConfigError
 from ast_edge.events import Event
@@ -26,9 +28,12 @@ class Service:
     and observers may be added before the daemon runs.
     """
 
-    def __init__(self, plan: Plan, engine: Engine) -> None:
-        """Prepare to run a plan."""
+    def __init__(
+        self, plan: Plan, engine: Engine, reread: Callable[[], Plan] | None = None
+    ) -> None:
+        """Prepare to run a plan; `reread` loads the one that a restart would begin with."""
         self.plan = plan
+        self._reread = reread or (lambda: self.plan)
         self.engine = engine
         self.restarts = False
         """Whether the program is to begin anew, because a command has asked for it."""
@@ -74,7 +79,12 @@ class Service:
         return node
 
     def restart(self) -> None:
-        """Stop the daemon, to begin anew."""
+        """Stop the daemon, to begin anew.
+
+        Raises:
+            AstError: the configuration is such by now that it could not begin; it goes on.
+        """
+        _try(self._reread())
         self.restarts = True
         self.daemon.stop()
 
@@ -205,18 +215,21 @@ class Service:
 
 def open_pipeline(plan: Plan, source: str) -> Pipeline:
     """Return what finds the events of a source."""
-    config = plan.config.sources[source]
-    return Pipeline(
-        source,
-        plan.bundle,
-        plan.settings,
-        plan.config.hop,
-        plan.rules,
-        latency=plan.config.latency,
-        idle_hop=plan.config.idle_hop,
-        conditioning=config.conditioning,
-        gate=config.gate_settings,
-    )
+    return plan.hearing(source).pipeline(source)
+
+
+def _try(plan: Plan) -> None:
+    """Open what a plan needs to begin, and close it.
+
+    Raises:
+        AstError: something of it cannot be used.
+    """
+    if plan.config.mqtt:
+        Endpoint(plan.config.mqtt)
+    if plan.config.clips:
+        make_folder(plan.config.clips.folder)
+    if jsonl := _open_jsonl(plan):
+        jsonl.close()
 
 
 def _open_jsonl(plan: Plan) -> JsonLinesSink | None:
@@ -227,4 +240,4 @@ def _open_jsonl(plan: Plan) -> JsonLinesSink | None:
 
 def _apply(live: LiveSettings, pipelines: Iterable[Pipeline]) -> list[Event]:
     """Let pipelines follow what commands have changed."""
-    return [event for pipeline in pipelines for event in live.apply(pipeline, time.time())]
+    return [event for pipeline in pipelines for event in live.apply(pipeline, SINCE_BOOT())]

@@ -83,7 +83,7 @@ class NodeStatus:
         """Return all that is retained, for a broker that may know nothing."""
         return list(self._retained.values())
 
-    def heard(self, topic: str, payload: bytes) -> list[Message]:
+    def heard(self, topic: str, payload: bytes, *, retained: bool = False) -> list[Message]:
         """Listen to nothing."""
         return []
 

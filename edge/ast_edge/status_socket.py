@@ -6,11 +6,11 @@ import logging
 import os
 import socket
 import struct
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from ast_edge.errors import ConfigError
+from ast_edge.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ class StatusSocket:
     def __init__(self, path: Path, answer: Callable[[], bytes]) -> None:
         """Begin to answer; `answer` is called in a thread of its own."""
         self._path, self._answer = path, answer
+        self._closing = False
         self._listener: socket.socket | None = None
         self._lock: int | None = None
         try:
@@ -45,12 +46,13 @@ class StatusSocket:
             log.warning("%s: cannot be made: %s; no `ast-edge status`", path, exc.strerror or exc)
             self.close()
             return
-        self._thread = threading.Thread(target=self._serve, name="status", daemon=True)
+        self._thread = Worker("status", self._accept, self._serve)
         self._thread.start()
 
     def close(self) -> None:
         """Stop to answer, and remove the socket."""
         if self._listener:
+            self._closing = True
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes `accept`
             self._thread.join(TIMEOUT)
             self._listener.close()
@@ -60,17 +62,24 @@ class StatusSocket:
             os.close(self._lock)
             self._lock = None
 
-    def _serve(self) -> None:
+    def _accept(self) -> socket.socket | None:
+        """Wait for a client; there is none any more when the socket is closed."""
         assert self._listener
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:  # closed
+        try:
+            return self._listener.accept()[0]
+        except OSError:
+            if self._closing:
+                return None
+            raise
+
+    def _serve(self, client: socket.socket) -> None:
+        with client:
+            client.settimeout(TIMEOUT)
+            if not _is_trusted(client):
                 return
-            with client, contextlib.suppress(OSError):  # a client that goes away
-                client.settimeout(TIMEOUT)
-                if _is_trusted(client):
-                    client.sendall(self._answer())
+            answer = self._answer()
+            with contextlib.suppress(OSError):  # a client that goes away
+                client.sendall(answer)
 
 
 def ask(path: Path) -> bytes:
@@ -86,7 +95,7 @@ def ask(path: Path) -> bytes:
         while data := client.recv(65536):
             received += data
     if not received:
-        raise PermissionError(0, "the daemon does not answer this user")
+        raise PermissionError(0, "the daemon does not answer this user, or cannot; see its log")
     return bytes(received)
 
 

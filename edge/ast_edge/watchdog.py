@@ -5,13 +5,15 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from ast_edge.audio import Block
 from ast_edge.events import Event
-from ast_edge.health import OK, Health
+from ast_edge.health import Health
 from ast_edge.listener import Window
 from ast_edge.notify import notify, watchdog_usec
+from ast_edge.worker import Worker, workers
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +24,8 @@ UNSCORED_SECONDS = 30.0
 """So much sound of a source may be heard without a window of it being scored."""
 UNHEARD_SECONDS = 60.0
 """So long a source that heals may give neither sound nor a reason, beyond its stall timeout."""
+HANGING_SECONDS = 60.0
+"""So long a thread may be busy with one thing."""
 RESTART_SECONDS = 120.0
 """So long a process may take that begins anew; TimeoutStartSec of the unit is for the first."""
 BEAT_SECONDS = 5.0
@@ -35,11 +39,15 @@ class Watchdog:
 
     The watchdog is fed from the daemon's own thread, and only while sound that is heard gets scored
     and sources that are not heard say why. A microphone that is lost, and says so, is waited for,
-    and the broker does not matter. Source: sd_notify(3), sd_watchdog_enabled(3).
+    and the broker does not matter. Every thread is asked for a sign of life: a vital one that hangs
+    needs a new start, any other is said. Source: sd_notify(3), sd_watchdog_enabled(3).
     """
 
     def __init__(
-        self, submit: Callable[[Beat], None], stall_timeouts: Callable[[], Mapping[str, float]]
+        self,
+        submit: Callable[[Beat], None],
+        stall_timeouts: Callable[[], Mapping[str, float]],
+        threads: Callable[[], Iterable[Worker[Any]]] = workers,
     ) -> None:
         """Prepare to beat.
 
@@ -47,20 +55,24 @@ class Watchdog:
             submit: runs an action in the daemon's thread.
             stall_timeouts: returns the sources that heal at present, and the seconds without sound
                 after which each takes itself to be stalled.
+            threads: returns those that are asked for a sign of life.
         """
         self._submit = submit
         self._stall_timeouts = stall_timeouts
+        self._threads = threads
+        self._hanging: set[str] = set()
         self._started = time.monotonic()
         self._ready = False
         self._unscored: dict[str, float] = {}
         self._heard: dict[str, float] = {}
         self._troubles: dict[str, str] = {}
         self._windows, self._seconds = 0, 0.0
+        self._dropped = 0
         self._newest: Event | None = None
         self._fault = ""
         self._waiting = threading.Event()
         self._closed = threading.Event()
-        self._timer = threading.Thread(target=self._run, name="watchdog", daemon=True)
+        self._timer = Worker("watchdog", self._wait, lambda _: self._ask())
 
     @staticmethod
     def wanted() -> bool:
@@ -119,7 +131,7 @@ class Watchdog:
 
     def health(self, source: str, health: Health) -> None:
         """Take how the sound of a source arrives."""
-        if health == OK:
+        if health.condition == "ok":
             self._troubles.pop(source, None)
         else:
             self._troubles[source] = health.condition
@@ -136,6 +148,9 @@ class Watchdog:
         """Take that sound was looked at."""
         for window in windows:
             self._unscored[window.stream.source] = 0.0
+        if windows and dropped > self._dropped:
+            self._unscored.clear()  # the engine is slow, which is said: the others wait their turn
+        self._dropped = dropped
         self._windows += len(windows)
         self._seconds += seconds
 
@@ -148,7 +163,8 @@ class Watchdog:
         self._waiting.clear()
         if not self._ready and time.monotonic() - self._started > READY_SECONDS:
             self._say_ready()
-        fault = self._find_fault()
+        hanging = self._find_hanging()
+        fault = self._find_fault(hanging)
         if fault and not self._fault:
             log.error("%s", fault)
         self._fault = fault
@@ -156,8 +172,19 @@ class Watchdog:
         self._windows, self._seconds = 0, 0.0
         return []
 
-    def _find_fault(self) -> str:
+    def _find_hanging(self) -> list[Worker[Any]]:
+        """Return the threads that give no sign of life; each is said once."""
+        hanging = [thread for thread in self._threads() if thread.busy > HANGING_SECONDS]
+        names = {thread.name for thread in hanging}
+        for name in sorted(names - self._hanging):
+            log.error("%s: hangs: busy with one thing for %.0f s", name, HANGING_SECONDS)
+        self._hanging = names
+        return hanging
+
+    def _find_fault(self, hanging: Sequence[Worker[Any]]) -> str:
         """Say what only a new start can help; empty if nothing is like that."""
+        if vital := [thread.name for thread in hanging if thread.vital]:
+            return f"{', '.join(vital)}: hangs, and nothing goes on without it"
         unscored = [name for name, sound in self._unscored.items() if sound > UNSCORED_SECONDS]
         if unscored:
             return f"{', '.join(unscored)}: sound arrives but is not scored"
@@ -180,17 +207,20 @@ class Watchdog:
         if self._windows:
             parts.append(f"{1000 * self._seconds / self._windows:.0f} ms a window")
         parts += [f"{name}: {trouble}" for name, trouble in self._troubles.items()]
+        parts += [f"{name}: hangs" for name in sorted(self._hanging)]
         if self._newest:
             clock = time.strftime("%H:%M:%S", time.localtime(self._newest.onset))
             parts.append(f"last {self._newest.label.name} ({self._newest.source}, {clock})")
         return "; ".join(parts)
 
-    def _run(self) -> None:
-        while not self._closed.wait(_interval()):
-            # A daemon that does not get to it is not asked again, so that nothing piles up.
-            if not self._waiting.is_set():
-                self._waiting.set()
-                self._submit(self.beat)
+    def _wait(self) -> bool | None:
+        return None if self._closed.wait(_interval()) else True
+
+    def _ask(self) -> None:
+        # A daemon that does not get to it is not asked again, so that nothing piles up.
+        if not self._waiting.is_set():
+            self._waiting.set()
+            self._submit(self.beat)
 
 
 def _interval() -> float:

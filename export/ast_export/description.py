@@ -66,8 +66,7 @@ def follow_settings(tree: dict[str, Any], path: Path) -> None:
         )
         entry["settings"] = asdict(override(TrackerSettings(**entry["settings"]), **changes))
     tree["calibration"] += (
-        f"; thresholds by `ast-edge tune` on held-out soundscapes, for {len(given)} of "
-        f"{len(entries)} labels"
+        f"; thresholds of {len(given)} of {len(entries)} labels are those of `{path.name}`"
     )
 
 

@@ -1,13 +1,16 @@
 import gc
 import logging
 import socket
+import threading
 import time
 from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from rigs import mosquitto
+from rigs.fake_broker import FakeBroker, publish_packet
 from rigs.mosquitto import Mosquitto, wait_until
 
 from ast_edge import connection
@@ -164,6 +167,43 @@ def test_a_certificate_for_another_name_is_said_once(faults, tmp_path):
 
 
 @needs_mosquitto
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_websockets_to_a_port_without_are_said_once(faults, tmp_path):
+    with Mosquitto(tmp_path) as broker:
+        config = MqttConfig(host="127.0.0.1", port=broker.port, transport="websockets")
+        (line,) = faults(config)
+    assert "no websocket: does the broker take websockets at this port" in line
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_a_path_without_a_websocket_is_said_once(faults):
+    class Web(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_error(404)
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Web) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        port = server.server_address[1]
+        config = MqttConfig(host="127.0.0.1", port=port, transport="websockets", path="/nowhere")
+        lines = faults(config)
+        server.shutdown()
+        thread.join()
+    assert "is mqtt.path right?" in lines[0]
+    assert len(lines) == 1
+
+
+@needs_mosquitto
+def test_no_websockets_to_a_port_of_theirs_is_said_once(faults, tmp_path):
+    with Mosquitto(tmp_path, websockets=True) as broker:
+        (line,) = faults(MqttConfig(host="127.0.0.1", port=broker.websockets_port))
+    assert "hung up without an answer: wrong port, protocol, transport" in line
+
+
+@needs_mosquitto
 @failed_handshakes
 def test_tls_to_a_plain_port_is_said_once(faults, tmp_path):
     with Mosquitto(tmp_path) as broker:
@@ -175,7 +215,7 @@ def test_tls_to_a_plain_port_is_said_once(faults, tmp_path):
 def test_no_tls_to_a_tls_port_is_said_once(faults, tmp_path):
     with Mosquitto(tmp_path, tls=True) as broker:
         (line,) = faults(MqttConfig(host="127.0.0.1", port=broker.port))
-    assert "hung up without an answer: wrong port, protocol or TLS setting?" in line
+    assert "hung up without an answer: wrong port, protocol, transport or TLS setting?" in line
 
 
 @needs_mosquitto
@@ -235,3 +275,112 @@ def test_closing_while_the_broker_is_frozen_returns(tmp_path):
         broker.freeze()
         link.close(timeout=10.0)
         assert not link._mailbox._thread.is_alive()
+
+
+@pytest.fixture
+def fake():
+    with FakeBroker() as fake:
+        yield fake
+
+
+@pytest.fixture
+def link_to():
+    """Return a function that connects to a broker; connections left open are closed."""
+    links = []
+
+    def link_to(broker, **callbacks):
+        config = MqttConfig(host="127.0.0.1", port=broker.port)
+        links.append(Connection(config, "test", **callbacks))
+        links[-1].start()
+        assert links[-1].wait_connected(10.0)
+        return links[-1]
+
+    yield link_to
+    for link in links:
+        link.close()
+
+
+def test_a_fault_of_ours_is_logged_once_and_the_connection_made_anew(fake, link_to, caplog):
+    link = link_to(fake)
+    for count in (2, 3):
+        link.submit(lambda: 1 / 0)
+        wait_until(lambda count=count: link.connections == count and link.connected)
+    assert [r.exc_info[0] for r in caplog.records if r.exc_info] == [ZeroDivisionError]
+
+
+def test_a_fault_while_the_broker_is_greeted_lets_it_be_greeted_again(fake, link_to):
+    greeted = []
+
+    def greet():
+        greeted.append(1)
+        assert len(greeted) > 2
+
+    link = link_to(fake, on_up=greet)
+    wait_until(lambda: len(greeted) == 3 and link.connected)
+
+
+def test_a_fault_while_there_is_no_connection_does_not_keep_it_from_being_made(monkeypatch):
+    with FakeBroker() as fake:
+        link = Connection(MqttConfig(host="127.0.0.1", port=fake.port), "test")
+        attempts, connect = [], link._connect
+        monkeypatch.setattr(link, "_connect", lambda: attempts.append(1) or connect())
+        link.submit(lambda: 1 / 0)  # before the first attempt
+        link.start()
+        assert link.wait_connected(10.0)
+        link.submit(lambda: 1 / 0)
+        wait_until(lambda: link.connections == 2)
+        link.close()
+
+
+def test_a_connection_that_cannot_even_be_begun_is_tried_again(fake, monkeypatch):
+    link = Connection(MqttConfig(host="127.0.0.1", port=fake.port), "test")
+    make, failed = link._endpoint.client, []
+
+    def client(*args):
+        if not failed:
+            failed.append(1)
+            raise RuntimeError("can't start new thread")
+        return make(*args)
+
+    monkeypatch.setattr(link._endpoint, "client", client)
+    link.start()
+    assert link.wait_connected(10.0)
+    link.close()
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"\x30\x06\x00\x01a\x02\x7f\x00",  # a property that there is not
+        b"\x40\x01\x05",  # an acknowledgement of one byte
+        b"\x90\x03\x00\x01\x00",  # an answer to a subscription without an answer
+        b"\x30\x03\x00\x09a",  # a topic that is longer than its packet
+        b"\xff\xff\xff\xff\xff\xff",
+    ],
+    ids=["property", "puback", "suback", "length", "noise"],
+)
+def test_a_broker_that_sends_nonsense_is_left_and_found_again(fake, link_to, nonsense):
+    link = link_to(fake)
+    fake.send(nonsense)
+    wait_until(lambda: link.connections == 2 and link.connected)
+
+
+def test_a_topic_that_is_no_utf_8_is_left_out(fake, link_to, caplog):
+    heard = []
+    link_to(fake, on_message=lambda topic, payload, _: heard.append((topic, payload)))
+    fake.send(publish_packet(b"a/\xff"))
+    fake.send(publish_packet(b"a/b", b"fine"))
+    wait_until(lambda: heard)
+    assert heard == [("a/b", b"fine")]
+    assert fake.connections == 1
+    assert "a topic that is no UTF-8" in caplog.text
+
+
+def test_an_answer_to_what_was_never_asked_does_no_harm(fake, link_to):
+    answered = []
+    link = link_to(fake, on_subscribed=lambda *answer: answered.append(answer))
+    fake.send(b"\x90\x04\x99\x99\x00\x01")
+    link.submit(lambda: link.subscribe("a/b"))
+    wait_until(lambda: answered)
+    assert answered == [("a/b", None)]
+    assert fake.connections == 1

@@ -6,6 +6,7 @@ from rigs.mosquitto import wait_until
 
 from ast_edge.bundle import load_bundle
 from ast_edge.control import Control
+from ast_edge.errors import ConfigError
 from ast_edge.live_settings import LiveSettings
 from ast_edge.pipeline import Pipeline
 from ast_edge.status import NodeStatus
@@ -19,7 +20,8 @@ class Rig:
     """A control whose actions are done at once, with a clock of the test's own."""
 
     def __init__(self, bundle, path=None, clock=None):
-        self.now, self.restarts, self.events = START, 0, []
+        self.now, self.restarts, self.events, self.fault = START, 0, [], None
+        self.set_by = 0.0  # of the wall clock
         self.labels = list(bundle.settings)
         self.pipelines = {"kitchen": Pipeline("kitchen", bundle, bundle.settings, 0.1)}
         self.enabled = {}
@@ -43,14 +45,18 @@ class Rig:
             publish=lambda make: self.told.extend(make()),
             submit=lambda action: self.events.extend(action()),
             restart=self._restart,
-            clock=clock or (lambda: self.now),
+            clock=clock or (lambda: self.now + self.set_by),
+            **({} if clock else {"steady": lambda: self.now}),
         )
 
     def _restart(self):
         self.restarts += 1
+        if self.fault:
+            raise self.fault
 
-    def send(self, name, payload, label=None):
-        messages = self.control.heard(TOPICS.command("kitchen", name, label), payload)
+    def send(self, name, payload, label=None, *, retained=False):
+        topic = TOPICS.command("kitchen", name, label)
+        messages = self.control.heard(topic, payload, retained=retained)
         return by_name(messages)
 
 
@@ -160,18 +166,66 @@ def test_a_command_for_no_source_of_ours_is_not_answered(rig):
     assert rig.control.heard("ast-edge/attic/attik/set/enabled", b"OFF") == []
 
 
-def test_restart(rig):
-    rig.now += 10
-    rig.send("restart", b"PRESS")
+@pytest.mark.parametrize("jump", [0, 60, -86400])
+def test_a_restart_is_followed_whatever_the_clock_says(rig, jump):
+    rig.control.greet()
+    rig.now += jump
+    assert rig.send("restart", b"PRESS") == {}
     assert rig.restarts == 1
 
 
-def test_a_retained_restart_does_not_restart_for_ever(rig):
-    rig.now += 10
-    rig.control.greet()
+def test_a_restart_that_could_not_begin_is_answered_with_the_reason(rig):
+    rig.fault = ConfigError("c.yaml: labels.Dgo: did you mean 'Dog'?")
     told = rig.send("restart", b"PRESS")
-    assert rig.restarts == 0
-    assert "retained" in json.loads(told["rejected"].payload)["reason"]
+    reason = json.loads(told["rejected"].payload)["reason"]
+    assert reason.startswith("restart: it could not begin anew: c.yaml: labels.Dgo")
+
+
+@pytest.mark.parametrize(
+    ("name", "payload"),
+    [
+        ("enabled", b"OFF"),
+        ("snooze", b"1440"),
+        ("hum/on", b"0.99"),
+        ("hum/enabled", b"OFF"),
+        ("restart", b"PRESS"),
+        ("nonsense", b"x"),
+    ],
+)
+def test_what_is_retained_is_refused_whatever_it_is(rig, name, payload):
+    before = rig.control.greet()
+    told = rig.send(name, payload, retained=True)
+    assert list(told) == ["rejected"]
+    assert "it is retained" in json.loads(told["rejected"].payload)["reason"]
+    assert (rig.control.greet(), rig.restarts) == (before, 0)
+
+
+def test_a_retained_command_that_is_taken_away_is_no_command(rig, caplog):
+    assert rig.send("enabled", b"") == {}
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize("set_by", [-8 * 3600, 8 * 3600])
+def test_a_clock_that_is_set_makes_no_snooze_longer_or_shorter(rig, set_by):
+    rig.send("snooze", b"30")
+    rig.set_by = set_by
+    rig.now += 600
+    greeting = by_name(rig.control.greet())
+    assert greeting["snooze"].payload == "20"
+    assert rig.send("on", b"0.5", rig.labels[0])
+    assert rig.enabled["kitchen"] == []
+    rig.now += 1200
+    rig.send("on", b"0.6", rig.labels[0])
+    assert rig.enabled["kitchen"] == ["hum", "hiss"]
+    rig.control.close()
+
+
+def test_a_clock_that_is_set_back_does_not_keep_a_restart_from_being_followed(rig):
+    rig.control.greet()
+    rig.set_by = -8 * 3600
+    rig.now += 10
+    rig.send("restart", b"PRESS")
+    assert rig.restarts == 1
 
 
 def test_a_greeting_tells_every_setting(rig):

@@ -22,7 +22,9 @@ class Repeater:
     def greet(self):
         return [Message("ast-edge/attic/extra", "here", retain=True)]
 
-    def heard(self, topic, payload):
+    def heard(self, topic, payload, *, retained):
+        if retained:
+            return [Message("ast-edge/attic/heard", f"{topic} retained")]
         text = payload.decode()
         return [
             Message("ast-edge/attic/heard", f"{topic} {text} later", delay=0.2),
@@ -63,6 +65,13 @@ def test_an_extension_hears_and_answers_at_once_and_later(broker, open_sink, top
         broker.publish(topic, "0.5")
         answers = subscriber.wait_on("ast-edge/attic/heard", 3)
     assert answers == [f"{topic} 0.5", f"{topic} 0.5 later", f"{topic} 0.5 later still"]
+
+
+def test_an_extension_knows_what_was_retained(broker, open_sink, protocol):
+    broker.publish("elsewhere/status", "old", "-r")
+    with Subscriber(broker) as subscriber:
+        open_sink(protocol=protocol)
+        assert subscriber.wait_on("ast-edge/attic/heard") == ["elsewhere/status retained"]
 
 
 def test_other_messages_go_with_the_quality_they_ask_for(broker, open_sink):

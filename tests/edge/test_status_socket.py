@@ -1,5 +1,6 @@
 import contextlib
 import os
+import resource
 import socket
 import stat
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import threading
 
 import pytest
+from rigs.mosquitto import wait_until
 
 from ast_edge.errors import ConfigError
 from ast_edge.status_socket import StatusSocket, ask
@@ -99,3 +101,35 @@ def test_a_path_that_is_too_long_costs_a_warning_only(tmp_path, caplog):
         pass
     assert "cannot be made" in caplog.text
     assert not any(thread.name == "status" for thread in threading.enumerate())
+
+
+def test_an_answer_that_fails_is_not_the_last(path, caplog):
+    answers = iter([ValueError("Out of range float values"), OSError(5, "no /proc"), ANSWER])
+
+    def answer():
+        if isinstance(made := next(answers), Exception):
+            raise made
+        return made
+
+    with contextlib.closing(StatusSocket(path, answer)):
+        for _ in range(2):
+            with pytest.raises(PermissionError, match="does not answer this user, or cannot"):
+                ask(path)
+        assert ask(path) == ANSWER
+    assert [r.exc_info[0] for r in caplog.records] == [ValueError, OSError]
+
+
+def test_a_process_without_free_descriptors_answers_when_it_has_some(path, monkeypatch, caplog):
+    monkeypatch.setattr("ast_edge.worker.PAUSE", 0.01)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.closing(StatusSocket(path, lambda: ANSWER)):
+        with socket.socket(socket.AF_UNIX) as client:
+            with socket.socket() as probe:
+                lowest = probe.fileno()
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, before[1]))
+            try:
+                client.connect(str(path))
+                wait_until(lambda: "Too many open files" in caplog.text)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        assert ask(path) == ANSWER

@@ -1,6 +1,7 @@
 """What systemd is told, over a real datagram socket."""
 
 import socket
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,13 @@ from ast_edge import watchdog as module
 from ast_edge.audio import Block, Stream
 from ast_edge.events import Event, Label
 from ast_edge.health import OK, Health
-from ast_edge.watchdog import READY_SECONDS, UNHEARD_SECONDS, UNSCORED_SECONDS, Watchdog
+from ast_edge.watchdog import (
+    HANGING_SECONDS,
+    READY_SECONDS,
+    UNHEARD_SECONDS,
+    UNSCORED_SECONDS,
+    Watchdog,
+)
 
 RATE = 1000
 
@@ -128,6 +135,23 @@ def test_sound_that_is_not_scored_lets_the_watchdog_bite(manager, now, caplog):
     ]
 
 
+def test_a_source_that_waits_its_turn_at_a_slow_engine_is_no_fault(manager, now):
+    dog = watchdog()
+    dog.heard(sound(UNSCORED_SECONDS + 1))
+    dog.heard(sound(UNSCORED_SECONDS + 1, "door"))
+    dog.scored([window()], 8.0, 100)
+    dog.beat()
+    assert "WATCHDOG=1" in said(manager)
+
+
+def test_an_engine_that_gives_no_usable_scores_lets_the_watchdog_bite(manager, now):
+    dog = watchdog()
+    dog.heard(sound(UNSCORED_SECONDS + 1))
+    dog.scored([], 8.0, 100)
+    dog.beat()
+    assert "WATCHDOG=1" not in said(manager)
+
+
 def test_short_streams_that_never_fill_a_window_are_no_fault(manager, now):
     dog = watchdog()
     for _ in range(5):
@@ -238,3 +262,53 @@ def test_a_process_that_begins_anew_does_not_say_that_it_stops(manager, monkeypa
 def test_only_a_service_manager_is_told_anything(monkeypatch):
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     assert not Watchdog.wanted()
+
+
+def watched(**threads):
+    """Return a watchdog over threads that have been busy with one thing for so many seconds."""
+    found = [
+        SimpleNamespace(name=name, busy=busy, vital=name == "mqtt")
+        for name, busy in threads.items()
+    ]
+    return Watchdog(lambda beat: None, dict, lambda: found), found
+
+
+def test_a_vital_thread_that_hangs_lets_the_watchdog_bite_and_is_said_once(manager, now, caplog):
+    dog, _ = watched(mqtt=HANGING_SECONDS + 1, clips=0.0)
+    dog.beat()
+    dog.beat()
+    assert "WATCHDOG=1" not in said(manager)
+    assert sum("mqtt: hangs: busy" in line for line in caplog.messages) == 1
+
+
+def test_another_thread_that_hangs_is_said_and_does_not_end_the_service(manager, now, caplog):
+    dog, (clips,) = watched(clips=HANGING_SECONDS + 1)
+    dog.beat()
+    assert {"STATUS=listening; clips: hangs", "WATCHDOG=1"} <= set(said(manager))
+    clips.busy = 0.0
+    dog.beat()
+    assert "STATUS=listening" in said(manager)
+    assert sum("hangs" in line for line in caplog.messages) == 1
+
+
+def test_a_thread_that_works_keeps_the_watchdog_quiet(manager, now):
+    dog, _ = watched(mqtt=HANGING_SECONDS - 1)
+    dog.beat()
+    assert "WATCHDOG=1" in said(manager)
+
+
+def test_a_watchdog_that_cannot_ask_asks_again(manager, monkeypatch):
+    monkeypatch.setattr(module, "BEAT_SECONDS", 0.01)
+    asked, twice = [], threading.Event()
+
+    def submit(beat):
+        asked.append(beat)
+        dog._waiting.clear()
+        if len(asked) == 1:
+            raise RuntimeError("no")
+        twice.set()
+
+    dog = Watchdog(submit, dict, list)
+    dog.start()
+    assert twice.wait(10.0)
+    dog.close()

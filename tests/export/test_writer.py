@@ -221,6 +221,8 @@ def test_settings_of_a_configuration_become_the_bundles_own(export, tmp_path):
     bundle = load_bundle(tmp_path / "tuned")
     found = bundle.settings[bundle.label(LABELS[0].name)]
     assert (found.on, found.off, found.hold) == (0.83, 0.4, 2)
+    card = (tmp_path / "tuned" / "MODEL_CARD.md").read_text()
+    assert "thresholds of 1 of 3 labels are those of `tuned.yaml`" in card
 
 
 def test_settings_for_a_label_that_is_not_there_are_refused(export, tmp_path):

@@ -42,7 +42,7 @@ class ListSource:
 class NumpyEngine:
     """Score as the tiny model does; call `before` first."""
 
-    description = "NumPy"
+    name, description = "numpy", "NumPy"
 
     def __init__(self, before: Callable[[], object] = lambda: None) -> None:
         self.batches: list[int] = []

@@ -22,6 +22,11 @@ def test_sources_of_background_noise_and_of_labels_are_counted(tmp_path):
     assert evidence_of(recipe, recordings, "test") == Evidence(3, labels)
 
 
+def test_only_labels_that_are_wanted_are_counted(tmp_path):
+    recipe = make_recipe(two_sounds(tmp_path / "sounds", test_share=0.25), wanted=["Hum"])
+    assert list(evidence_of(recipe, read_recordings(recipe), "test").labels) == ["Hum"]
+
+
 def test_too_little_background_noise_to_test_on_is_refused(tmp_path):
     recipe = recipe_with(tmp_path, 14)
     with pytest.raises(ConfigError, match="14 sources of background noise for test, expected 15"):

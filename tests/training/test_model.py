@@ -405,3 +405,13 @@ def test_patches_cut_for_training_are_those_of_the_convolution():
     features = sound(model.spec)
     trained = model.v.patch_embed.train()(features)
     torch.testing.assert_close(trained, model.v.patch_embed.eval()(features))
+
+
+def test_a_model_can_expect_every_label_alike():
+    model = small(frame_head=True)
+    model.expect(0.01)
+    with torch.no_grad():  # of nothing but the bias
+        for head in (model.mlp_head, model.frame_head):
+            head[1].weight.zero_()
+        for scores in model.forward_both(sound(model.spec)):
+            torch.testing.assert_close(scores.sigmoid(), torch.full_like(scores, 0.01))

@@ -71,6 +71,17 @@ def test_labels_that_may_sound_in_a_recording_are_not_known(pack):
     assert found.unknown.tolist() == [[False, False], [False, True]]
 
 
+def test_only_what_is_wanted_is_measured(pack):
+    pack.add("a.wav", "hum", hiss(1))
+    pack.add("b.wav", "whistle", hiss(2))
+    recipe = make_recipe(
+        {"one": pack.config(labels={"whistle": "Whistle", "hum": "Hum"})}, wanted=["Hum"]
+    )
+    found = predictions(ValidationSet(AudioCache(read_recordings(recipe), 16000), recipe))
+    assert found.labels == ("Hum",)
+    assert found.targets.tolist() == [[1], [0]]
+
+
 @pytest.mark.parametrize("seconds", [0.01, 0.1, 5.0])
 def test_recordings_of_any_length_are_scored(pack, seconds):
     pack.add("a.wav", "hum", hiss(1, seconds))

@@ -12,6 +12,7 @@ from ast_edge.evaluation.curve import Curve
 from ast_edge.evaluation.detector import Detector
 from ast_edge.evaluation.span import Span
 from ast_edge.fbank import fbank
+from ast_edge.hearing import Hearing
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.validation_scenes import (
     ValidationScenes,
@@ -29,7 +30,7 @@ def test_the_scores_of_moments_are_those_that_the_edge_makes(tmp_path, rest):
     parts = [silence(1), tone("Hum", 1.3), silence(0.7), tone("Hiss", 0.5 + rest)]
     samples = np.concatenate(parts)
     soundfile.write(tmp_path / "sounds.wav", samples, RATE, subtype="FLOAT")
-    detector = Detector(bundle, engine, bundle.settings, hop=0.5)
+    detector = Detector(Hearing(bundle, bundle.settings, hop=0.5), engine)
     wanted = detector.listen(tmp_path / "sounds.wav", draw=False).curve
 
     features = fbank(samples, bundle.fbank)
@@ -66,15 +67,24 @@ def packs(tmp_path):
     )
 
 
-def recipe_of(packs, seed=1):
-    return make_recipe(
-        packs, seed=seed, model={"frame_head": True}, soundscapes={"validation_minutes": 2}
-    )
+def recipe_of(packs, **sections):
+    scenes = {"validation_minutes": 2}
+    return make_recipe(packs, model={"frame_head": True}, soundscapes=scenes, **sections)
 
 
 def test_scenes_are_the_same_whatever_the_seed_of_the_run(packs):
     model = AudioSpectrogramTransformer(recipe_of(packs).model_spec).eval()
-    scenes = [ValidationScenes(recipe_of(packs, seed)) for seed in (1, 2)]
+    scenes = [ValidationScenes(recipe_of(packs, seed=seed)) for seed in (1, 2)]
     first, second = (one.score(model) for one in scenes)
     assert len(scenes[0]) == 2
     assert first == second
+
+
+def test_only_labels_that_are_wanted_are_scored(packs, monkeypatch):
+    seen = []
+    monkeypatch.setattr("ast_training.validation_scenes.event_figures", seen.extend)
+    model = AudioSpectrogramTransformer(recipe_of(packs).model_spec).eval()
+    ValidationScenes(recipe_of(packs, wanted=["Hum"])).score(model)
+    assert {column for scene in seen for column in scene.references} == {1}
+    assert not any(scene.curve.scores[:, 0].any() for scene in seen)
+    assert all(scene.curve.scores[:, 1].any() for scene in seen)

@@ -37,6 +37,7 @@ def evidence_of(recipe: Recipe, recordings: Sequence[Recording], split: Split) -
         {
             name: len({r.group for r in rows if r.role == "events" and column in r.targets})
             for column, name in enumerate(recipe.labels)
+            if not recipe.wanted or name in recipe.wanted
         },
     )
 

@@ -36,7 +36,7 @@ def measure_on_test(
     metrics = measure(predictions).as_dict()
     sources = [one.group for one in cache.recordings]
     resampled = resample_aps(predictions.targets, predictions.scores(), sources, predictions.known)
-    for column, label in enumerate(recipe.labels):
+    for column, label in enumerate(predictions.labels):
         count = int(resampled.sources[column])
         metrics["labels"][label] |= {
             "interval": _rounded(resampled.interval(column)),
@@ -49,7 +49,7 @@ def measure_on_test(
         "sources": len(set(sources)),
         RESAMPLED: {
             label: [None if np.isnan(ap) else round(float(ap), 4) for ap in aps]
-            for label, aps in zip(recipe.labels, resampled.aps.T, strict=True)
+            for label, aps in zip(predictions.labels, resampled.aps.T, strict=True)
         },
     }
 

@@ -6,6 +6,7 @@ official repository (`v.blocks.0.attn.qkv.weight`, `mlp_head.1.bias`), so that i
 as they are.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -215,6 +216,12 @@ class AudioSpectrogramTransformer(nn.Module):
             self.frame_head = nn.Sequential(
                 nn.LayerNorm(spec.width), nn.Linear(spec.width, spec.labels)
             )
+
+    def expect(self, probability: float) -> None:
+        """Let all labels begin near a probability."""
+        for name, parameter in self.named_parameters():
+            if name in ("mlp_head.1.bias", "frame_head.1.bias"):
+                nn.init.constant_(parameter, math.log(probability / (1 - probability)))
 
     def forward(self, fbank: Tensor) -> Tensor:
         """Map log-mel filterbanks (batch, frames, mels) to logits (batch, labels)."""

@@ -43,6 +43,8 @@ class TrainingState:
     """Steps in an epoch."""
     seed: int
     """Of the run's examples and of what its steps draw; see `run_seed`."""
+    label_weights: Tensor | None = None
+    """How much each label counts in the loss (labels,); None if all count alike."""
     epoch: int = 0
     """Complete epochs."""
     step: int = 0
@@ -70,6 +72,8 @@ class TrainingState:
         torch.manual_seed(recipe.seed)
         device = processes.device
         model = AudioSpectrogramTransformer(recipe.model_spec, recipe.training_options)
+        if recipe.model.prior is not None:
+            model.expect(recipe.model.prior)
         if recipe.init is not None and not last.exists():
             initialise(model, recipe.init.source, recipe.init.pos_embed, recipe.label_set)
         model = model.to(device)
@@ -80,6 +84,7 @@ class TrainingState:
             network = torch.compile(network)  # type: ignore[assignment]
         dtype = _dtype(recipe.loop.precision, device)
         weights = model.state_dict() if recipe.optimizer.ema else {}
+        shares = recipe.label_weights
         state = cls(
             model=model,
             network=network,
@@ -90,6 +95,7 @@ class TrainingState:
             dtype=dtype,
             epoch_steps=epoch_steps,
             seed=recipe.seed if seed is None else seed,
+            label_weights=None if shares is None else torch.tensor(shares, device=device),
         )
         if last.exists():
             saved = load_checkpoint(last)

@@ -53,6 +53,7 @@ class ValidationScenes:
             ConfigError: if no recording of those has a label.
         """
         self._model, self._spec = recipe.model_spec, recipe.fbank_spec
+        self._wanted = np.array([not recipe.wanted or n in recipe.wanted for n in recipe.labels])
         composer = open_composer(recipe, "validation")
         numbers = range(recipe.soundscapes.validation_minutes)
         self._minutes = [_compose(composer, number, self._spec) for number in numbers]
@@ -75,7 +76,9 @@ class ValidationScenes:
             self._spec,
         )
         silence_unknown(curve, minute.open, minute.references)
-        return Scene(curve, _seconds(len(minute.features), self._spec), minute.references)
+        curve.scores[:, ~self._wanted] = 0
+        references = {n: spans for n, spans in minute.references.items() if self._wanted[n]}
+        return Scene(curve, _seconds(len(minute.features), self._spec), references)
 
 
 def sliding(
@@ -139,7 +142,7 @@ def _compose(composer: Composer, number: int, spec: FbankSpec) -> _Minute:
     return _Minute(
         fbank(scape.samples, spec).astype(np.float16),
         _by_label(merged(scape.events)),
-        _by_label(scape.open),
+        _by_label(scape.unsaid),
     )
 
 

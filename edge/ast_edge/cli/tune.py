@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from ast_edge.cli.terminal import log_to_stderr
+from ast_edge.cli.terminal import add_source_option, log_to_stderr
 from ast_edge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         '--false-alarms "1 per week"',
     )
     parser.add_argument("--config", type=Path, required=True, help="the configuration to write to")
+    add_source_option(parser)
     parser.add_argument(
         "--negatives",
         metavar="RECORDING",
@@ -105,6 +106,7 @@ def run(args: argparse.Namespace) -> int:
     from ast_edge.evaluation.detector import open_detector
     from ast_edge.evaluation.output import write_output
     from ast_edge.plan import load_plan
+    from ast_edge.text_file import open_text
     from ast_edge.tuning.plot import draw_plot
     from ast_edge.tuning.trial import try_thresholds
     from ast_edge.tuning.tuning import tune
@@ -113,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
     plan = load_plan(args.config)
     settings = _chosen(args, plan)
     references = _positives(args, plan, settings)
-    detector = open_detector(plan)
+    detector = open_detector(plan, args.source)
     negatives = list(_listen(detector, {path: {} for path in list_files(args.negatives)}))
     positives = list(_listen(detector, references))
     wish, equal = args.false_alarms, args.equal_shares or not positives
@@ -129,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
     _print(tuning)
     if args.plot:
         write_output(args.plot, draw_plot(tuning))
-    with args.config.open(encoding="utf-8", newline="") as file:
+    with open_text(args.config, newline="") as file:
         before = file.read()
     after = _edit(before, plan, tuning)
     if before == after:

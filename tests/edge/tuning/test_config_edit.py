@@ -82,3 +82,8 @@ def test_what_would_change_something_else_is_refused():
 def test_the_same_thresholds_change_nothing():
     text = HEAD + "labels: {Dog: {on: 0.75, off: 0.3}}\n"
     assert edit(text, Dog=NEW) == text
+
+
+def test_what_stands_elsewhere_is_referred_to_as_before():
+    text = "sources: {a: {microphone: !secret mic}}\nnode: ${NODE}\nlabels:\n  Dog: {on: '${ON}'}\n"
+    assert edit(text, Dog=NEW) == text.replace("'${ON}'", "0.75, off: 0.3")

@@ -89,7 +89,7 @@ def test_what_may_sound_in_a_recording_is_told_apart(packs):
     scapes = [compose(packs, seed=seed, count=1, whole=True) for seed in range(8)]
     for scape in scapes:
         (event,) = scape.events
-        hum = [(one.onset, one.offset) for one in scape.open]
+        hum = [(one.onset, one.offset) for one in scape.unsaid]
         assert hum == ([(event.onset, event.offset)] if event.label == 0 else [])
     assert {scape.events[0].label for scape in scapes} == {0, 1}
 

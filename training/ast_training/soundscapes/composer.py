@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.errors import ConfigError
-from ast_training.recordings import AudioCache
+from ast_training.recordings import AudioCache, Recording
 from ast_training.soundscapes.activity import Activity, activities
 from ast_training.soundscapes.balance import by_source, shares
 from ast_training.soundscapes.config import SoundscapeConfig
@@ -43,16 +43,17 @@ class Soundscape:
     """(samples,), full scale at 1.0."""
     events: tuple[PlacedEvent, ...]
     """In the order of their onsets."""
-    open: tuple[PlacedEvent, ...] = ()
-    """What may be heard besides: nobody said."""
+    open: frozenset[int] = frozenset()
+    """Labels that may be heard as well, of which nobody said whether they are."""
+    unsaid: tuple[PlacedEvent, ...] = ()
+    """Where those may be heard."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Excerpt:
     samples: Audio
     active: tuple[Activity, ...]
-    targets: tuple[int, ...]
-    open: tuple[int, ...] = ()
+    recording: Recording
 
 
 class Composer:
@@ -103,7 +104,8 @@ class Composer:
         if self._others.any():
             chosen += [self._others] * others
         background = self._background(round(seconds * rate), rng, whole=whole)
-        samples, placed, unsaid = background.copy(), list[PlacedEvent](), list[PlacedEvent]()
+        samples, placed, may = background.copy(), list[PlacedEvent](), set[int]()
+        unsaid = list[PlacedEvent]()
         noise = loudness(background, rate)
         for weights in chosen:
             excerpt = self._excerpt(weights, rng)
@@ -120,8 +122,9 @@ class Composer:
                 if rng.random() < config.filling:
                     excerpt, at = _filling(excerpt, seconds, rate), 0.0
             _add(samples, at_level(excerpt.samples, level, rate), round(at * rate))
-            placed += _placed(excerpt, excerpt.targets, at, seconds)
-            unsaid += _placed(excerpt, excerpt.open, at, seconds)
+            placed += _placed(excerpt, excerpt.recording.targets, at, seconds)
+            unsaid += _placed(excerpt, excerpt.recording.open, at, seconds)
+            may.update(excerpt.recording.open)
         samples = degrade(
             samples,
             rate,
@@ -138,6 +141,7 @@ class Composer:
         return Soundscape(
             samples.clip(-1, 1).astype(np.float32),
             tuple(sorted(placed, key=lambda event: (event.onset, event.label))),
+            frozenset(may) - {event.label for event in placed},
             tuple(unsaid),
         )
 
@@ -155,8 +159,7 @@ class Composer:
         active = tuple(
             Activity((one.onset - start) / speed, (one.offset - start) / speed) for one in part
         )
-        recording = self.events.recordings[index]
-        return _Excerpt(samples, active, recording.targets, recording.open)
+        return _Excerpt(samples, active, self.events.recordings[index])
 
     def _room(self, rng: np.random.Generator) -> Audio:
         if len(self.rooms) and rng.random() < MEASURED_ROOMS:
@@ -263,8 +266,7 @@ def _filling(excerpt: _Excerpt, seconds: float, sample_rate: int) -> _Excerpt:
     return _Excerpt(
         np.resize(excerpt.samples, round(seconds * sample_rate)),
         tuple(Activity(at + a.onset, at + a.offset) for at in starts for a in excerpt.active),
-        excerpt.targets,
-        excerpt.open,
+        excerpt.recording,
     )
 
 

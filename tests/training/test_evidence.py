@@ -49,3 +49,8 @@ def test_enough_background_noise_is_taken(tmp_path):
 def test_labels_with_few_sources_are_named():
     assert say_few({"Hum": 4, "Whistle": 5}) == "rough figures, of fewer than 5 sources: Hum (4)"
     assert say_few({"Whistle": 5}) == ""
+
+
+def test_of_very_many_labels_the_first_are_named():
+    said = say_few({f"label {number}": 0 for number in range(527)})
+    assert said.endswith("label 19 (0) and 507 more")

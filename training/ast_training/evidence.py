@@ -12,6 +12,8 @@ BACKGROUNDS = 15
 """Sources of background noise below which nothing is said of false alarms."""
 FEW = 5
 """Sources of a label below which its figures are rough."""
+NAMED = 20
+"""Labels in a line; AudioSet has 527."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,9 @@ class Evidence:
 def say_few(sources: Mapping[str, int]) -> str:
     """Name the labels with few sources, given their numbers by name; nothing if there are none."""
     few = [f"{name} ({count})" for name, count in sources.items() if count < FEW]
-    return f"rough figures, of fewer than {FEW} sources: {', '.join(few)}" if few else ""
+    more = f" and {len(few) - NAMED} more" if len(few) > NAMED else ""
+    said = f"rough figures, of fewer than {FEW} sources: {', '.join(few[:NAMED])}{more}"
+    return said if few else ""
 
 
 def evidence_of(recipe: Recipe, recordings: Sequence[Recording], split: Split) -> Evidence:

@@ -21,7 +21,7 @@ FADE_SECONDS = 0.01
 CROSSFADE_SECONDS = 0.5
 """From one background to the next."""
 BACKGROUND_LEVEL = 0.1
-"""Loudness of what follows one another."""
+"""RMS of each that follows another."""
 MEASURED_ROOMS = 0.5
 """Share of rooms that are measured ones, where there are any."""
 
@@ -195,7 +195,9 @@ class Composer:
                 missing = length + fade - len(chain)
                 samples = self.backgrounds.samples(index)
                 start = int(rng.integers(max(len(samples) - missing, 0) + 1))
-                part = at_level(samples[start : start + missing], BACKGROUND_LEVEL, rate)
+                part = samples[start : start + missing]
+                # By the whole of it: a click must not make its room quieter than the others.
+                part = part * np.float32(BACKGROUND_LEVEL / max(float(part.std()), 1e-4))
                 chain = _crossfaded(chain, part, fade)
                 if len(chain) >= length:
                     break

@@ -11,9 +11,10 @@ from ast_edge.bundle import Bundle
 from ast_edge.engine import Engine
 from ast_edge.errors import ConfigError
 from ast_edge.fbank import fbank
+from ast_training.bootstrap import ResampledAps, resample_aps
 from ast_training.metrics import average_precisions
 from ast_training.recipe import Recipe
-from ast_training.recordings import AudioCache, Recording, read_recordings
+from ast_training.recordings import AudioCache, read_recordings
 from ast_training.windows import windows_of
 
 Audio = NDArray[np.float32]
@@ -23,7 +24,6 @@ HOP_SECONDS = 1.0
 BATCH = 64
 UNLABELLED = 5
 """So many times `per_label` recordings without any of the labels are kept."""
-RESAMPLES = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +33,8 @@ class HeldOut:
     recordings: AudioCache
     targets: NDArray[np.bool_]
     """(recordings, labels)."""
+    unknown: NDArray[np.bool_]
+    """(recordings, labels), where a label may sound though nobody said so."""
     labels: tuple[str, ...]
     seconds: float
     """Longer recordings are cut off there."""
@@ -87,12 +89,12 @@ def open_held_out(recipe: Recipe, bundle: Bundle, splits: Sequence[str], seconds
     if not len(recordings):
         raise ConfigError(f"the recipe holds no recordings out for {' or '.join(splits)}")
     columns = [names.index(name) for name in labels]
-    targets = np.array([_sounds(one, columns) for one in recordings.recordings])
-    return HeldOut(recordings, targets, labels, seconds)
-
-
-def _sounds(recording: Recording, columns: Sequence[int]) -> list[bool]:
-    return [column in recording.targets for column in columns]
+    rows = recordings.recordings
+    targets, unknown = (
+        np.array([[column in said for column in columns] for said in each])
+        for each in ([one.targets for one in rows], [one.open for one in rows])
+    )
+    return HeldOut(recordings, targets, unknown, labels, seconds)
 
 
 def clip_scores(
@@ -116,24 +118,19 @@ def clip_scores(
     return scores
 
 
-def interval_of_ap(held_out: HeldOut, scores: Scores, label: int) -> tuple[float, float] | None:
-    """Return where a label's AP lies in 90 % of resamples of its sources (bootstrap).
+def label_aps(held_out: HeldOut, scores: Scores) -> NDArray[np.float64]:
+    """Return the AP of every label (labels,), where it is known whether it sounds."""
+    truth = held_out.targets.astype(np.float32)
+    return np.concatenate(
+        [
+            average_precisions(truth[rows, n : n + 1], scores[rows, n : n + 1])
+            for n, rows in enumerate(~held_out.unknown.T)
+        ]
+    )
 
-    None with fewer than two sources.
-    """
-    of_source = defaultdict(list)
-    positives = np.flatnonzero(held_out.targets[:, label])
-    for index, source in zip(positives.tolist(), held_out.sources(label), strict=True):
-        of_source[source].append(index)
-    groups, rng = list(of_source.values()), np.random.default_rng(label)
-    if len(groups) < 2:
-        return None
-    others = np.flatnonzero(~held_out.targets[:, label])
-    aps = []
-    for _ in range(RESAMPLES):
-        drawn = [i for g in rng.integers(len(groups), size=len(groups)) for i in groups[g]]
-        rows = np.concatenate([others, drawn])
-        truth = (np.arange(len(rows)) >= len(others)).astype(np.float32)
-        aps.append(average_precisions(truth[:, np.newaxis], scores[rows, label][:, np.newaxis]))
-    low, high = np.quantile(aps, [0.05, 0.95])
-    return float(low), float(high)
+
+def resampled(held_out: HeldOut, scores: Scores) -> ResampledAps:
+    """Return the AP of every label in resamples of the sources."""
+    sources = [one.group for one in held_out.recordings.recordings]
+    truth = held_out.targets.astype(np.float32)
+    return resample_aps(truth, scores, sources, ~held_out.unknown)

@@ -10,10 +10,17 @@ from typing import Any
 
 from ast_export.measurements import measured_sections
 from ast_training.checkpoint import Checkpoint
+from ast_training.evidence import FEW
+from ast_training.held_out_metrics import MEASURED_ON
 
-EXPERIMENTAL_AP, FEW, FOUND = 0.5, 5, 0.1
-"""A label below this average precision, measured on fewer sources, or of whose events a smaller
-share is found, is called experimental."""
+EXPERIMENTAL_AP, FOUND = 0.5, 0.1
+"""A label below this average precision, measured on few sources, or of whose events a smaller share
+is found, is called experimental."""
+STANDING = {
+    "test": "that chose nothing",
+    "validation": "which chose the epoch: expect less of others",
+}
+"""What a card says of the recordings that figures were measured on."""
 FRAME = {
     "none": "none: events are placed by whole windows",
     "head": "a head trained for them: events are placed by steps",
@@ -49,8 +56,8 @@ def _summary(members: Sequence[Checkpoint], tree: dict[str, Any]) -> list[str]:
     recipes = [member.recipe for member in members]
     quality = "not measured here"
     if "macro_ap" in metrics:
-        held_out = "held-out" if all(map(_holds_out, recipes)) else "(perhaps its own)"
-        quality = f"**{metrics['macro_ap']:.3f}** on {metrics['recordings']} {held_out} recordings"
+        quality = f"**{metrics['macro_ap']:.3f}**{_interval(metrics.get('macro_ap_interval'))} on "
+        quality += _recordings(metrics, recipes)
     opening = "An Audio Spectrogram Transformer (Gong et al. 2021)"
     rows = _rows(members[0])
     if several:
@@ -75,6 +82,20 @@ def _summary(members: Sequence[Checkpoint], tree: dict[str, Any]) -> list[str]:
         "|---|---|",
         *(f"| {name} | {value} |" for name, value in rows.items()),
     ]
+
+
+def _recordings(metrics: dict[str, Any], recipes: Sequence[dict[str, Any]]) -> str:
+    """Say what was measured on; of bundles that were made before it was kept, not all is known."""
+    measured_on = metrics.get(MEASURED_ON, "")
+    held_out = measured_on == "test" or all(map(_holds_out, recipes))
+    sources = f" of {metrics['sources']} sources" if "sources" in metrics else ""
+    standing = STANDING.get(measured_on, "some of which may have chosen the epoch")
+    kind = "held-out" if held_out else "(perhaps its own)"
+    return f"{metrics['recordings']} {kind} recordings{sources}, {standing}"
+
+
+def _interval(interval: Sequence[float] | None) -> str:
+    return f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
 
 
 def _rows(checkpoint: Checkpoint) -> dict[str, str]:
@@ -157,13 +178,13 @@ def _quality(tree: dict[str, Any]) -> list[str]:
         ]
     return [
         "Average precision per label, clip level: the score of a recording is the highest of its "
-        f"windows. A label with few recordings has a rough figure; below "
-        f"{EXPERIMENTAL_AP}, with fewer than {FEW} sources or where less than {FOUND:.0%} of its "
-        f"events are found (below) it is experimental. {start} The "
+        "windows; beside it, where it lies in 95 % of resamples of the sources. A label below "
+        f"{EXPERIMENTAL_AP}, with fewer than {FEW} sources (few) or where less than {FOUND:.0%} of "
+        f"its events are found (below) is experimental. {start} The "
         "calibration error (ECE) is how far a window's probability is from how often it is right.",
         "",
-        "| label | AP | recordings | of sources | calibration error | threshold |",
-        "|---|---|---|---|---|---|",
+        "| label | AP | 95 % | recordings | of sources | calibration error | threshold |",
+        "|---|---|---|---|---|---|---|",
         *(
             f"| {name} | {_figure(tree['metrics'], name)} | {on:.2f} |"
             for name, on in thresholds.items()
@@ -179,7 +200,10 @@ def _figure(metrics: dict[str, Any], name: str) -> str:
         ap += " (experimental)"
     ece = quality.get("ece")
     error = "not measured" if ece is None else f"{ece:.3f}"
-    return f"{ap} | {quality['positives']} | {sources} | {error}"
+    interval = quality.get("interval")
+    span = f"{interval[0]:.2f} to {interval[1]:.2f}" if interval else ""
+    few = " (few)" if sources < FEW else ""
+    return f"{ap} | {span} | {quality['positives']} | {sources}{few} | {error}"
 
 
 def _is_experimental(

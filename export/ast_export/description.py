@@ -11,6 +11,10 @@ from ast_edge.errors import ConfigError
 from ast_edge.tracker import TrackerSettings, override
 from ast_export.compression import Storage
 from ast_training.checkpoint import Checkpoint
+from ast_training.held_out_metrics import MEASURED_ON
+
+PUBLISHED = ("macro_ap", "macro_ap_interval", "recordings", "sources", MEASURED_ON, "labels")
+"""Of a checkpoint's metrics."""
 
 
 def describe(
@@ -38,7 +42,7 @@ def describe(
         "labels": _labels(members),
         "calibration": _calibration(members),
         # An imported or averaged model has none.
-        "metrics": {k: metrics[k] for k in ("macro_ap", "recordings", "labels") if k in metrics},
+        "metrics": {key: metrics[key] for key in PUBLISHED if key in metrics},
         "provenance": _provenance(members),
         "licence": "; ".join(dict.fromkeys(_licence(member) for member in members)),
         "files": {path.name: file_sha256(path) for path in sorted(folder.glob("model.onnx*"))},

@@ -8,6 +8,7 @@ from typing import Any
 from ast_edge.errors import ConfigError
 from ast_edge.yaml_file import did_you_mean
 from ast_training.checkpoint import Checkpoint
+from ast_training.held_out_metrics import RESAMPLED, interval_of_mean
 
 HEADS = ("mlp_head.1.", "frame_head.1.")
 """Beginnings of the names of the parameters that have a row for each label."""
@@ -54,5 +55,7 @@ def _metrics_of(metrics: dict[str, Any], names: set[str]) -> dict[str, Any]:
         return metrics
     labels = {name: quality for name, quality in metrics["labels"].items() if name in names}
     measured = [quality["ap"] for quality in labels.values() if quality["ap"] is not None]
-    average = {"macro_ap": round(fmean(measured), 5)} if measured else {}
+    average: dict[str, Any] = {"macro_ap": round(fmean(measured), 5)} if measured else {}
+    if RESAMPLED in metrics:
+        average["macro_ap_interval"] = interval_of_mean(metrics, list(labels))
     return metrics | {"labels": labels} | average

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("onnx", reason="onnx is not installed")
 import robustness
-from held_out import HeldOut, interval_of_ap, open_held_out
+from held_out import open_held_out
 from result import Result
 from rigs.model import silence, tone
 from rigs.packs import Pack, make_recipe, write_recipe
@@ -102,17 +102,6 @@ def test_a_bundle_with_a_label_that_the_recipe_lacks_is_refused(tmp_path, framed
     recipe.labels["Sizzle"] = recipe.labels.pop("Hiss")
     with pytest.raises(ConfigError, match="Hiss"):
         open_held_out(recipe, load_bundle(framed_model), ["test"], seconds=10.0)
-
-
-def test_an_average_precision_of_one_source_has_no_interval(held_out):
-    targets = np.zeros_like(held_out.targets)
-    targets[0] = True
-    one = HeldOut(held_out.recordings, targets, held_out.labels, 10.0)
-    assert interval_of_ap(one, np.zeros(targets.shape, np.float32), 0) is None
-
-
-def test_the_interval_of_a_label_that_is_always_first_is_one_to_one(held_out):
-    assert interval_of_ap(held_out, held_out.targets.astype(np.float32), 0) == (1.0, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ def rows_of(card, title):
 
 def test_card_states_quality_calibration_and_threshold_of_every_label(card):
     assert rows_of(card, "Quality") == [
-        ["Whistle", "0.750 (experimental)", "4", "4", "0.030", "0.50"],
-        ["Hum", "0.250 (experimental)", "2", "2", "not measured", "0.50"],
-        ["Hiss", "none (experimental)", "0", "0", "not measured", "0.50"],
+        ["Whistle", "0.750 (experimental)", "0.50 to 1.00", "4", "4 (few)", "0.030", "0.50"],
+        ["Hum", "0.250 (experimental)", "", "2", "2 (few)", "not measured", "0.50"],
+        ["Hiss", "none (experimental)", "", "0", "0 (few)", "not measured", "0.50"],
     ]
 
 
@@ -31,7 +31,24 @@ def test_card_states_size_window_licence_and_mean_quality(card):
     assert "width 64, 2 blocks" in card
     assert "0.66 s (64 frames)" in card
     assert "| Licence of the weights | CC0-1.0 |" in card
-    assert "| Macro AP | **0.500** on 12 (perhaps its own) recordings |" in card
+    mean = "**0.500** (0.400 to 0.600) on 12 held-out recordings of 9 sources, that chose nothing"
+    assert f"| Macro AP | {mean} |" in card
+
+
+@pytest.mark.parametrize(
+    ("measured_on", "words"),
+    [
+        ({"measured_on": "validation"}, "which chose the epoch: expect less of others"),
+        ({}, "some of which may have chosen the epoch"),
+    ],
+)
+def test_a_card_says_of_figures_that_are_not_of_the_test_split_what_they_are(
+    checkpoint, tree, measured_on, words
+):
+    metrics = {k: v for k, v in tree["metrics"].items() if k != "measured_on"} | measured_on
+    assert f"on 12 (perhaps its own) recordings of 9 sources, {words} |" in model_card(
+        [checkpoint], tree | {"metrics": metrics}
+    )
 
 
 def test_card_lists_the_packs_and_what_they_were_used_for(card):
@@ -196,6 +213,7 @@ def test_a_label_whose_events_are_not_found_is_experimental(
 def test_recordings_are_called_held_out_where_the_recipe_holds_some_out(checkpoint, tree, pack):
     packs = checkpoint.recipe["packs"]
     recipe = checkpoint.recipe | {"packs": packs | {"sounds": packs["sounds"] | pack}}
+    tree["metrics"]["measured_on"] = "validation"
     card = model_card([replace(checkpoint, recipe=recipe)], tree)
     assert ("on 12 held-out recordings" in card) is bool(pack)
     assert ("The recipe holds no source out." in card) is not bool(pack)
@@ -213,6 +231,7 @@ def test_recordings_are_called_held_out_where_the_recipe_holds_some_out(checkpoi
 )
 def test_clips_are_called_held_out_where_they_did_not_train(checkpoint, tree, data, held_out):
     recipe = checkpoint.recipe | {"packs": {}, "data": {"folder": "data/mine"} | data}
+    tree["metrics"]["measured_on"] = "validation"
     card = model_card([replace(checkpoint, recipe=recipe)], tree)
     assert ("on 12 held-out recordings" in card) is held_out
     assert ("on 12 (perhaps its own) recordings" in card) is not held_out

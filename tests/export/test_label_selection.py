@@ -35,6 +35,14 @@ def test_the_average_precision_is_that_of_the_labels_that_remain():
     assert list(metrics["labels"]) == ["Hum", "Hiss"]
 
 
+def test_the_interval_of_the_mean_is_that_of_the_labels_that_remain():
+    resampled = {"Whistle": [0.1, 0.3], "Hum": [0.5, 0.7], "Hiss": [0.9, None]}
+    names = {name: {"ap": 0.5, "positives": 9} for name in resampled}
+    metrics = {"macro_ap": 0.5, "labels": names, "resampled_aps": resampled}
+    less = leave_out(random_checkpoint(metrics=metrics), ["Whistle"])
+    assert less.metrics["macro_ap_interval"] == pytest.approx([0.7, 0.7])
+
+
 def test_an_unknown_label_is_refused_with_the_nearest():
     with pytest.raises(ConfigError, match=r"'Whistel'.*Whistle"):
         leave_out(random_checkpoint(), ["Whistel"])

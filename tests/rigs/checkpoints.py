@@ -50,9 +50,12 @@ def random_checkpoint(*, frame_head: bool = False, **changes: object) -> Checkpo
         "epoch": 3,
         "metrics": {
             "macro_ap": 0.5,
+            "macro_ap_interval": [0.4, 0.6],
             "recordings": 12,
+            "sources": 9,
+            "measured_on": "test",
             "labels": {
-                "Whistle": {"ap": 0.75, "positives": 4, "ece": 0.03},
+                "Whistle": {"ap": 0.75, "positives": 4, "interval": [0.5, 1.0], "ece": 0.03},
                 "Hum": {"ap": 0.25, "positives": 2},
                 "Hiss": {"ap": None, "positives": 0},
             },

@@ -108,3 +108,11 @@ def two_sounds(folder: Path, **settings: Any) -> dict[str, dict[str, Any]]:
         pack.add(f"hiss-{take}.wav", "hiss", hiss(take), source=f"n{take}")
     settings = {"group": "source", "validation_share": 0.25} | settings
     return {"sounds": pack.config(labels={"whistle": "Whistle", "hum": "Hum"}, **settings)}
+
+
+def backgrounds(folder: Path, count: int = 15, **settings: Any) -> dict[str, dict[str, Any]]:
+    """So many sources of background noise, each another one."""
+    pack = Pack(folder)
+    for number in range(count):
+        pack.add(f"room-{number}.wav", "fan", hiss(number, 0.3), source=f"r{number}")
+    return {"noise": pack.config(role="background", **({"group": "source"} | settings))}

@@ -3,12 +3,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from rigs.packs import make_recipe, two_sounds
+from rigs.packs import backgrounds, make_recipe, two_sounds
 
 from ast_edge.errors import BundleError, ConfigError
 from ast_training.calibration import calibrate, calibration_of, folded
 from ast_training.checkpoint import Checkpoint, load_checkpoint
+from ast_training.evidence import evidence_of
 from ast_training.model import AudioSpectrogramTransformer
+from ast_training.recordings import read_recordings
 
 WINDOWS = 16
 
@@ -22,7 +24,9 @@ def untrained(recipe):
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
-    packs = two_sounds(tmp_path_factory.mktemp("packs") / "sounds", test_share=0.25)
+    folder = tmp_path_factory.mktemp("packs")
+    packs = two_sounds(folder / "sounds", test_share=0.25)
+    packs |= backgrounds(folder / "noise", test_share=1.0)
     return make_recipe(packs, model={"frame_head": True})
 
 
@@ -36,10 +40,11 @@ def calibrated(recipe, tmp_path_factory):
     return before, load_checkpoint(path), calibration
 
 
-def test_every_label_is_fitted_as_a_window_and_as_a_step(calibrated):
+def test_every_label_is_fitted_as_a_window_and_as_a_step(recipe, calibrated):
     labels = calibrated[2].labels
     assert list(labels) == ["Whistle", "Hum"]
-    assert all(label.sources == 2 for label in labels.values())
+    sources = evidence_of(recipe, read_recordings(recipe), "validation").labels
+    assert {name: label.sources for name, label in labels.items()} == sources
     assert all(0 < label.clip.positives < WINDOWS for label in labels.values())
     assert all(label.frame.positives > label.clip.positives for label in labels.values())
 
@@ -47,8 +52,34 @@ def test_every_label_is_fitted_as_a_window_and_as_a_step(calibrated):
 def test_the_fit_is_stored_beside_weights_that_stay_as_they_are(calibrated):
     before, after, calibration = calibrated
     assert calibration_of(after) == calibration
-    assert (after.metrics["recordings"], after.epoch) == (10, 5)
+    assert after.epoch == 5
     assert all(torch.equal(after.weights[key], before.weights[key]) for key in before.weights)
+
+
+def test_the_figures_are_of_the_recordings_for_testing_alone(recipe, calibrated):
+    test = [r for r in read_recordings(recipe) if r.split == "test" and r.role == "events"]
+    metrics = calibrated[1].metrics
+    assert metrics["measured_on"] == "test"
+    assert metrics["recordings"] == metrics["sources"] == len(test)
+    assert sum(one["sources"] for one in metrics["labels"].values()) == sum(
+        len(r.targets) for r in test
+    )
+
+
+def test_every_figure_has_an_interval_and_few_sources_are_marked(calibrated):
+    metrics = calibrated[1].metrics
+    low, high = metrics["macro_ap_interval"]
+    assert 0 <= low <= high <= 1
+    for label in metrics["labels"].values():
+        assert (label["interval"] is None) is (label["sources"] < 2)
+        assert label["few_sources"]
+
+
+def test_a_recipe_without_background_noise_to_test_on_is_refused(tmp_path):
+    recipe = make_recipe(two_sounds(tmp_path / "sounds", test_share=0.25))
+    untrained(recipe).save(tmp_path / "best.safetensors")
+    with pytest.raises(ConfigError, match="holds out 0 sources of background noise for test"):
+        calibrate(tmp_path / "best.safetensors", recipe)
 
 
 def with_errors(checkpoint, before, after):

@@ -1,30 +1,20 @@
-import io
-import json
-import os
-import re
 import shutil
-import signal
-import subprocess
-import sys
 
 import pytest
 import torch
-from rich.console import Console
 from rigs.clips import clip_recipe, tones
-from rigs.full_disk import files_end_at
-from rigs.packs import Pack, hiss, make_recipe, two_sounds
+from rigs.packs import Pack, backgrounds, hiss, make_recipe, two_sounds
 from rigs.torchrun import torchrun
+from rigs.training_runs import AUGMENT, changed, command, losses_of, train, write
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ast_edge.errors import ConfigError
-from ast_training.checkpoint import Checkpoint, load_checkpoint
+from ast_training.checkpoint import load_checkpoint
 from ast_training.data import open_data
-from ast_training.errors import TrainingError
-from ast_training.fit import fit
+from ast_training.event_figures import EventFigures
 from ast_training.run_folder import RunFolder
 from ast_training.run_log import read_rows
-
-AUGMENT = {"mixup": 0.5, "freq_mask": 24, "time_mask": 8, "roll": 4, "crop": "random"}
+from ast_training.validation_scenes import ValidationScenes
 
 
 @pytest.fixture(scope="module")
@@ -42,32 +32,6 @@ def recipe(folder):
 def whole(recipe, tmp_path_factory):
     """Two epochs without a break; not to be written to."""
     return train(recipe, tmp_path_factory.mktemp("whole"))
-
-
-def changed(recipe, **sections):
-    """The recipe with some keys of some sections changed."""
-    tree = recipe.model_dump(mode="json")
-    for name, value in sections.items():
-        tree[name] = tree[name] | value if isinstance(value, dict) else value
-    return type(recipe).model_validate(tree)
-
-
-def train(recipe, path):
-    run = RunFolder(path)
-    fit(recipe, run, Console(file=io.StringIO()))
-    return run
-
-
-def losses_of(run):
-    return [float(row["loss"]) for row in read_rows(run.metrics)]
-
-
-def assert_same_run(run, golden, tolerance=1e-6):
-    assert losses_of(run) == pytest.approx(losses_of(golden), abs=tolerance)
-    found, wanted = load_checkpoint(run.last), load_checkpoint(golden.last)
-    assert (found.epoch, found.metrics) == (wanted.epoch, wanted.metrics)
-    for key, value in (wanted.weights | wanted.state).items():
-        torch.testing.assert_close((found.weights | found.state)[key], value, rtol=0, atol=1e-6)
 
 
 # What a run leaves
@@ -118,6 +82,39 @@ def test_learns_two_sounds_that_are_easy_to_tell_apart(folder, tmp_path):
 def test_trains_on_packs(tmp_path):
     run = train(make_recipe(two_sounds(tmp_path / "sounds")), tmp_path / "run")
     assert len(read_rows(run.metrics)) == 2
+
+
+def scene_recipe(tmp_path, **sections):
+    packs = two_sounds(tmp_path / "sounds") | backgrounds(tmp_path / "n", 2, validation_share=1.0)
+    scenes = {"validation_minutes": 1}
+    return make_recipe(packs, model={"frame_head": True}, soundscapes=scenes, **sections)
+
+
+def test_steps_are_scored_on_scenes_after_every_epoch(tmp_path):
+    run = train(scene_recipe(tmp_path), tmp_path / "run")
+    rows = read_rows(run.metrics)
+    assert all(0 <= float(row[key]) <= 1 for row in rows for key in ("events", "psds1"))
+    events = EventAccumulator(str(run.curves))
+    events.Reload()
+    assert {"epoch/events", "epoch/events_macro", "epoch/psds1"} <= set(events.Tags()["scalars"])
+
+
+def test_the_best_may_be_chosen_by_the_events_of_scenes(tmp_path, monkeypatch):
+    figures = iter(
+        EventFigures(0.5, micro_f1, macro_f1=0.0, psds1=0.0, false_alarms=None)
+        for micro_f1 in (0.5, 0.25)
+    )
+    monkeypatch.setattr(ValidationScenes, "score", lambda *args: next(figures))
+    run = train(scene_recipe(tmp_path, select="events"), tmp_path / "run")
+    assert (load_checkpoint(run.best).epoch, load_checkpoint(run.last).epoch) == (1, 2)
+    assert load_checkpoint(run.best).metrics["scenes"]["micro_f1"] == 0.5
+
+
+def test_a_run_that_began_without_scenes_goes_on_with_them(tmp_path):
+    recipe = scene_recipe(tmp_path, optimizer={"epochs": 1})
+    run = train(changed(recipe, soundscapes={"validation_minutes": 0}), tmp_path / "run")
+    train(changed(recipe, optimizer={"epochs": 2}), run.path)
+    assert [bool(row["events"]) for row in read_rows(run.metrics)] == [False, True]
 
 
 @pytest.mark.parametrize("loss", ["bce", "ce"])
@@ -233,148 +230,6 @@ def test_a_moving_average_is_evaluated_and_kept_beside_the_weights(recipe, tmp_p
     run = train(changed(recipe, optimizer={"ema": 0.5}), tmp_path)
     last = load_checkpoint(run.last)
     assert not torch.equal(last.weights["v.pos_embed"], last.state["model.v.pos_embed"])
-
-
-# Stopping and going on
-
-
-KILLED = """
-import os, signal, sys
-from ast_training import fit
-from ast_training.cli.main import main
-
-step, train_step, doomed = 0, fit.train_step, int(sys.argv[1])
-
-def count(*args):
-    global step
-    if step == doomed:
-        os.kill(os.getpid(), signal.SIGKILL)
-    step += 1
-    return train_step(*args)
-
-fit.train_step = count
-main(sys.argv[2:])
-"""
-
-
-def write(recipe, folder):
-    """Write the recipe as a file (JSON is YAML)."""
-    path = folder / "recipe.yaml"
-    path.write_text(json.dumps(recipe.model_dump(mode="json")))
-    return path
-
-
-def command(config, run):
-    return ["fit", "--config", str(config), "--out", str(run.path), "--threads", "1"]
-
-
-def train_until_killed(recipe, folder, steps):
-    """Run in a child process that is killed, by signal 9, before it takes another step."""
-    run = RunFolder(folder / "run")
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(steps), *command(write(recipe, folder), run)],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    return run
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("steps", "saved"), [(3, (1, 3)), (4, (1, 4)), (5, (1, 4)), (2, (0, 2))])
-def test_goes_on_after_being_killed_as_if_nothing_had_been(recipe, whole, tmp_path, steps, saved):
-    recipe = changed(recipe, loop={"save_every": 2})
-    run = train_until_killed(recipe, tmp_path, steps)
-    last = load_checkpoint(run.last)
-    assert (last.epoch, int(last.state["step"])) == saved
-    train(recipe, run.path)
-    assert_same_run(run, whole)
-    assert [row["epoch"] for row in read_rows(run.metrics)] == ["1", "2"]
-
-
-@pytest.mark.slow
-def test_starts_again_when_killed_before_the_first_checkpoint(recipe, whole, tmp_path):
-    run = train_until_killed(recipe, tmp_path, 1)
-    assert not run.last.exists()
-    train(recipe, run.path)
-    assert_same_run(run, whole)
-
-
-@pytest.mark.parametrize("ema", [0.0, 0.9])
-@pytest.mark.parametrize("number", range(1, 7))
-def test_a_run_that_ends_at_any_of_its_files_goes_on_as_if_nothing_had_been(
-    recipe, tmp_path, monkeypatch, number, ema
-):
-    recipe = changed(
-        recipe, model={"drop_path": 0.3}, optimizer={"ema": ema}, loop={"save_every": 2}
-    )
-    golden = train(recipe, tmp_path / "golden")
-    save, saved = Checkpoint.save, []
-
-    def stop(checkpoint, path):
-        saved.append(path)
-        if len(saved) == number:
-            raise KeyboardInterrupt
-        save(checkpoint, path)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Checkpoint, "save", stop)
-        with pytest.raises(KeyboardInterrupt):
-            train(recipe, tmp_path / "run")
-    assert_same_run(train(recipe, tmp_path / "run"), golden)
-
-
-def test_what_is_left_of_a_broken_write_is_in_nobodys_way(recipe, whole, tmp_path):
-    (tmp_path / "last.safetensors.partial").write_bytes(b"half")
-    assert_same_run(train(recipe, tmp_path), whole)
-    assert not list(tmp_path.glob("*.partial"))
-
-
-def test_a_run_may_be_made_longer(recipe, tmp_path):
-    run = train(changed(recipe, optimizer={"epochs": 1}), tmp_path)
-    train(changed(recipe, optimizer={"epochs": 3}), tmp_path)
-    assert [row["epoch"] for row in read_rows(run.metrics)] == ["1", "2", "3"]
-
-
-# What cannot be done
-
-
-@pytest.fixture
-def first_epoch(recipe, tmp_path):
-    return train(changed(recipe, optimizer={"epochs": 1}), tmp_path)
-
-
-def test_a_full_disk_is_one_line_and_leaves_the_last_checkpoint(recipe, first_epoch):
-    before = first_epoch.last.read_bytes()
-    # A row of metrics still fits, a checkpoint does not.
-    with files_end_at(1_000_000), pytest.raises(TrainingError) as caught:
-        train(recipe, first_epoch.path)
-    assert re.fullmatch(r".*\.safetensors: cannot be written: .*", str(caught.value))
-    assert first_epoch.last.read_bytes() == before
-    assert load_checkpoint(first_epoch.last).epoch == 1
-
-
-def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_checkpoint(
-    recipe, first_epoch
-):
-    before = first_epoch.last.read_bytes()
-    with pytest.raises(TrainingError, match=r"lower optimizer\.lr"):
-        train(changed(recipe, optimizer={"lr": 1e30}), first_epoch.path)
-    assert first_epoch.last.read_bytes() == before
-
-
-def test_a_run_of_another_model_is_not_continued(recipe, whole):
-    with pytest.raises(ConfigError, match="does not have the model of the recipe"):
-        train(changed(recipe, model={"frames": 48}), whole.path)
-
-
-@pytest.mark.parametrize("batch", [2, 8])
-def test_a_run_with_another_batch_is_not_continued(recipe, first_epoch, batch):
-    with pytest.raises(ConfigError, match="steps in an epoch, got 3"):
-        train(changed(recipe, optimizer={"batch": batch}), first_epoch.path)
 
 
 @pytest.mark.parametrize("label", ["hum", "neither"])

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,6 +53,15 @@ def predictions(targets, logits, activation="sigmoid"):
     labels = tuple(f"label {i}" for i in range(targets.shape[1]))
     clips = tuple(f"{i}.wav" for i in range(len(targets)))
     return Predictions(labels, clips, targets, logits, activation)
+
+
+def test_a_clip_of_which_nobody_said_whether_it_has_a_label_does_not_count_for_it():
+    found = predictions([[1, 0], [0, 1], [0, 0]], [[1, 0], [2, 3], [0, 4]])
+    assert measure(found).average_precisions.tolist() == [0.5, 0.5]
+    unknown = np.array([[0, 0], [1, 0], [0, 1]], bool)
+    metrics = measure(replace(found, unknown=unknown))
+    assert metrics.average_precisions.tolist() == metrics.aucs.tolist() == [1.0, 1.0]
+    assert metrics.clips == 3
 
 
 def drawn(*, single_label, activation="sigmoid"):

@@ -66,6 +66,22 @@ def test_refuses_what_does_not_fit_together(changes, message):
         replace(drawn(), **changes)
 
 
+def test_what_is_not_known_is_kept_in_the_file_and_in_an_ensemble(tmp_path):
+    unknown = np.zeros((40, 3), bool)
+    unknown[3, 1] = True
+    found = replace(drawn(), unknown=unknown)
+    found.save(tmp_path / "one.predictions")
+    for again in (load_predictions(tmp_path / "one.predictions"), ensemble([found, drawn(1)])):
+        np.testing.assert_array_equal(again.unknown, unknown)
+    assert load_predictions(saved_plain(tmp_path)).unknown is None
+
+
+def saved_plain(tmp_path):
+    path = tmp_path / "plain.predictions"
+    drawn().save(path)
+    return path
+
+
 def test_refuses_logits_that_are_not_finite():
     logits = drawn().logits
     logits[7, 1] = np.nan

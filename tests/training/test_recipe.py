@@ -55,6 +55,15 @@ def test_refuses_a_pack_that_maps_to_no_label_of_the_recipe(tmp_path, packs):
         ({"soundscapes": {"background": 1.5}}, "soundscapes.background"),
         ({"model": {"frame_head": True}, "loss": "ce"}, "frame head needs sigmoid"),
         ({"loss": "mse"}, "loss"),
+        ({"select": "events"}, "select: events needs packs, model.frame_head and"),
+        (
+            {
+                "select": "events",
+                "model": {"frame_head": True},
+                "soundscapes": {"validation_minutes": 0},
+            },
+            "select: events needs packs, model.frame_head and soundscapes.validation_minutes",
+        ),
         ({"average": [1, 3]}, "average: expected first and last of 2 epochs, got 1 and 3"),
         ({"average": [2, 1]}, "average: expected first and last of 2 epochs, got 2 and 1"),
         ({"data": {"folder": "clips"}}, "expected either packs or data"),

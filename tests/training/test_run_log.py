@@ -96,6 +96,12 @@ def test_a_line_says_how_the_epoch_went(run):
     )
 
 
+def test_a_line_says_how_events_were_found_where_they_were(run):
+    figures = {"events": 0.25, "events_macro": 0.125, "psds1": 0.5, "false_alarms": None}
+    line = write(run, [row(1, 0.75) | figures]).line("events")
+    assert "map 0.750  events 0.250  events_macro 0.125  psds1 0.500  best 0.250" in line
+
+
 def test_a_figure_of_zero_is_said(run):
     assert "map 0.000" in write(run, [row(1, 0.0)]).line("map")
 

@@ -243,8 +243,8 @@ def test_activation_checkpointing_and_patchout_are_for_training_alone():
 def test_every_seed_and_step_draws_its_own_numbers():
     state, drawn = start(recipe_of()), []
     for state.step in (0, 1):
-        for seed in (1, 2, 2):
-            state.seed_step(seed)
+        for state.seed in (1, 2, 2):
+            state.seed_step()
             drawn.append(tuple(torch.rand(2).tolist()))
     assert len(set(drawn)) == 4
     assert (drawn[1], drawn[4]) == (drawn[2], drawn[5])

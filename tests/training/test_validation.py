@@ -64,6 +64,13 @@ def test_predictions_say_what_they_are_of(pack):
     assert found.activation == "sigmoid"
 
 
+def test_labels_that_may_sound_in_a_recording_are_not_known(pack):
+    pack.add("a.wav", "hum", hiss(1))
+    pack.add("other.wav", "neither", hiss(9))
+    found = predictions(validation_set(pack, may=["Hum"]))
+    assert found.unknown.tolist() == [[False, False], [False, True]]
+
+
 def test_only_what_is_wanted_is_measured(pack):
     pack.add("a.wav", "hum", hiss(1))
     pack.add("b.wav", "whistle", hiss(2))

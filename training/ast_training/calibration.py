@@ -4,7 +4,6 @@ import logging
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,16 +14,15 @@ from ast_edge.errors import BundleError, ConfigError
 from ast_training.checkpoint import Checkpoint, load_checkpoint
 from ast_training.data import open_composer
 from ast_training.datasets.clip_list import Split
+from ast_training.evidence import check_test_split
 from ast_training.examples import batches
-from ast_training.metrics import measure
+from ast_training.held_out_metrics import measure_on_test
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.platt import Platt, calibration_error, fit_platt
-from ast_training.processes import Processes
 from ast_training.recipe import Recipe
-from ast_training.recordings import AudioCache, Recording, read_recordings
+from ast_training.recordings import read_recordings
 from ast_training.soundscapes.examples import SoundscapeExamples
 from ast_training.state import check_made_by
-from ast_training.validation import ValidationSet
 
 WINDOWS = 4000
 BATCH = 64
@@ -102,31 +100,34 @@ def calibrate(path: Path, recipe: Recipe, windows: int = WINDOWS) -> Calibration
     """Fit every label, and store that beside the weights of the checkpoint at `path`.
 
     Fitted on windows composed of the recordings for validation, tested on as many of those for
-    testing. The clip-level metrics are measured again, on both. The weights stay as they are:
-    an export calls `folded`.
+    testing. The clip-level metrics are measured again, on those for testing alone: the others chose
+    the epoch. The weights stay as they are: an export calls `folded`.
 
     Raises:
         BundleError: if it is no checkpoint of ours.
-        ConfigError: if it was not made by the recipe, has a softmax, or nothing was held out.
+        ConfigError: if it was not made by the recipe, has a softmax, or too little was held out.
     """
     checkpoint = load_checkpoint(path)
     check_made_by(recipe, checkpoint, path)
     if checkpoint.model.activation != "sigmoid":
         raise ConfigError(f"{path}: has a softmax; labels are calibrated one by one, by a sigmoid")
-    held_out = [r for r in read_recordings(recipe) if r.split != "train" and r.role == "events"]
+    recordings = read_recordings(recipe)
+    held_out = [r for r in recordings if r.split != "train" and r.role == "events"]
     for split in ("validation", "test"):
         if not any(r.split == split and r.targets for r in held_out):
             raise ConfigError(
                 f"the recipe {recipe.name!r} holds out no recording with a label for {split}: "
                 f"give its packs a {split}_share"
             )
+    check_test_split(recipe, recordings)
     model = checkpoint.build()
     calibration = _fit(
         checkpoint,
         _listen(model, recipe, "validation", windows),
         _listen(model, recipe, "test", windows),
     )
-    metrics = _measure(model, recipe, held_out) | {KEY: asdict(calibration)}
+    test = [r for r in held_out if r.split == "test"]
+    metrics = measure_on_test(model, recipe, test) | {KEY: asdict(calibration)}
     replace(checkpoint, metrics=metrics).save(path)
     return calibration
 
@@ -247,16 +248,3 @@ def _listen(
         torch.cat(part).numpy() for part in zip(*parts, strict=True)
     )
     return _Heard(logits, sounds, step_logits, step_sounds, tuple(map(len, groups)))
-
-
-def _measure(
-    model: AudioSpectrogramTransformer, recipe: Recipe, held_out: list[Recording]
-) -> dict[str, Any]:
-    """Measure the model on recordings as they are; of each label also count the sources."""
-    cache = AudioCache(held_out, recipe.fbank_spec.sample_rate)
-    predictions = ValidationSet(cache, recipe).predict(model, Processes(torch.device("cpu")))
-    metrics = measure(predictions).as_dict()
-    for column, label in enumerate(recipe.labels):
-        groups = {r.group for r in cache.recordings if column in r.targets}
-        metrics["labels"][label]["sources"] = len(groups)
-    return metrics

@@ -4,7 +4,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import cast
 
 import torch
@@ -13,9 +13,12 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from ast_edge.errors import ConfigError
+from ast_training.checkpoint import load_checkpoint
 from ast_training.data import open_data
 from ast_training.errors import TrainingError
+from ast_training.event_figures import EventFigures
 from ast_training.examples import Batch, Examples, batches
+from ast_training.held_out_metrics import MEASURED_ON
 from ast_training.losses import frame_losses, losses
 from ast_training.metrics import Metrics, measure
 from ast_training.optimization import set_lr
@@ -24,7 +27,10 @@ from ast_training.progress import progress_bar
 from ast_training.recipe import Recipe
 from ast_training.run_folder import RunFolder
 from ast_training.run_log import RunLog
+from ast_training.run_seed import run_seed
+from ast_training.settings import check_settings
 from ast_training.state import TrainingState
+from ast_training.validation_scenes import ValidationScenes
 from ast_training.weights.averaging import average_epochs, is_average_of
 
 LOG_EVERY = 20
@@ -37,10 +43,11 @@ def fit(recipe: Recipe, run: RunFolder, console: Console) -> None:
     Writes into the folder a checkpoint of the last epoch (with all that resuming needs) and of the
     best, a row of metrics per epoch, TensorBoard's curves and, where the recipe averages weights,
     those of every epoch and their average. The same recipe gives the same examples in the same
-    order, also across a resume and over any number of processes.
+    order, also across a resume and over any number of processes; started from other weights, it
+    gives others.
 
     Raises:
-        ConfigError: if the clips do not suffice, or the run is of another model.
+        ConfigError: if the clips do not suffice, or the run was made by other settings.
         BundleError: if the weights to start from cannot be read, or do not fit.
         TrainingError: if the loss is not finite or a file cannot be written; what was written
             before is intact.
@@ -49,11 +56,13 @@ def fit(recipe: Recipe, run: RunFolder, console: Console) -> None:
         console.quiet = not processes.main
         run.path.mkdir(parents=True, exist_ok=True)
         console.print(f"opening the data of {recipe.name} …")
-        examples, held_out = open_data(recipe, run.examples)
+        seed = seed_of(recipe, run)
+        seeded = recipe.model_copy(update={"seed": seed})
+        examples, held_out = open_data(seeded, run.examples)
         console.print(f"{len(examples)} examples an epoch, {len(held_out)} clips to evaluate on")
         # The last step of an epoch may have fewer examples.
         steps = math.ceil(len(examples) / recipe.optimizer.batch)
-        state = TrainingState.start(recipe, steps, run.last, processes)
+        state = TrainingState.start(recipe, steps, run.last, processes, seed)
         began = state.epoch
         if began > recipe.optimizer.epochs or len({*processes.gather([state.step])}) > 1:
             raise ConfigError(
@@ -62,6 +71,10 @@ def fit(recipe: Recipe, run: RunFolder, console: Console) -> None:
                 "several machines into one that they share"
             )
         check_kept(recipe, run, began)
+        scenes = None
+        if recipe.scores_scenes and processes.main and began < recipe.optimizer.epochs:
+            console.print(f"composing {recipe.soundscapes.validation_minutes} minutes to score …")
+            scenes = ValidationScenes(recipe)
         log = RunLog(run, epoch=state.epoch, step=state.step, active=processes.main)
         with contextlib.closing(log), progress_bar(console) as bar:
             total = recipe.optimizer.epochs * steps
@@ -81,13 +94,28 @@ def fit(recipe: Recipe, run: RunFolder, console: Console) -> None:
                 before = (first - (state.epoch - 1) * steps) * recipe.optimizer.batch
                 # (A checkpoint of an epoch's very last step leaves nothing of it to do.)
                 speed = max(0, len(examples) - before) / (time.monotonic() - started)
-                metrics = measure(held_out.predict(state.evaluated(), processes))
-                finish_epoch(state, recipe, run, log, loss, metrics, speed)
+                model = state.evaluated()
+                metrics = measure(held_out.predict(model, processes))
+                events = scenes.score(model) if scenes else None
+                finish_epoch(state, recipe, run, log, loss, metrics, speed, events)
                 console.print(log.line(recipe.select))
         if recipe.average and processes.main:
             first, last = recipe.average
             if state.epoch > began or not is_average_of(run.average, first, last):
                 average_epochs(run, first, last).save(run.average)
+
+
+def seed_of(recipe: Recipe, run: RunFolder) -> int:
+    """Return the run's seed, before its data are opened.
+
+    Raises:
+        ConfigError: if the folder holds a run by other settings.
+        BundleError: if its checkpoint, or the weights to start from, cannot be read.
+    """
+    saved = load_checkpoint(run.last) if run.last.exists() else None
+    if saved and saved.state:
+        check_settings(recipe, saved.recipe, run.last)
+    return run_seed(recipe, saved)
 
 
 def check_kept(recipe: Recipe, run: RunFolder, done: int) -> None:
@@ -114,10 +142,13 @@ def finish_epoch(
     loss: float,
     metrics: Metrics,
     speed: float,
+    events: EventFigures | None = None,
 ) -> None:
     """Write what is known after an epoch; nothing unless the log is active."""
-    state.metrics = metrics.as_dict()
-    row = {
+    state.metrics = metrics.as_dict() | {MEASURED_ON: "validation"}
+    if events:
+        state.metrics["scenes"] = asdict(events)
+    row: dict[str, float | int | None] = {
         "epoch": state.epoch,
         "lr": recipe.optimizer.lr_at(state.step - 1, state.epoch_steps),
         "loss": round(loss, 6),
@@ -126,7 +157,9 @@ def finish_epoch(
         "accuracy": None if metrics.accuracy is None else round(metrics.accuracy, 5),
         "clips_per_second": round(speed, 1),
     }
-    best, found = log.best(recipe.select), row[recipe.select]
+    row |= events.row() if events else {}
+    # Scenes are scored by the main process alone.
+    best, found = log.best(recipe.select), row.get(recipe.select)
     log.epoch(state.step, row)
     if not log.active:
         return
@@ -185,7 +218,7 @@ def train_step(state: TrainingState, batch: Batch, share: float, recipe: Recipe)
         share: weight of each example in the mean over the processes' losses.
         recipe: says the rest.
     """
-    state.seed_step(recipe.seed)
+    state.seed_step()
     device, settings = state.total.device, recipe.optimizer
     count = recipe.loop.accumulate
     parts = list(zip(*(part.chunk(count) for part in batch), strict=True))

@@ -72,22 +72,26 @@ def measure(predictions: Predictions) -> Metrics:
     """Compute all metrics of a set of predictions.
 
     A label that no clip has, or that every clip has, cannot be ranked: it is left out of the means.
+    A clip of which nobody said whether it has a label does not count for it.
 
     Raises:
         ConfigError: if that is so for all labels.
     """
-    targets, scores = predictions.targets, predictions.scores()
-    positives = targets.sum(axis=0).astype(np.int64)
-    ranked = (positives > 0) & (positives < len(targets))
+    targets, scores, known = predictions.targets, predictions.scores(), predictions.known
+    positives = (targets * known).sum(axis=0).astype(np.int64)
+    ranked = (positives > 0) & (positives < known.sum(axis=0))
     if not ranked.any():
         raise ConfigError(
             f"expected clips with and without one of the labels, got {len(targets)} clips that "
             "have all or none: evaluate on more clips"
         )
     aps = np.full(len(positives), np.nan)
-    aps[ranked] = average_precisions(targets[:, ranked], scores[:, ranked])
     aucs = np.full(len(positives), np.nan)
-    aucs[ranked] = [roc_auc_score(targets[:, i], scores[:, i]) for i in np.flatnonzero(ranked)]
+    for column in np.flatnonzero(ranked):
+        rows = known[:, column]
+        truth, score = targets[rows, column], scores[rows, column]
+        aps[column] = average_precision_score(truth, score)
+        aucs[column] = roc_auc_score(truth, score)
     return Metrics(
         labels=predictions.labels,
         average_precisions=aps,

@@ -6,7 +6,7 @@ labels, clips and activation.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +36,9 @@ class Predictions:
     logits: NDArray[np.float32]
     """(clips, labels), what comes before the activation."""
     activation: Activation
+    unknown: NDArray[np.bool_] | None = None
+    """(clips, labels), where nobody said whether the label is heard: there the clip does not count
+    for it. None if all is known."""
 
     def __post_init__(self) -> None:
         shape = (len(self.clips), len(self.labels))
@@ -50,12 +53,19 @@ class Predictions:
             raise ValueError(f"activation must be sigmoid or softmax, got {self.activation!r}")
         if not np.isin(self.targets, (0, 1)).all():
             raise ValueError("targets must be 0 or 1")
+        if self.unknown is not None and self.unknown.shape != shape:
+            raise ValueError(f"unknown {self.unknown.shape} must be of the targets' shape {shape}")
         bad = np.flatnonzero(~np.isfinite(self.logits).all(axis=1))
         if len(bad):
             raise BundleError(
                 f"expected finite scores, got others for {len(bad)} of {len(self.clips)} clips "
                 f"({self.clips[bad[0]]} is the first): the model or its input is damaged"
             )
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Where it is known whether the label is heard (clips, labels)."""
+        return np.ones(self.targets.shape, bool) if self.unknown is None else ~self.unknown
 
     @property
     def single_label(self) -> bool:
@@ -89,8 +99,12 @@ class Predictions:
             "clips": self.clips,
             "activation": self.activation,
         }
-        tensors = {"targets": self.targets, "logits": self.logits}
-        tensors = {name: np.ascontiguousarray(t, np.float32) for name, t in tensors.items()}
+        arrays = {"targets": self.targets, "logits": self.logits, "unknown": self.unknown}
+        tensors = {
+            name: np.ascontiguousarray(array, np.float32)
+            for name, array in arrays.items()
+            if array is not None
+        }
         with atomic_file(path) as partial:
             partial.write_bytes(save(tensors, {HEADER: json.dumps(header)}))
 
@@ -116,6 +130,7 @@ def load_predictions(path: Path) -> Predictions:
             targets=tensors["targets"],
             logits=tensors["logits"],
             activation=header["activation"],
+            unknown=tensors["unknown"] > 0 if "unknown" in tensors else None,
         )
     except KeyError as exc:
         raise BundleError(f"{path}: the predictions lack {exc.args[0]!r}") from exc
@@ -142,9 +157,7 @@ def ensemble(members: Sequence[Predictions]) -> Predictions:
         logits = log_mean - _log_mean([_log_sigmoid(-m.logits) for m in members])
     else:
         logits = _log_mean([_log_softmax(m.logits) for m in members])
-    return Predictions(
-        first.labels, first.clips, first.targets, logits.astype(np.float32), first.activation
-    )
+    return replace(first, logits=logits.astype(np.float32))
 
 
 def _check_same_set(first: Predictions, member: Predictions, number: int) -> None:

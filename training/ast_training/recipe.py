@@ -153,8 +153,9 @@ class Recipe(Section):
     """`balanced` draws clips with replacement, the more often the rarer their labels."""
     loss: Literal["bce", "ce"] = "bce"
     """Binary cross-entropy per label, or cross-entropy over the labels (with soft targets)."""
-    select: Literal["map", "accuracy"] = "map"
-    """What the best checkpoint is chosen by."""
+    select: Literal["map", "accuracy", "events"] = "map"
+    """What the best checkpoint is chosen by: clips that are told apart, or events that are found
+    in scenes."""
     average: tuple[int, int] | None = None
     """First and last epoch whose weights are averaged at the end (paper, section 3.1)."""
     optimizer: OptimizerConfig = OptimizerConfig()
@@ -205,6 +206,14 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _can_choose(self) -> "Recipe":
+        if self.select == "events" and not self.scores_scenes:
+            raise ValueError(
+                "select: events needs packs, model.frame_head and soundscapes.validation_minutes"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _averages_epochs_that_exist(self) -> "Recipe":
         if self.average is not None:
             first, last = self.average
@@ -224,6 +233,12 @@ class Recipe(Section):
         if any(out >= size for out, size in zip(self.model.patchout, grid, strict=True)):
             raise ValueError(f"model.patchout: leaves nothing of a grid of {grid} patches")
         return self
+
+    @property
+    def scores_scenes(self) -> bool:
+        """Whether the steps of the model are scored on scenes after every epoch."""
+        minutes = self.soundscapes.validation_minutes
+        return bool(self.packs) and self.model.frame_head and minutes > 0
 
     @property
     def fbank_spec(self) -> FbankSpec:

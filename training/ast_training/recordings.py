@@ -147,6 +147,11 @@ class AudioCache:
     def __len__(self) -> int:
         return len(self.recordings)
 
+    @property
+    def seconds(self) -> float:
+        """Length of all together."""
+        return sum(map(len, self._samples)) / self.sample_rate
+
     def samples(self, index: int) -> NDArray[np.float32]:
         """Return recording `index` (samples,), full scale at 1.0."""
         return self._samples[index].astype(np.float32) / np.float32(32768)

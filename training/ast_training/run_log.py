@@ -8,6 +8,9 @@ from ast_training.atomic_file import atomic_file
 from ast_training.curves import Curves
 from ast_training.run_folder import RunFolder
 
+SHOWN = ("map", "accuracy", "events", "events_macro", "psds1", "false_alarms")
+"""Figures in the line of an epoch, where there are some."""
+
 
 class RunLog:
     """Writes `metrics.csv` and the folder `tensorboard` of a run; nothing if it is not active."""
@@ -51,7 +54,7 @@ class RunLog:
     def line(self, column: str) -> str:
         """Say in a line how the last epoch went, and the best so far by a column."""
         row = self.rows[-1]
-        figures = "  ".join(f"{k} {float(row[k]):.3f}" for k in ("map", "accuracy") if row[k])
+        figures = "  ".join(f"{k} {float(row[k]):.3f}" for k in SHOWN if row.get(k))
         return (
             f"epoch {row['epoch']:>3s}  loss {float(row['loss']):.4f}  {figures}  "
             f"best {self.best(column):.3f}  {float(row['clips_per_second']):.0f} clips/s"

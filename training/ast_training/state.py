@@ -19,6 +19,7 @@ from ast_training.model import AudioSpectrogramTransformer
 from ast_training.optimization import make_optimizer
 from ast_training.processes import Processes
 from ast_training.recipe import Recipe
+from ast_training.run_seed import KEY as SEED
 from ast_training.weights.initialisation import initialise
 
 
@@ -40,6 +41,8 @@ class TrainingState:
     """Of the matrix products."""
     epoch_steps: int
     """Steps in an epoch."""
+    seed: int
+    """Of the run's examples and of what its steps draw; see `run_seed`."""
     label_weights: Tensor | None = None
     """How much each label counts in the loss (labels,); None if all count alike."""
     epoch: int = 0
@@ -50,9 +53,16 @@ class TrainingState:
 
     @classmethod
     def start(
-        cls, recipe: Recipe, epoch_steps: int, last: Path, processes: Processes
+        cls,
+        recipe: Recipe,
+        epoch_steps: int,
+        last: Path,
+        processes: Processes,
+        seed: int | None = None,
     ) -> "TrainingState":
         """Make a fresh state, or the one that the checkpoint `last` holds if it exists.
+
+        The seed is the recipe's unless given.
 
         Raises:
             ConfigError: if that one is of another model, other labels or epochs of other length
@@ -84,6 +94,7 @@ class TrainingState:
             total=torch.zeros((), device=device),
             dtype=dtype,
             epoch_steps=epoch_steps,
+            seed=recipe.seed if seed is None else seed,
             label_weights=None if shares is None else torch.tensor(shares, device=device),
         )
         if last.exists():
@@ -119,13 +130,13 @@ class TrainingState:
         self.epoch, self.step = saved.epoch, int(saved.state["step"])
         self.metrics = saved.metrics
 
-    def seed_step(self, seed: int) -> None:
+    def seed_step(self) -> None:
         """Seed what the next step draws by the run's seed and the number of the step alone.
 
         So a restart, or another number of processes, drops the same patches.
         """
         # One number of the two: a CPU's generator takes no more than 32 bits of a seed.
-        torch.manual_seed(int(np.random.SeedSequence((seed, self.step)).generate_state(1)[0]))
+        torch.manual_seed(int(np.random.SeedSequence((self.seed, self.step)).generate_state(1)[0]))
 
     def advance(self, decay: float) -> None:
         """Count a step and move the weight average towards the new weights."""
@@ -155,6 +166,8 @@ class TrainingState:
             "epoch_steps": torch.tensor(self.epoch_steps),
             "total": self.total,
         }
+        if self.seed != recipe.seed:
+            state[SEED] = torch.tensor(self.seed)
         if self.average:
             state |= {f"model.{k}": v for k, v in self.model.state_dict().items()}
         if self.scaler.is_enabled():

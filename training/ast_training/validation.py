@@ -32,12 +32,14 @@ class ValidationSet:
         self._cache, self._spec = cache, recipe.fbank_spec
         self.names = tuple(f"{r.pack}/{r.path.name}" for r in cache.recordings)
         self.targets = np.zeros((len(cache), len(self.labels)), np.float32)
+        self.unknown = np.zeros(self.targets.shape, bool)
         self._clip: list[int] = []
         windows = []
         spec, frames = recipe.fbank_spec, recipe.model.frames
         hop = round(HOP_SECONDS * 1000 / spec.frame_shift_ms)
         for index, recording in enumerate(cache.recordings):
             self.targets[index] = np.isin(self._columns, recording.targets)
+            self.unknown[index] = np.isin(self._columns, recording.open)
             features = fbank(cache.samples(index), spec)
             for window in windows_of(features, frames, hop):
                 windows.append(window.astype(np.float16))
@@ -60,7 +62,8 @@ class ValidationSet:
         """Score every recording with the model, alike in every process."""
         logits = np.full(self.targets.shape, -np.inf, np.float32)
         np.maximum.at(logits, self._clip, self._logits(model)[:, self._columns])
-        return Predictions(self.labels, self.names, self.targets, logits, model.spec.activation)
+        activation = model.spec.activation
+        return Predictions(self.labels, self.names, self.targets, logits, activation, self.unknown)
 
     def _logits(self, model: AudioSpectrogramTransformer, batch: int = 64) -> NDArray[np.float32]:
         parts = np.split(self._windows, range(batch, len(self._windows), batch))

@@ -1,5 +1,7 @@
+import re
+
 import pytest
-from rigs.packs import two_sounds, write_recipe
+from rigs.packs import backgrounds, two_sounds, write_recipe
 
 from ast_training.cli.main import main
 
@@ -34,6 +36,7 @@ def test_every_command_has_help(command, capsys):
 
 def test_trains_and_calibrates(tmp_path, capsys):
     packs = two_sounds(tmp_path / "sounds", test_share=0.25)
+    packs |= backgrounds(tmp_path / "noise", test_share=1.0)
     config = write_recipe(tmp_path / "small.yaml", packs, optimizer={"epochs": 1})
     run = tmp_path / "run"
     assert main(["fit", "--config", str(config), "--out", str(run), "--threads", "1"]) == 0
@@ -41,7 +44,10 @@ def test_trains_and_calibrates(tmp_path, capsys):
     calibrate = ["calibrate", str(run / "best.safetensors"), "--config", str(config)]
     assert main([*calibrate, "--windows", "8"]) == 0
     rows = capsys.readouterr().out.splitlines()
-    assert [row.split()[0] for row in rows] == ["label", "Whistle", "Hum", "mean", "wrote"]
+    words = ["label", "Whistle", "Hum", "mean", "macro", "rough", "wrote"]
+    assert [row.split()[0] for row in rows] == words
+    assert re.search(r"macro AP 0\.[0-9]+ \(.* 95 %\) on [0-9]+ test recordings", rows[4])
+    assert rows[5].startswith("rough figures, of fewer than 5 sources: Whistle (")
 
 
 def test_a_bad_recipe_is_one_line_and_exit_78(tmp_path, capsys):

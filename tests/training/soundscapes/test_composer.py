@@ -84,6 +84,16 @@ def test_sounds_without_a_label_are_heard_but_not_annotated(packs):
     assert loudness(scape.samples, RATE) > 0.05
 
 
+def test_what_may_sound_in_a_recording_is_told_apart(packs):
+    packs["sounds"]["may"] = ["Hum"]
+    scapes = [compose(packs, seed=seed, count=1, whole=True) for seed in range(8)]
+    for scape in scapes:
+        (event,) = scape.events
+        hum = [(one.onset, one.offset) for one in scape.unsaid]
+        assert hum == ([(event.onset, event.offset)] if event.label == 0 else [])
+    assert {scape.events[0].label for scape in scapes} == {0, 1}
+
+
 @pytest.mark.parametrize("level", [-40.0, -20.0])
 def test_the_loudest_part_has_the_wanted_level(packs, level):
     scape = compose(packs, count=2, level_dbfs=(level, level))
@@ -110,6 +120,53 @@ def test_background_fills_the_whole_soundscape(packs):
     scape = compose(packs, count=0, background=1)
     parts = scape.samples[: 3 * RATE].reshape(-1, 1600)
     assert (np.square(parts).mean(axis=1) > 0).all()
+
+
+def rooms(folder, pitches, seconds=0.5):
+    """Packs of a whistle, and of rooms that hum at these pitches."""
+    sounds, noise = Pack(folder / "sounds"), Pack(folder / "noise")
+    sounds.add("whistle.wav", "whistle", tone(3000, 0.4))
+    for hertz in pitches:
+        noise.add(f"room-at-{hertz}-hz.wav", "room", tone(hertz, seconds))
+    labels = {"whistle": "Whistle"}
+    return {"sounds": sounds.config(labels=labels), "noise": noise.config(role="background")}
+
+
+def test_a_background_that_is_shorter_than_a_whole_soundscape_passes_into_others(tmp_path):
+    pitches = (200, 400, 800, 1600)
+    scape = compose(rooms(tmp_path, pitches), count=0, seconds=1.2, whole=True, background=1)
+    heard = np.array(
+        [
+            [energy(scape.samples, hertz, at, at + 0.1) for hertz in pitches]
+            for at in np.arange(0, 1.2, 0.1)
+        ]
+    )
+    sounding = heard > 0.3 * heard.max()
+    assert sounding.any(axis=0).all()  # all four in turn
+    # Each for one stretch: none comes again before all others.
+    assert (np.diff(sounding, axis=0, prepend=False).sum(axis=0) <= 2).all()
+
+
+def test_one_background_alone_is_heard_again(tmp_path):
+    scape = compose(rooms(tmp_path, [400]), count=0, seconds=3.0, whole=True, background=1)
+    assert loudness(scape.samples[-RATE // 5 :], RATE) > 0.01
+
+
+def test_a_background_as_long_as_a_whole_soundscape_is_taken_as_it_is(tmp_path):
+    packs = rooms(tmp_path, [400, 800], seconds=2.0)
+    scape = compose(packs, count=0, seconds=1.0, whole=True, background=1)
+    heard = [energy(scape.samples, hertz, 0, 1) for hertz in (400, 800)]
+    assert min(heard) < 0.01 * max(heard)
+
+
+def test_the_backgrounds_of_whole_soundscapes_come_from_all_sources_alike(tmp_path):
+    pitches = (200, 400, 800, 1600)
+    composer = make_composer(rooms(tmp_path, pitches, seconds=2.0), background=1)
+    rng, first = np.random.default_rng(0), []
+    for _ in range(200):
+        samples = composer.compose(1.0, 0, rng, whole=True).samples
+        first.append(int(np.argmax([energy(samples, hertz, 0, 1) for hertz in pitches])))
+    assert np.bincount(first, minlength=4) / 200 == pytest.approx([0.25] * 4, abs=0.1)
 
 
 def test_rare_labels_are_drawn_as_often_as_frequent_ones(tmp_path):

@@ -1,6 +1,7 @@
 """Fit each label's probability to how often it is right, on sounds that the recipe holds out.
 
-Stored in the checkpoint beside the weights. The bundle that is made of it is calibrated, if that
+Stored in the checkpoint beside the weights, with the average precision of every label on the
+recordings for testing. The bundle that is made of it is calibrated, if that
 brings probabilities of yet other recordings closer to the truth. Thresholds are not chosen here:
 `ast-edge tune` does that, with the bundle.
 """
@@ -37,6 +38,8 @@ def run(args: argparse.Namespace) -> int:
 
     from ast_edge.errors import ConfigError
     from ast_training.calibration import calibrate
+    from ast_training.checkpoint import load_checkpoint
+    from ast_training.evidence import say_few
     from ast_training.recipe import load_recipe
 
     if args.windows < 1:
@@ -56,6 +59,15 @@ def run(args: argparse.Namespace) -> int:
         + ("exported with it" if calibration.helps else "exported without it"),
         soft_wrap=True,
     )
+    metrics = load_checkpoint(args.checkpoint).metrics
+    low, high = metrics["macro_ap_interval"]
+    console.print(
+        f"macro AP {metrics['macro_ap']:.3f} ({low:.3f} to {high:.3f}, 95 %) on "
+        f"{metrics['recordings']} test recordings of {metrics['sources']} sources",
+        soft_wrap=True,
+    )
+    if few := say_few({name: one["sources"] for name, one in metrics["labels"].items()}):
+        console.print(few, soft_wrap=True)
     console.print(f"wrote {args.checkpoint}", soft_wrap=True)
     return 0
 

@@ -1,6 +1,8 @@
 """Compose soundscapes of a recipe's recordings, with their annotations, and a sheet to look at.
 
-By default of the recordings that nothing was chosen by, for `ast-edge evaluate`.
+By default of the recordings that nothing was chosen by, for `ast-edge evaluate`. With `--events 0`
+they are rooms in which nothing is to be heard: background noise of all sources in turn, and sounds
+without a label.
 """
 
 import argparse
@@ -30,11 +32,20 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Compose, and say what was written."""
     from ast_training.data import open_composer
+    from ast_training.evidence import check_test_split, say_few
     from ast_training.recipe import load_recipe
+    from ast_training.recordings import read_recordings
     from ast_training.soundscapes.scenes import write_scenes
     from ast_training.soundscapes.sheet import write_sheet
 
     recipe = load_recipe(args.config)
+    if args.split == "test":
+        evidence = check_test_split(recipe, read_recordings(recipe))
+        if few := say_few(evidence.labels):
+            print(few)
+    if not args.events:  # a room without its noise is none
+        always = recipe.soundscapes.model_copy(update={"background": 1.0})
+        recipe = recipe.model_copy(update={"soundscapes": always})
     composer = open_composer(recipe, args.split)
     annotations = write_scenes(
         composer,
@@ -46,5 +57,10 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed,
     )
     sheet = write_sheet(annotations, args.out / "sheet.png")
-    print(f"{annotations}: {args.minutes} recordings of a minute; look at {sheet}")
+    noise = composer.backgrounds
+    print(
+        f"{annotations}: {args.minutes} recordings of a minute ({args.minutes / 60:.1f} h); "
+        f"background noise of {len({one.group for one in noise.recordings})} sources "
+        f"({noise.seconds / 60:.1f} min); look at {sheet}"
+    )
     return 0

@@ -47,7 +47,12 @@ STYLE = {
 CURVE_POINTS = 400
 LOUDNESS_RANGE = 14.0
 """Natural-log energies below the loudest that a spectrogram shows: about 60 dB."""
-PANELS = {"loss": ("loss", "valid_loss"), "metric": ("map", "accuracy"), "learning rate": ("lr",)}
+PANELS = {
+    "loss": ("loss", "valid_loss"),
+    "metric": ("map", "accuracy"),
+    "events": ("events", "psds1"),
+    "learning rate": ("lr",),
+}
 """Columns of a run's metrics.csv that stand in one panel."""
 
 

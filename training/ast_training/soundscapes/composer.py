@@ -18,6 +18,10 @@ Audio = NDArray[np.float32]
 
 FADE_SECONDS = 0.01
 """At the cuts of an excerpt."""
+CROSSFADE_SECONDS = 0.5
+"""From one background to the next."""
+BACKGROUND_LEVEL = 0.1
+"""RMS of each that follows another."""
 MEASURED_ROOMS = 0.5
 """Share of rooms that are measured ones, where there are any."""
 
@@ -41,6 +45,8 @@ class Soundscape:
     """In the order of their onsets."""
     open: frozenset[int] = frozenset()
     """Labels that may be heard as well, of which nobody said whether they are."""
+    unsaid: tuple[PlacedEvent, ...] = ()
+    """Where those may be heard."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,14 +96,16 @@ class Composer:
     ) -> Soundscape:
         """Place `count` events, and as many `others` without a label, in a soundscape.
 
-        An event may begin before the soundscape and end after it, unless `whole`.
+        An event may begin before the soundscape and end after it, unless `whole`; then the
+        background is of as many recordings as it takes, where it would be looped.
         """
         config, rate = self.config, self.sample_rate
         chosen = [self._labelled] * count
         if self._others.any():
             chosen += [self._others] * others
-        background = self._background(round(seconds * rate), rng)
+        background = self._background(round(seconds * rate), rng, whole=whole)
         samples, placed, may = background.copy(), list[PlacedEvent](), set[int]()
+        unsaid = list[PlacedEvent]()
         noise = loudness(background, rate)
         for weights in chosen:
             excerpt = self._excerpt(weights, rng)
@@ -114,7 +122,8 @@ class Composer:
                 if rng.random() < config.filling:
                     excerpt, at = _filling(excerpt, seconds, rate), 0.0
             _add(samples, at_level(excerpt.samples, level, rate), round(at * rate))
-            placed += _placed(excerpt, at, seconds)
+            placed += _placed(excerpt, excerpt.recording.targets, at, seconds)
+            unsaid += _placed(excerpt, excerpt.recording.open, at, seconds)
             may.update(excerpt.recording.open)
         samples = degrade(
             samples,
@@ -133,6 +142,7 @@ class Composer:
             samples.clip(-1, 1).astype(np.float32),
             tuple(sorted(placed, key=lambda event: (event.onset, event.label))),
             frozenset(may) - {event.label for event in placed},
+            tuple(unsaid),
         )
 
     def _excerpt(self, weights: NDArray[np.float64], rng: np.random.Generator) -> _Excerpt:
@@ -157,17 +167,41 @@ class Composer:
             return measured_response(samples, self.sample_rate)
         return made_response(self.sample_rate, rng)
 
-    def _background(self, length: int, rng: np.random.Generator) -> Audio:
-        """Draw noise of the length (samples,), turned and looped; often there is none."""
+    def _background(self, length: int, rng: np.random.Generator, *, whole: bool) -> Audio:
+        """Draw noise of the length (samples,), turned and looped; often there is none.
+
+        A `whole` soundscape is longer than most recordings: it loops none.
+        """
         config, noise = self.config, np.zeros(length, np.float32)
         if not len(self.backgrounds) or rng.random() >= config.background:
             return noise
         for _ in range(1 + int(rng.random() < config.second_background)):
-            index = int(rng.choice(len(self.backgrounds), p=self._backgrounds))
-            samples = self.backgrounds.samples(index)
-            turned = np.resize(np.roll(samples, int(rng.integers(len(samples)))), length)
-            noise += turned * np.float32(ratio(rng.uniform(-10, 0)))
+            samples = self._chain(length, rng) if whole else self._loop(length, rng)
+            noise += samples * np.float32(ratio(rng.uniform(-10, 0)))
         return noise
+
+    def _loop(self, length: int, rng: np.random.Generator) -> Audio:
+        index = int(rng.choice(len(self.backgrounds), p=self._backgrounds))
+        samples = self.backgrounds.samples(index)
+        turned: Audio = np.resize(np.roll(samples, int(rng.integers(len(samples)))), length)
+        return turned
+
+    def _chain(self, length: int, rng: np.random.Generator) -> Audio:
+        """Let backgrounds follow one another, all equally loud, none again before all others."""
+        weights, rate, chain = self._backgrounds, self.sample_rate, np.zeros(0, np.float32)
+        fade = round(CROSSFADE_SECONDS * rate)
+        while len(chain) < length:
+            for index in rng.choice(len(weights), len(weights), replace=False, p=weights).tolist():
+                missing = length + fade - len(chain)
+                samples = self.backgrounds.samples(index)
+                start = int(rng.integers(max(len(samples) - missing, 0) + 1))
+                part = samples[start : start + missing]
+                # By the whole of it: a click must not make its room quieter than the others.
+                part = part * np.float32(BACKGROUND_LEVEL / max(float(part.std()), 1e-4))
+                chain = _crossfaded(chain, part, fade)
+                if len(chain) >= length:
+                    break
+        return chain[:length]
 
 
 def loudness(samples: Audio, sample_rate: int) -> float:
@@ -218,6 +252,15 @@ def _faded(samples: Audio, sample_rate: int) -> Audio:
     return samples
 
 
+def _crossfaded(before: Audio, after: Audio, size: int) -> Audio:
+    """Let one sound pass into another, of `size` samples or less, at constant power."""
+    size = min(size, len(before), len(after) // 2)
+    rise = np.sqrt(np.linspace(0, 1, size, dtype=np.float32))
+    both = before[len(before) - size :] * rise[::-1] + after[:size] * rise
+    joined: Audio = np.concatenate([before[: len(before) - size], both, after[size:]])
+    return joined
+
+
 def _filling(excerpt: _Excerpt, seconds: float, sample_rate: int) -> _Excerpt:
     """Repeat an excerpt until it is as long as a soundscape."""
     step = len(excerpt.samples) / sample_rate
@@ -235,10 +278,12 @@ def _add(samples: Audio, other: Audio, at: int) -> None:
         samples[begin:end] += other[begin - at : end - at]
 
 
-def _placed(excerpt: _Excerpt, at: float, seconds: float) -> list[PlacedEvent]:
+def _placed(
+    excerpt: _Excerpt, labels: tuple[int, ...], at: float, seconds: float
+) -> list[PlacedEvent]:
     return [
         PlacedEvent(label, max(at + active.onset, 0.0), min(at + active.offset, seconds))
         for active in excerpt.active
         if at + active.offset > 0 and at + active.onset < seconds
-        for label in excerpt.recording.targets
+        for label in labels
     ]

@@ -58,3 +58,6 @@ class SoundscapeConfig(Section):
     """SpecAugment: largest mask in mel bins."""
     time_mask: int = Field(default=0, ge=0)
     """Largest mask in frames; what it hides is still in the targets."""
+    validation_minutes: int = Field(default=20, ge=0)
+    """Scenes of validation recordings on which a frame head is scored after every epoch; 0 does
+    without."""

@@ -53,6 +53,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="files or folders in which none of the labels sounds, without rows in the table",
     )
     parser.add_argument(
+        "--rooms",
+        metavar="TABLE",
+        type=Path,
+        help="filename and room, with a tab between: recordings of one room say the same twice "
+        "(each is a room of its own)",
+    )
+    parser.add_argument(
         "--ignore",
         metavar="LABEL",
         action="append",
@@ -122,6 +129,7 @@ def _listen(
         references,
     )
     from ast_edge.evaluation.report import Heard
+    from ast_edge.evaluation.rooms import find_rooms
 
     labels = list(detector.settings)
     names = find_labels(annotations, detector.bundle, labels, args.ignore)
@@ -130,10 +138,11 @@ def _listen(
         for path, name in match_recordings(args.recordings, annotations, args.annotations).items()
     }
     events |= {path: [] for path in list_files(args.negatives)}
+    rooms = find_rooms(events, args.rooms)
     for path in _progress(list(events)):
         outcome = detector.listen(path)
         truth = {label: references(events[path], label, names) for label in labels}
-        yield Heard(outcome, truth)
+        yield Heard(outcome, truth, rooms[path])
 
 
 def _progress(paths: Sequence[Path]) -> Iterator[Path]:

@@ -19,9 +19,19 @@ class Thresholds:
 
     on: float
     off: float
+    min_duration: float | None = None
+    """Seconds; None leaves it as it is."""
+    hold: float | None = None
+    """Seconds; None leaves it as it is."""
+
+    @property
+    def numbers(self) -> dict[str, str]:
+        """Return what is written, by its key."""
+        given = {key: getattr(self, key) for key in ("on", "off", "min_duration", "hold")}
+        return {key: f"{value:g}" for key, value in given.items() if value is not None}
 
     def __str__(self) -> str:
-        return f"{{on: {self.on:g}, off: {self.off:g}}}"
+        return "{" + ", ".join(f"{key}: {number}" for key, number in self.numbers.items()) + "}"
 
 
 @dataclass(frozen=True)
@@ -111,8 +121,7 @@ def _edit_label(node: yaml.Node, thresholds: Thresholds, where: str) -> Iterator
         yield _Edit(start, end, f"{'' if end > start else ' '}{thresholds}")
     elif isinstance(node, yaml.MappingNode):
         missing = []
-        for key in ("on", "off"):
-            number = f"{getattr(thresholds, key):g}"
+        for key, number in thresholds.numbers.items():
             value = _value(node, key)
             if value is None:
                 missing.append(f"{key}: {number}")
@@ -157,8 +166,7 @@ def _check(
             labels = expected[section] = dict.fromkeys(labels)
         for name, thresholds in names.items():
             if thresholds is not None:
-                numbers = {"on": f"{thresholds.on:g}", "off": f"{thresholds.off:g}"}
-                labels[name] = {**(labels[name] or {}), **numbers}
+                labels[name] = {**(labels[name] or {}), **thresholds.numbers}
     try:
         found = _plain(yaml.compose(text, Loader=yaml.SafeLoader))
     except yaml.YAMLError:

@@ -82,3 +82,12 @@ def test_what_would_change_something_else_is_refused():
 def test_the_same_thresholds_change_nothing():
     text = HEAD + "labels: {Dog: {on: 0.75, off: 0.3}}\n"
     assert edit(text, Dog=NEW) == text
+
+
+def test_durations_are_written_where_they_are_new():
+    text = HEAD + "labels:\n  Dog: {hold: 2}\n  Cat: null\n"
+    edited = edit(text, Dog=Thresholds(0.75, 0.3, hold=0.25), Cat=Thresholds(0.5, 0.1, 0.3))
+    assert edited == HEAD + (
+        "labels:\n  Dog: {hold: 0.25, on: 0.75, off: 0.3}\n"
+        "  Cat: {on: 0.5, off: 0.1, min_duration: 0.3}\n"
+    )

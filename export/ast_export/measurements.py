@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ast_edge.errors import ConfigError
+from ast_edge.evaluation.table import number_of
 
 EVENT = "event_500ms"
 """Onset within 0.5 s, offset within 0.5 s or half of the length."""
@@ -49,6 +50,9 @@ def read_evaluation(path: Path) -> dict[str, Any]:
     try:
         return {
             "evaluation": {
+                "model": str(tree["model"]),
+                "annotations": str(tree["annotations"]),
+                "recordings": int(tree["recordings"]),
                 "hours": float(tree["hours"]),
                 "negative_hours": float(tree["negative_hours"]),
                 "micro_f1": tree["micro"][EVENT]["f1"],
@@ -95,9 +99,11 @@ def _read(path: Path, source: str) -> dict[str, Any]:
 def _detection(evaluation: dict[str, Any]) -> list[str]:
     labels = evaluation["labels"].items()
     return [
-        f"With the thresholds above on {evaluation['hours']:.1f} h of composed soundscapes of "
-        f"held-out recordings, {evaluation['negative_hours']:.1f} h of them with other sounds only "
-        f"(`ast-edge evaluate`): F1 of events {_two(evaluation['micro_f1'])} over all, "
+        f"By `ast-edge evaluate`, with the settings of that run and the graph "
+        f"{evaluation['model'][:16]}, on {evaluation['hours']:.1f} h "
+        f"({number_of('recording', evaluation['recordings'])}, annotations "
+        f"{evaluation['annotations'][:16]}), {evaluation['negative_hours']:.1f} h of them without "
+        f"any of the labels: F1 of events {_two(evaluation['micro_f1'])} over all, "
         f"{_two(evaluation['macro_f1'])} as a mean of the labels (onset within 0.5 s, offset "
         f"within 0.5 s or half of the length); {evaluation['false_alarms_per_hour']:.1f} "
         "false alarms an hour of all labels together.",
@@ -114,8 +120,8 @@ def _detection(evaluation: dict[str, Any]) -> list[str]:
 
 def _robustness(conditions: dict[str, float]) -> list[str]:
     return [
-        "Macro AP on a sample of the held-out recordings, as they are and as they may reach a "
-        "microphone (`benchmarks/robustness.py`).",
+        "Macro AP of recordings as they are and as they may reach a microphone, as "
+        "`benchmarks/robustness.py` measured it.",
         "",
         "| condition | macro AP |",
         "|---|---|",

@@ -154,6 +154,7 @@ def test_a_card_says_how_the_model_stands_up_to_noise_and_what_it_mistakes(check
 def test_a_card_says_how_many_events_were_found_and_how_many_were_none(checkpoint, tree):
     label = {"events": 8, "found": 6, "f1": 0.5, "false_alarms_per_hour": 0.25}
     tree["metrics"]["evaluation"] = {
+        **{"model": "f" * 64, "annotations": "a" * 64, "recordings": 300},
         "hours": 5.0,
         "negative_hours": 3.5,
         "micro_f1": 0.4,
@@ -163,6 +164,7 @@ def test_a_card_says_how_many_events_were_found_and_how_many_were_none(checkpoin
     }
     card = model_card([checkpoint], tree)
     assert rows_of(card, "As a detector")[0] == ["Hum", "8", "6", "0.50", "0.25"]
+    assert "graph ffffffffffffffff, on 5.0 h (300 recordings, annotations aaaaaaaaaaaaaaaa)" in card
     assert rows_of(card, "As a detector")[1] == ["Hiss", "8", "6", "none", "0.25"]
 
 
@@ -173,6 +175,7 @@ def test_a_label_whose_events_are_not_found_is_experimental(
     tree["metrics"]["labels"]["Hum"] = {"ap": 0.9, "positives": 40}
     label = {"events": 10, "found": found, "f1": 0.0, "false_alarms_per_hour": 0.0}
     tree["metrics"]["evaluation"] = {
+        **{"model": "f" * 64, "annotations": "a" * 64, "recordings": 300},
         "hours": 5.0,
         "negative_hours": 3.5,
         "micro_f1": None,

@@ -39,6 +39,7 @@ def test_an_evaluation_is_read_as_the_command_writes_it(tmp_path, audio):
     assert found["labels"]["Dog"]["events"] == 1
     assert found["micro_f1"] == written["micro"]["event_500ms"]["f1"]
     assert found["hours"] == written["hours"]
+    assert (found["recordings"], found["annotations"]) == (1, written["annotations"])
 
 
 @pytest.mark.parametrize("read", [read_robustness, read_evaluation])

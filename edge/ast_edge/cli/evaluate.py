@@ -86,6 +86,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Print the table, and write the reports that were asked for."""
+    from ast_edge.bundle import file_sha256
     from ast_edge.evaluation.annotations import read_annotations
     from ast_edge.evaluation.figures import as_tree
     from ast_edge.evaluation.output import write_output
@@ -101,7 +102,9 @@ def run(args: argparse.Namespace) -> int:
     report = make_report(heard, labels, time.monotonic() - started)
     _print(report)
     if args.json:
-        write_output(args.json, json.dumps(as_tree(report), indent=1, ensure_ascii=False) + "\n")
+        said = {"model": detector.bundle.sha256, "annotations": file_sha256(args.annotations)}
+        tree = {**as_tree(report), **said}
+        write_output(args.json, json.dumps(tree, indent=1, ensure_ascii=False) + "\n")
     if args.html:
         title = f"{detector.bundle.name} on {args.annotations.name}"
         write_output(args.html, render_page(title, report, heard))

@@ -118,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
     from ast_edge.evaluation.output import write_output
     from ast_edge.evaluation.rooms import find_rooms
     from ast_edge.plan import load_plan
-    from ast_edge.tuning.outcome import write_outcome
+    from ast_edge.tuning.outcome import make_record, write_outcome
     from ast_edge.tuning.pieces import cut
     from ast_edge.tuning.plot import draw_plot
     from ast_edge.tuning.trial import try_settings
@@ -151,7 +151,8 @@ def run(args: argparse.Namespace) -> int:
         write_output(args.plot, draw_plot(tuning))
     with args.config.open(encoding="utf-8", newline="") as file:
         before = file.read()
-    after = write_outcome(before, plan, tuning)
+    record = make_record(plan, tuning, negatives, positives, args.annotations)
+    after = write_outcome(before, plan, tuning, record)
     if before == after:
         print("the configuration has these settings already")
     elif _wants(args, before, after):

@@ -1,5 +1,6 @@
 """Thresholds written into a configuration file; all else of it stays as it is, comments too."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -62,6 +63,39 @@ def edit_thresholds(text: str, wanted: Mapping[Section, Mapping[str, Thresholds 
         text = text[: edit.start] + edit.text + text[edit.end :]
     _check(root, text, wanted)
     return text
+
+
+def put_record(text: str, key: str, record: Mapping[str, object]) -> str:
+    """Return the text of a configuration with this section, in the place of one before.
+
+    Raises:
+        ConfigError: if the file is written in a way that this cannot edit.
+    """
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if not isinstance(root, yaml.MappingNode):
+        raise ConfigError(f"expected a mapping, got {text!r:.60}")
+    entries = [f"{name}: {json.dumps(value)}" for name, value in record.items()]
+    value = "{ # written by ast-edge tune\n  " + ",\n  ".join(entries) + " }"
+    if root.flow_style:
+        value = json.dumps(record)
+    old = _value(root, key)
+    if old is not None:
+        start, end = old.start_mark.index, old.end_mark.index
+        if not isinstance(old, yaml.MappingNode) or not old.flow_style:
+            raise ConfigError(
+                f"{key}: was written by hand; remove it, ast-edge tune writes its own"
+            )
+        edited = text[:start] + value + text[end:]
+    elif root.flow_style:
+        place = text.rindex("}", 0, root.end_mark.index)
+        edited = f'{text[:place]}, "{key}": {value}{text[place:]}'
+    else:
+        edited = f"{text}{'' if text.endswith(chr(10)) else chr(10)}\n{key}: {value}\n"
+    found = _plain(yaml.compose(edited, Loader=yaml.SafeLoader))
+    expected = {one.value: _plain(value) for one, value in root.value}
+    if not isinstance(found, dict) or expected | {key: found[key]} != found:
+        raise ConfigError(f"{key} cannot be written into this file without changing something else")
+    return edited
 
 
 def _edit_section(

@@ -233,7 +233,7 @@ def _print(tuning: "Tuning") -> None:
         console = Console(file=sys.stdout, width=120, highlight=False)
     table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column("label")
-    for heading in ("on", "off", "hold", "at least", "false alarms", "expected", "found"):
+    for heading in ("on", "off", "hold", "false alarms", "expected", "found"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in tuning.labels:
         found = f"{one.found_before} → {one.found_after} of {one.references}"
@@ -242,7 +242,6 @@ def _print(tuning: "Tuning") -> None:
             f"{one.before.on:g} → {one.after.on:g}",
             f"{one.before.off:g} → {one.after.off:g}",
             _change(one.before.hold, one.after.hold),
-            _change(one.before.min_duration, one.after.min_duration),
             f"{one.alarms_before} → {one.alarms_after}",
             write_rate(one.choice.rate) if one.choice.rate else "none",
             found if one.references else "",

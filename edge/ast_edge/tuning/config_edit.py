@@ -20,15 +20,13 @@ class Thresholds:
 
     on: float
     off: float
-    min_duration: float | None = None
-    """Seconds; None leaves it as it is."""
     hold: float | None = None
     """Seconds; None leaves it as it is."""
 
     @property
     def numbers(self) -> dict[str, str]:
         """Return what is written, by its key."""
-        given = {key: getattr(self, key) for key in ("on", "off", "min_duration", "hold")}
+        given = {key: getattr(self, key) for key in ("on", "off", "hold")}
         return {key: f"{value:g}" for key, value in given.items() if value is not None}
 
     def __str__(self) -> str:

@@ -74,8 +74,7 @@ def _thresholds(tuning: Tuning) -> dict[Label, Thresholds]:
         one.label: Thresholds(
             one.after.on,
             one.after.off,
-            _if_new(one.before.min_duration, one.after.min_duration),
-            _if_new(one.before.hold, one.after.hold),
+            None if one.after.hold == one.before.hold else one.after.hold,
         )
         for one in tuning.labels
     }
@@ -91,7 +90,3 @@ def _names(plan: Plan) -> dict[str, Label]:
 
 def _hours(recordings: Sequence[Recording]) -> float:
     return round(sum(one.seconds for one in recordings) / 3600, 6)
-
-
-def _if_new(before: float, after: float) -> float | None:
-    return None if before == after else after

@@ -17,12 +17,11 @@ from ast_edge.tuning.judge import Judge
 from ast_edge.tuning.pieces import Pieces
 from ast_edge.tuning.replay import Player
 
-OFFS = (0.3, 0.5, 0.8)
+OFFS = (0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
 """Shares of `on` that are tried as `off`, where it is known what they are worth."""
-HOLDS = (0.25, 1.0, 2.0)
-"""Seconds."""
-DURATIONS = (0.0, 0.3)
-"""Seconds."""
+HOLDS = (1.0, 2.0)
+"""Seconds that are tried beside the present ones. Shorter ones, and minimum durations, find no more
+for as many false alarms: they make the choice larger, and so the luck that is in it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +71,8 @@ def try_settings(
 ) -> list[Trial]:
     """Try settings of these labels, from the highest `on` on.
 
-    Where it is shown where a label sounds, `off`, `hold` and minimum duration are tried as well;
-    else they stay, for nothing says what they are good for.
+    Where it is shown when a label sounds, `off` and `hold` are tried as well; else they stay, for
+    nothing says what they are good for.
 
     Args:
         negatives: in which every event is a false alarm.
@@ -137,14 +136,11 @@ def _families(
 ) -> list[list[TrackerSettings]]:
     """Return the families of settings to try, the present one first."""
     share = (now.off / now.on if now.on else 1.0) if off_share is None else off_share
-    shapes = [(share, now.hold, now.min_duration)]
+    shapes = [(share, now.hold)]
     if several and not now.cooldown:
         offs = OFFS if off_share is None else (off_share,)
-        shapes += itertools.product(offs, HOLDS, DURATIONS)
+        shapes += itertools.product(offs, (now.hold, *HOLDS))
     return [
-        [
-            replace(now, on=on, off=round(off * on, 3), hold=hold, min_duration=shortest)
-            for on in GRID
-        ]
-        for off, hold, shortest in dict.fromkeys(shapes)
+        [replace(now, on=on, off=round(off * on, 3), hold=hold) for on in GRID]
+        for off, hold in dict.fromkeys(shapes)
     ]

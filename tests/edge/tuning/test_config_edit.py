@@ -84,12 +84,11 @@ def test_the_same_thresholds_change_nothing():
     assert edit(text, Dog=NEW) == text
 
 
-def test_durations_are_written_where_they_are_new():
+def test_a_hold_is_written_where_it_is_new():
     text = HEAD + "labels:\n  Dog: {hold: 2}\n  Cat: null\n"
-    edited = edit(text, Dog=Thresholds(0.75, 0.3, hold=0.25), Cat=Thresholds(0.5, 0.1, 0.3))
+    edited = edit(text, Dog=Thresholds(0.75, 0.3, hold=0.25), Cat=Thresholds(0.5, 0.1))
     assert edited == HEAD + (
-        "labels:\n  Dog: {hold: 0.25, on: 0.75, off: 0.3}\n"
-        "  Cat: {on: 0.5, off: 0.1, min_duration: 0.3}\n"
+        "labels:\n  Dog: {hold: 0.25, on: 0.75, off: 0.3}\n  Cat: {on: 0.5, off: 0.1}\n"
     )
 
 

@@ -4,7 +4,7 @@
 PYTHON_PACKAGES := python3-venv
 DEMO_PACKAGES := $(PYTHON_PACKAGES) libportaudio2
 TEST_PACKAGES := $(DEMO_PACKAGES) libasound2-plugins pulseaudio pulseaudio-utils \
-	mosquitto mosquitto-clients ffmpeg systemd-container strace faketime \
+	gcc libc6-dev libasound2-dev mosquitto mosquitto-clients ffmpeg systemd-container strace faketime \
 	python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good
 BENCHMARKS := engines stream latency scale footprint front_end
 CACHES := .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
@@ -33,6 +33,7 @@ check: python-packages .venv/.dev ## check style, types and imports
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
+	.venv/bin/mypy --python-version 3.13
 	.venv/bin/lint-imports
 
 format: python-packages .venv/.dev ## format the code and fix what can be fixed

@@ -26,6 +26,7 @@ from ast_edge.bundle import Bundle, find_bundle, load_bundle
 from ast_edge.config import EngineConfig
 from ast_edge.engine import Engine, open_engine
 from ast_edge.evaluation.detector import Detector
+from ast_edge.hearing import Hearing
 from ast_export.card import EXPERIMENTAL_AP, FEW
 from ast_training.metrics import average_precisions
 from ast_training.recipe import load_recipe
@@ -64,9 +65,12 @@ def main() -> None:
         ap = average_precisions(held_out.targets[chosen].astype(np.float32), scores)
         aps[condition] = ap
         print(f"{condition.name:18} macro AP {np.nanmean(ap):.3f}", flush=True)
-    confused = confusions(held_out, chosen, Detector(bundle, engine, bundle.settings, hop=0.5))
+    confused = confusions(
+        held_out, chosen, Detector(Hearing(bundle, bundle.settings, hop=0.5), engine)
+    )
     if args.json:
-        tree = as_tree(aps, confused, held_out, chosen)
+        named = {"bundle": {"name": bundle.name, "sha256": bundle.sha256}}
+        tree = named | as_tree(aps, confused, held_out, chosen)
         args.json.write_text(json.dumps(tree, indent=1, ensure_ascii=False) + "\n")
     tables = [
         _conditions_table(aps, held_out, chosen),

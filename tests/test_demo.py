@@ -11,6 +11,7 @@ from ast_edge.bundle import find_bundle, load_bundle
 from ast_edge.cli.replay import replay
 from ast_edge.config import EngineConfig
 from ast_edge.engine import open_engine
+from ast_edge.hearing import Hearing
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 FOUND = {
@@ -35,7 +36,7 @@ def truth():
 def events(request):
     bundle = load_bundle(find_bundle("home"))
     engine = open_engine(bundle, EngineConfig(name=request.param))
-    return list(replay(CONFIGS / "demo" / "home.ogg", bundle, engine, bundle.settings, 0.5))
+    return list(replay(CONFIGS / "demo" / "home.ogg", Hearing(bundle, bundle.settings), engine))
 
 
 def test_the_recording_holds_at_least_six_different_events(truth):

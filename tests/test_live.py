@@ -77,7 +77,7 @@ def test_a_recording_played_into_a_microphone_gives_the_events_of_the_file(tmp_p
     heard = [event for event in live if event["type"] == "end"]
     plan = load_plan(config)
     engine = open_engine(plan.bundle, plan.config.engine)
-    found = list(replay(excerpt, plan.bundle, engine, plan.settings, plan.config.hop))
+    found = list(replay(excerpt, plan.hearing("kitchen"), engine))
     assert [event["label"] for event in heard] == list(LABELS), log
     assert [event.label.name for event in found] == list(LABELS)
     onsets = [datetime.fromisoformat(e["onset"].replace("Z", "+00:00")) for e in heard]

@@ -82,6 +82,7 @@ def test_no_state_holds_sound(run, tmp_path):
     sound = (tone("Hum", 0.05) * 32768).astype("<i2").tobytes()
     assert {name.split("-")[0] for name in state} <= {
         "outbox",
+        "history",
         "published",
         "settings",
         "attic.lock",

@@ -7,8 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,17 +14,12 @@ import soundfile
 import yaml
 from rigs import mosquitto
 from rigs.daemon import Daemon
-from rigs.daemon_parts import NumpyEngine
 from rigs.mosquitto import PASSWORD, USER, Mosquitto, Subscriber, retained, wait_until
 
 pytest.importorskip("onnx", reason="onnx is not installed")
-from rigs.model import RATE, silence, tone, write_bundle
+from rigs.model import RATE, silence, tone
 
-from ast_edge.errors import ConfigError
-from ast_edge.plan import load_plan
-from ast_edge.reload import Reload
 from ast_edge.runtime_folder import find_sockets
-from ast_edge.service import Service
 from ast_edge.status_socket import ask
 
 pytestmark = pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available())
@@ -214,6 +207,26 @@ def test_a_configuration_that_cannot_be_followed_is_refused_in_a_line(daemon, ch
     assert len(daemon.phases()) == 1
 
 
+def test_a_secret_that_changed_is_followed_or_refused_without_its_value(daemon, broker, folder):
+    text = daemon.config.read_text() + "labels: {Hum: {on: !secret loud}, Hiss: ~}\n"
+
+    def reload(secret, said):
+        before = daemon.log.read_text().count(said)
+        daemon.config.with_name("secrets.yaml").write_text(f"loud: {secret}\n")
+        daemon.config.write_text(text)
+        daemon.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: daemon.log.read_text().count(said) > before)
+
+    with Subscriber(broker) as heard:
+        reload("0.625", FINE)
+        wait_until(lambda: heard.on(ROOT + "kitchen/hum/on")[-1:] == ["0.625"])
+        reload("7.4321", REFUSED)
+        assert "got !secret loud" in daemon.status()["reload"]["refusal"]
+        assert "7.4321" not in daemon.log.read_text() + str(daemon.status())
+        reload("0.5625", FINE)
+        wait_until(lambda: heard.on(ROOT + "kitchen/hum/on")[-1] == "0.5625")
+
+
 def test_a_refused_reload_does_not_keep_the_next_one(daemon):
     daemon.reload(said=REFUSED, labels={"Humm": None})
     daemon.reload(labels={"Hum": None})
@@ -319,65 +332,6 @@ def test_ten_signals_at_once_do_no_harm(daemon):
         daemon.process.send_signal(signal.SIGHUP)
     daemon.reload(labels={"Hum": None, "Hiss": {"on": 0.75}})
     assert len(daemon.phases()) == 1
-
-
-def test_reloads_while_the_thread_of_the_connection_is_busy_follow_the_newest_plan(folder, broker):
-    """The service in this process, because its thread is to be kept busy."""
-    soundfile.write(folder / "sound.wav", silence(120), RATE)
-    bundle = write_bundle(folder / "bands")
-
-    def plan(*labels):
-        tree = {
-            "node": "attic",
-            "bundle": str(bundle),
-            "labels": list(labels),
-            "sources": {"kitchen": {"file": str(folder / "sound.wav")}},
-            "mqtt": {"host": "127.0.0.1", "port": broker.port},
-        }
-        (folder / "c.yaml").write_text(yaml.safe_dump(tree))
-        return load_plan(folder / "c.yaml")
-
-    service, faults = Service(plan("Hum"), NumpyEngine()), []
-    node, busy = service.open_node(service.plan.config.mqtt), threading.Event()
-
-    def run():
-        try:
-            service.daemon.run()
-        except Exception as exc:  # noqa: BLE001
-            faults.append(exc)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    assert node.publisher.wait_connected(20.0)
-    node.publisher.publish_messages(lambda: busy.wait(20.0) and [])
-    service.change(plan("Hum", "Hiss"))
-    service.change(plan("Hum"))
-    busy.set()
-    broker.publish(ROOT + "kitchen/set/hum/on", "0.875")
-    wait_until(lambda: faults or retained(broker).get(ROOT + "kitchen/hum/on") == "0.875")
-    done = threading.Event()
-    service.daemon.submit(lambda: done.set() or [])  # after all that the changes have left
-    done.wait(20.0)
-    service.daemon.stop()
-    thread.join(20.0)
-    service.close()
-    assert not faults
-
-
-def test_a_reload_that_stumbles_over_a_fault_of_ours_is_not_the_last(folder):
-    """The thread of reloads alone, with a service that fails."""
-    (folder / "c.yaml").write_text("{sources: {a: {microphone: usb}}}")
-    faults = iter([ZeroDivisionError("oh"), ConfigError("no")])
-
-    def change(plan):
-        raise next(faults)
-
-    reload = Reload(folder / "c.yaml")
-    reload.start(SimpleNamespace(change=change))
-    for refusal in ("a fault of ast-edge", "no"):
-        reload.request()
-        wait_until(lambda r=refusal: reload.newest and reload.newest.refusal.startswith(r))
-    reload.close()
 
 
 @pytest.fixture

@@ -1,13 +1,17 @@
 """Audio as it travels: streams without gaps, and blocks of their samples."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.health import Health
+
+LOUDEST = 65536.0
+"""Far beyond any sound, also where that is scaled like 16-bit numbers; with the highest gain, its
+filterbank is still finite. Floating-point samples read from a wrong byte on are mostly beyond."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +35,28 @@ class Stream:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Consecutive samples of one stream."""
+    """Consecutive samples of one stream.
+
+    Whatever a source gives, the samples of a block are numbers that all arithmetic can take: others
+    are silence. One NaN would live on in filters and scores for ever.
+    """
 
     stream: Stream
     start: int
     """Index of the first sample in the stream."""
     samples: NDArray[np.float32]
-    """(samples, channels), full scale at 1.0."""
+    """(samples, channels), full scale at 1.0, none beyond LOUDEST."""
+    bad_samples: int = field(init=False, default=0)
+    """How many were no numbers or beyond LOUDEST; they are 0 now."""
+
+    def __post_init__(self) -> None:
+        """Silence what is no sound."""
+        # Written so that NaN does not pass.
+        if not self.samples.size or -LOUDEST <= self.samples.min() <= self.samples.max() <= LOUDEST:
+            return
+        good = np.abs(self.samples) <= LOUDEST
+        object.__setattr__(self, "bad_samples", int(np.count_nonzero(~good)))
+        object.__setattr__(self, "samples", np.where(good, self.samples, np.float32(0)))
 
 
 class Source(Protocol):
@@ -55,7 +74,10 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """Make `blocks` return soon; called from another thread, any number of times."""
+        """Make `blocks` return soon, and wait for nothing; any number of times.
+
+        It is called from another thread.
+        """
         ...
 
 

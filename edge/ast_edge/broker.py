@@ -41,8 +41,8 @@ class EmbeddedBroker:
 
     def client_config(self, config: MqttConfig) -> MqttConfig:
         """Return `config` changed so that it reaches this broker."""
-        here = {"host": HOST, "port": self.port, "protocol": "3.1.1"}
-        open_door = {"username": None, "password_file": None, "tls": None}
+        here = {"host": HOST, "port": self.port, "protocol": "3.1.1", "transport": "tcp"}
+        open_door = dict.fromkeys(("path", "username", "password", "password_file", "tls"))
         return config.model_copy(update=here | open_door)
 
     def __enter__(self) -> "EmbeddedBroker":

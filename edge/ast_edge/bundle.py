@@ -3,6 +3,7 @@
 import hashlib
 import json
 import stat
+import unicodedata
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from ast_edge.errors import BundleError
 from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
+from ast_edge.label_names import LONGEST_NAME, why_unusable
 from ast_edge.onnx_file import external_files
 from ast_edge.spec import ModelSpec, same_steps
 from ast_edge.tracker import TrackerSettings
@@ -29,8 +31,6 @@ LARGEST_DESCRIPTION = 1 << 24
 """Bytes of bundle.json."""
 LARGEST_ARRAY = 1 << 24
 """Numbers in a window, and in the front end's filters; those of AST are 131,072 and 32,896."""
-LONGEST_NAME = 200
-"""Characters."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,10 @@ class Bundle:
         Raises:
             BundleError: with the nearest match.
         """
+        # The configuration may spell an accented letter as two characters, or the bundle.
+        wanted = unicodedata.normalize("NFC", name)
         for label in self.labels:
-            if name in (label.name, label.slug):
+            if wanted in (unicodedata.normalize("NFC", label.name), label.slug):
                 return label
         known = [label.name for label in self.labels]
         raise BundleError(f"{name!r} is not a label of {self.name!r}{did_you_mean(name, known)}")
@@ -134,7 +136,8 @@ def load_bundle(folder: Path) -> Bundle:
             raise BundleError(
                 f"{path}: is larger than any description, {LARGEST_DESCRIPTION} bytes"
             )
-        tree = json.loads(path.read_text(encoding="utf-8"))
+        tree = json.loads(path.read_bytes())
+        json.dumps(tree, ensure_ascii=False).encode()  # JSON can hold what could not be sent
         if tree["format"] != FORMAT:
             older = tree["format"] in range(FORMAT)
             remedy = "export the bundle again" if older else "update ast-edge"
@@ -275,26 +278,18 @@ def _check_fit(path: Path, bundle: Bundle) -> None:
         raise BundleError(f"{path}: a window of {bundle.frames} frames is too long to be computed")
     if bundle.fbank.mel_bins * bundle.fbank.fft_length // 2 > LARGEST_ARRAY:
         raise BundleError(f"{path}: the front end is too large to be computed: {bundle.fbank}")
-    for text in (
-        bundle.name,
-        *(text for label in bundle.labels for text in (label.name, label.mid)),
-    ):
-        if len(text) > LONGEST_NAME or not text.isprintable():
-            raise BundleError(
-                f"{path}: expected a name of at most {LONGEST_NAME} characters that can be printed "
-                f"in one line, got {text!r:.60}"
-            )
+    if len(bundle.name) > LONGEST_NAME or not bundle.name.isprintable():
+        raise BundleError(
+            f"{path}: expected a name of at most {LONGEST_NAME} characters that can be printed in "
+            f"one line, got {bundle.name!r:.60}"
+        )
     if bundle.frame != "none" and not same_steps(bundle.members):
         raise BundleError(
             f"{path}: has frame scores, but its members do not all have a frame head, or not the "
             "same steps in time"
         )
-    slugs = [label.slug for label in bundle.labels]
-    if "" in slugs:
-        name = bundle.labels[slugs.index("")].name
-        raise BundleError(f"{path}: no topic name can be made of the label {name!r}; rename it")
-    if len(set(slugs)) < len(slugs):
-        raise BundleError(f"{path}: two labels have the same topic name; rename one")
+    if reason := why_unusable(bundle.labels):
+        raise BundleError(f"{path}: {reason}")
 
 
 def file_sha256(path: Path) -> str:

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+from ast_edge.alsa_recorder import AlsaRecorder
 from ast_edge.devices import InputDevice, find_input, query_inputs, to_json
 from ast_edge.errors import AudioError
 
@@ -27,6 +28,9 @@ _CALLBACKS_PER_SECOND = 25
 _QUEUE_SECONDS = 5
 _COMMON_RATES = (48000, 44100, 16000)
 _END = b""
+_MOST_OWN_CHANNELS = 16
+_FORMAT_NOT_SUPPORTED = -9994
+"""PortAudio's number for it."""
 
 _T = TypeVar("_T")
 
@@ -37,6 +41,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
     parser.add_argument("--device", default="default", help="what `ast-edge devices` lists")
     parser.add_argument("--sample-rate", type=int, help="hertz, if the device can")
     parser.add_argument("--channels", type=int, help="number of channels, if the device can")
+    parser.add_argument("--at-least", type=int, default=1, help="channels that it should have")
     parser.add_argument("--list", action="store_true", help="print the devices as JSON and exit")
     args = parser.parse_args(argv)
     _keep_stderr_for_us()
@@ -46,7 +51,10 @@ def main(argv: list[str] | None = None) -> NoReturn:
             print(to_json(inputs), flush=True)
             _leave(0)
         threading.Thread(target=_leave_with_parent, daemon=True).start()
-        _record(find_input(args.device, inputs), args.sample_rate, args.channels)
+        device = find_input(args.device, inputs)
+        _record(
+            _open(device, args.sample_rate, channel_counts(device, args.channels, args.at_least))
+        )
     except AudioError as exc:
         _leave(exc.exit_code, str(exc))
     except BrokenPipeError:
@@ -69,6 +77,8 @@ class _Recorder:
             dtype="int16",
             blocksize=max(sample_rate // _CALLBACKS_PER_SECOND, 1),
             latency="high",
+            # Noise would be added to the last of 16 bits, and digital silence be none.
+            dither_off=True,
             callback=self._take,
             finished_callback=self._finish,
         )
@@ -95,12 +105,11 @@ class _Recorder:
         self._queue.put(_END)
 
 
-def _record(device: InputDevice, sample_rate: int | None, channels: int | None) -> NoReturn:
-    """Write what the device records to standard output."""
-    recorder = _open(device, sample_rate, channels)
+def _record(recorder: _Recorder | AlsaRecorder) -> NoReturn:
+    """Write what a device records to standard output."""
     blocks = recorder.blocks()
     header = {
-        "device": device.name,
+        "device": recorder.device.name,
         "sample_rate": recorder.sample_rate,
         "channels": recorder.channels,
     }
@@ -110,7 +119,9 @@ def _record(device: InputDevice, sample_rate: int | None, channels: int | None) 
     raise AssertionError("blocks ends by AudioError")
 
 
-def _open(device: InputDevice, sample_rate: int | None, channels: int | None) -> _Recorder:
+def _open(
+    device: InputDevice, sample_rate: int | None, channels: list[int]
+) -> "_Recorder | AlsaRecorder":
     """Open the device as asked, else as it can, the nearest first.
 
     Raises:
@@ -119,13 +130,34 @@ def _open(device: InputDevice, sample_rate: int | None, channels: int | None) ->
     import sounddevice
 
     first_refusal = None
-    for count in _distinct(channels, 1, 2, device.channels):
+    for count in channels:
         for rate in _distinct(sample_rate, device.sample_rate, *_COMMON_RATES):
             try:
                 return _Recorder(device, rate, count)
             except sounddevice.PortAudioError as exc:
                 first_refusal = first_refusal or exc
+                if _FORMAT_NOT_SUPPORTED in exc.args:
+                    return _open_by_alsa(device, rate, count)
     raise AudioError(f"{device.name!r} cannot be opened: {first_refusal}") from first_refusal
+
+
+def _open_by_alsa(device: InputDevice, sample_rate: int, channels: int) -> AlsaRecorder:
+    """Open a device of a format that PortAudio does not know."""
+    try:
+        return AlsaRecorder(device, sample_rate, channels)
+    except AudioError as exc:
+        raise AudioError(f"{device.name!r} cannot be opened: {exc}") from exc
+
+
+def channel_counts(device: InputDevice, asked: int | None, needed: int = 1) -> list[int]:
+    """Return with how many channels to open a device, the best first.
+
+    Its own, unless others are asked for: of fewer, PortAudio gives the first and leaves out the
+    rest. A sound server offers dozens whatever the microphone has; asked for one, it mixes.
+    """
+    is_hardware = "(hw:" in device.name
+    own = device.channels if is_hardware or device.channels <= _MOST_OWN_CHANNELS else None
+    return _distinct(asked, own, needed, 1, 2, device.channels)
 
 
 def _distinct(*choices: _T | None) -> list[_T]:

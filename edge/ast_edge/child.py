@@ -6,7 +6,7 @@ import os
 import selectors
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 _log = logging.getLogger(__name__)
 
@@ -30,11 +30,17 @@ class Child:
     process is gone, however that came about.
     """
 
-    def __init__(self, command: Sequence[str], secrets: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        secrets: Mapping[str, str] | None = None,
+        complaint_in: Callable[[str], str] = lambda line: line,
+    ) -> None:
         """Start `command` in the folder `/`.
 
         Args:
             secrets: what must not be shown of what it says, with what to show instead.
+            complaint_in: returns the complaint that a line of its standard error is, if it is one.
 
         Raises:
             ChildError: it cannot be started.
@@ -64,8 +70,15 @@ class Child:
         self._selector.register(self._err, selectors.EVENT_READ)
         self._received = bytearray()
         self._secrets = secrets or {}
+        self._complaint_in = complaint_in
         self._complaint = ""
         self._complaint_rest = b""
+
+    def wait(self, timeout: float) -> None:
+        """Return when there is something to read; raises as `read` does."""
+        deadline = time.monotonic() + timeout
+        while not self._received:
+            self._receive(deadline, timeout)
 
     def read(self, size: int, timeout: float) -> bytes:
         """Return exactly `size` bytes of its output.
@@ -90,16 +103,16 @@ class Child:
         return self.read(end + 1, timeout)[:-1].decode(errors="replace")
 
     def kill(self) -> None:
-        """End the child at once and reap it; from any thread, any number of times."""
+        """Let the child end; returns at once, from any thread, any number of times."""
         self._process.kill()
+
+    def close(self) -> None:
+        """Kill and reap the child and close the pipes to it; only from the thread that reads."""
+        self.kill()
         try:
             self._process.wait(_REAP_TIMEOUT)
         except subprocess.TimeoutExpired:  # in the kernel's hands, as with a dying USB device
             _log.warning("process %d does not die; leaving it behind", self._process.pid)
-
-    def close(self) -> None:
-        """Kill the child and close the pipes to it; only from the thread that reads."""
-        self.kill()
         self._selector.close()
         for pipe in self._pipes:
             pipe.close()
@@ -135,8 +148,8 @@ class Child:
                 _log.debug("process %d: %s", self._process.pid, said)
 
     def _readable(self, line: bytes) -> str:
-        """Return a line as text, without what must not be shown."""
-        text = line.decode(errors="replace").strip()
+        """Return the complaint in a line as text, without what must not be shown."""
+        text = self._complaint_in(line.decode(errors="replace")).strip()
         for secret, shown in self._secrets.items():
             text = text.replace(secret, shown)
         return text[-_LONGEST_LINE:]

@@ -5,7 +5,9 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from ast_edge.audio import Block, Stream
 from ast_edge.child import Child, ChildError, ChildStalled
@@ -13,7 +15,9 @@ from ast_edge.health import OK, Health
 from ast_edge.pcm import PcmFormat
 from ast_edge.rate_check import RateCheck
 from ast_edge.sample_clock import SampleClock
-from ast_edge.sound_check import MUTED_SECONDS, SoundCheck
+from ast_edge.secret_values import masked
+from ast_edge.sound_check import MUTED_SECONDS
+from ast_edge.sound_quality import SoundQuality
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +50,8 @@ class ChildSource:
         start_timeout: float = _START_TIMEOUT,
         backlog_seconds: float = 0.0,
         muted_seconds: float = MUTED_SECONDS,
+        true_rate: int | None = None,
+        judges_channels: bool = True,
         secrets: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -61,6 +67,8 @@ class ChildSource:
             start_timeout: the same before the first data, if longer.
             backlog_seconds: seconds of older sound that may come first, at once, and are left out.
             muted_seconds: seconds of digital silence that are a fault; 0 is never.
+            true_rate: hertz of the output, whatever is said of it; None believes what is said.
+            judges_channels: whether to say what is wrong with the mean of all channels.
             secrets: what must not be shown of what the command says, with what to show instead.
             clock: Unix time in seconds.
             monotonic: seconds that only ever go forward.
@@ -68,6 +76,8 @@ class ChildSource:
         self.name = name
         self.health = OK
         """Its newest condition; read in other threads."""
+        self.failures = 0
+        """Runs of the command so far that have failed."""
         self._title = title
         self._command = command
         self._pcm = pcm
@@ -81,7 +91,9 @@ class ChildSource:
         self._child: Child | None = None
         self._streams = 0
         self._lost_at: float | None = None
-        self._sound_check = SoundCheck(muted_seconds, channel)
+        self._true_rate = true_rate
+        self._quality = SoundQuality(muted_seconds, channel, judges_channels=judges_channels)
+        self._remarked = ""
         self._muted_seconds = self._muted_until = muted_seconds
         self._drift = OK
         """What was wrong with the rate when it was last started again for that."""
@@ -108,34 +120,39 @@ class ChildSource:
             delay = min(2 * delay, _LONGEST_DELAY)
 
     def close(self) -> None:
-        """Kill the child and make `blocks` return, whatever it waits for."""
+        """Kill the child and make `blocks` return, whatever it waits for; returns at once."""
         with self._lock:
             self._closed.set()
             child = self._child
         if child is not None:
             child.kill()
 
-    def _run(self) -> Iterator[Block]:
+    def _run(self) -> Generator[Block, None, None]:
         """Yield what one child delivers, until it fails."""
         with self._lock:
             if self._closed.is_set():
                 return
-            child = self._child = Child(self._command, self._secrets)
+            child = self._child = Child(self._command, self._secrets, self._complaint_in)
         try:
             timeout = max(self._stall_timeout, self._start_timeout)
             pcm = self._pcm or _announced(child.read_line(timeout))
+            if self._true_rate is not None:
+                pcm = replace(pcm, sample_rate=self._true_rate)
             if self._channel is not None and self._channel > pcm.channels:
                 raise ChildError(f"it has no channel {self._channel}, only {pcm.channels}")
+            self._wait(child, timeout)
+            self._quality.know_rate(self._begun(pcm))
             if self._backlog_seconds:
                 self._leave_out_backlog(child, pcm, timeout)
             clock: SampleClock | None = None
             rate: RateCheck | None = None
             position = 0
             while True:
-                samples = pcm.decode(self._read(child, pcm, timeout, began=clock is not None))
+                samples = pcm.decode(child.read(pcm.block_bytes, timeout))
                 now, end = self._clock(), position + len(samples)
                 if clock is not None and clock.has_run_away(end, now):
-                    self._log_run_away(clock.error(end, now))
+                    what = clock.complaint(end, now)
+                    _log.warning("%s: %s; starting a new stream", self._title, what)
                     clock, position = None, 0
                 if clock is None:
                     clock = SampleClock(pcm.sample_rate, now - len(samples) / pcm.sample_rate)
@@ -150,40 +167,61 @@ class ChildSource:
                 self._child = None
             child.close()
 
+    def _begun(self, pcm: PcmFormat) -> int | None:
+        """Take that sound comes; return its hertz before anybody converted it, None if unknown.
+
+        Raises:
+            ChildError: now that it is known what comes, it is to be opened again.
+        """
+        return None
+
+    def _wait(self, child: Child, timeout: float) -> None:
+        """Wait for the first sound; until then it has never opened."""
+        try:
+            child.wait(timeout)
+        except ChildStalled as exc:
+            raise ChildError(str(exc)) from exc
+
     def _leave_out_backlog(self, child: Child, pcm: PcmFormat, timeout: float) -> None:
         """Read on until sound has to be waited for, which then is that of now."""
-        child.read(pcm.block_bytes, timeout)
-        for _ in range(round(self._backlog_seconds * 10)):
-            asked = self._monotonic()
-            child.read(pcm.block_bytes, timeout)
-            if self._monotonic() - asked > 0.05:  # a block of live sound takes 0.1 s
-                return
-        raise ChildError("its sound comes faster than time goes by: is it a recording?")
-
-    def _read(self, child: Child, pcm: PcmFormat, timeout: float, *, began: bool) -> bytes:
-        """Read 100 ms."""
+        came: deque[float] = deque(maxlen=6)
+        began, left_out = self._monotonic(), 0.0
         try:
-            return child.read(pcm.block_bytes, timeout)
-        except ChildStalled as exc:
-            if not began:  # it has never opened
-                raise ChildError(str(exc)) from exc
+            while left_out < self._backlog_seconds:
+                child.read(pcm.block_bytes, timeout)
+                came.append(self._monotonic())
+                # Five blocks of live sound take 0.5 s; a busy computer is late by less than this.
+                if len(came) == came.maxlen and came[-1] - came[0] > 0.2:
+                    return
+                left_out += 0.1
+        except ChildStalled:
             raise
+        except ChildError:
+            if left_out < 2 * (self._monotonic() - began) + 1.0:
+                raise
+        raise ChildError("its sound comes faster than time goes by: is it a recording?")
 
     def _check(self, block: Block, rate: RateCheck) -> None:
         """Judge the newest sound; raises ChildError if it is to be opened again for that."""
-        sound = self._sound_check.feed(block.samples, block.stream.sample_rate)
+        sound = self._quality.feed(block.samples, block.stream.sample_rate)
         if wrong := rate.feed(len(block.samples), self._monotonic()):
+            if rate.likely_rate is not None:
+                wrong += f"; if it always does, set `true_rate: {rate.likely_rate}`"
             self._drift = Health("drifting", wrong)
             self._set_health(self._drift)
-            raise _Unfit(wrong)
+            raise Unfit(wrong)
         if rate.is_steady:
             self._drift = OK
         self._set_health(sound if self._drift is OK else self._drift)
         if sound.condition != "muted":
             self._muted_until = self._muted_seconds
-        elif (unchanged := self._sound_check.unchanged_seconds) >= self._muted_until:
+        elif (unchanged := self._quality.unchanged_seconds) >= self._muted_until:
             self._muted_until = unchanged + min(unchanged, _LONGEST_MUTED_PAUSE)
-            raise _Unfit(sound.reason)
+            raise Unfit(sound.reason)
+
+    def _complaint_in(self, line: str) -> str:
+        """Return the complaint that a line of the child's standard error is, if it is one."""
+        return line
 
     def _open_stream(self, pcm: PcmFormat, started_at: float) -> Stream:
         if self._lost_at is not None:
@@ -196,28 +234,26 @@ class ChildSource:
     def _set_health(self, health: Health) -> None:
         """Keep how the sound is, and say it once."""
         before, self.health = self.health, health
-        if before.condition == health.condition or health.condition in ("waiting", "stalled"):
+        if health.condition in ("waiting", "stalled"):
             return
-        if health is not OK:
-            _log.warning("%s: %s", self._title, health.reason)
-        elif before.condition not in ("waiting", "stalled"):
+        if health.condition != "ok":
+            if before.condition != health.condition:
+                _log.warning("%s: %s", self._title, health.reason)
+            return
+        if before.condition not in ("ok", "waiting", "stalled"):
             _log.warning("%s: all right again", self._title)
-
-    def _log_run_away(self, error: float) -> None:
-        _log.warning(
-            "%s: its time is %.1f s off, a lasting %s; starting a new stream",
-            self._title,
-            abs(error),
-            "delay" if error > 0 else "lead",
-        )
+        if health.reason not in ("", self._remarked):
+            self._remarked = health.reason
+            _log.warning("%s: %s", self._title, health.reason)
 
     def _lose(self, exc: ChildError) -> None:
         """Say that the sound is gone, once until it is back."""
-        if isinstance(exc, _Unfit):
+        if isinstance(exc, Unfit):
             _log.debug("%s: opening it again: %s", self._title, exc)
             return
+        self.failures += 1
         stalled = isinstance(exc, ChildStalled)
-        self._set_health(Health("stalled" if stalled else "waiting", str(exc)))
+        self._set_health(Health("stalled" if stalled else "waiting", masked(str(exc))))
         if self._lost_at is None:
             self._lost_at = time.monotonic()
             _log.warning("%s: %s (opening it again)", self._title, exc)
@@ -225,7 +261,7 @@ class ChildSource:
             _log.debug("%s: still gone: %s", self._title, exc)
 
 
-class _Unfit(ChildError):
+class Unfit(ChildError):
     """There is sound, but it is to be opened again; what is wrong has been said."""
 
 

@@ -7,21 +7,28 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
 from numpy.typing import NDArray
 
+from ast_edge.clock import FIRST_TIME, SINCE_BOOT, ClockSetting
 from ast_edge.errors import ConfigError
 from ast_edge.events import Event
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+_[a-z0-9_]+_\d{8}T\d{6}Z_[0-9a-f]{32}\.flac(\.partial)?")
 _LONGEST = 80
 """Characters of a source and of a label in a name; file systems allow 255 in all."""
+_LAST_FREE_RATE, _COMMON_RATE = 65535, 48_000
+"""FLAC has all rates up to the first, and multiples of ten above."""
+GRACE = 3600.0
+"""Seconds for which a clip must look too old, or be of the future, without a break before that is
+believed: a clock that is wrong is mostly set right within minutes of the start."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +62,10 @@ def _hex(identifier: str) -> str:
 class ClipFolder:
     """Writes clips and deletes the oldest; files with other names are never touched.
 
+    A clip's age is that of its file. The wall clock says it, and may be wrong: what this run has
+    written is dated anew when the clock is set; and what only a wrong clock can have dated, once
+    it has looked like that for an hour, begins to age then.
+
     Raises:
         ConfigError: it cannot be made or written to.
     """
@@ -67,10 +78,16 @@ class ClipFolder:
         max_bytes: int,
         min_free_bytes: int,
         wall: Callable[[], float] = time.time,
+        steady: Callable[[], float] = SINCE_BOOT,
     ) -> None:
         self.path = path
+        self._own: set[str] = set()
+        """Names of the clips of this run."""
+        self._suspected: dict[str, float] = {}
+        """Names of clips whose date looks wrong or too old, and since when (`steady`)."""
         self._max_age, self._max_bytes, self._min_free = max_age, max_bytes, min_free_bytes
-        self._wall = wall
+        self._wall, self._steady = wall, steady
+        self._clock_setting = ClockSetting(wall, steady)
         make_folder(path)
         for partial in path.glob("*.partial"):  # of a run that was killed
             if _NAME.fullmatch(partial.name):
@@ -107,6 +124,7 @@ class ClipFolder:
         except OSError:
             partial.unlink(missing_ok=True)
             raise
+        self._own.add(path.name)
         return path
 
     def prune(self, coming: int = 0) -> None:
@@ -115,19 +133,51 @@ class ClipFolder:
         Raises:
             OSError: the folder cannot be read, or a clip not be deleted.
         """
+        self._follow_clock()
+        clips = self._clips()
+        self._own &= {path.name for *_, path in clips}
+        total = coming + sum(size for _, _, size, _ in clips)
+        suspected, self._suspected = self._suspected, {}
+        for _, modified, size, path in sorted(clips):
+            if total > self._max_bytes or self._is_too_old(path, modified, suspected):
+                path.unlink(missing_ok=True)
+                total -= size
+
+    def _clips(self) -> list[tuple[bool, float, int, Path]]:
+        """Return whether each is of this run, its time (unix seconds), its bytes and its path."""
         clips = []
         for path in self.path.iterdir():
             if _NAME.fullmatch(path.name):
                 with contextlib.suppress(FileNotFoundError):  # deleted by its owner
                     status = path.lstat()
-                    clips.append((status.st_mtime, status.st_size, path))
-        clips.sort()
-        total = coming + sum(size for _, size, _ in clips)
-        for modified, size, path in clips:
-            if self._wall() - modified <= self._max_age and total <= self._max_bytes:
-                return
-            path.unlink(missing_ok=True)
-            total -= size
+                    own = path.name in self._own
+                    clips.append((own, status.st_mtime, status.st_size, path))
+        return clips
+
+    def _is_too_old(self, path: Path, modified: float, suspected: Mapping[str, float]) -> bool:
+        """Tell whether a clip is to be deleted; one that only a wrong clock can have dated is not.
+
+        `suspected` is since when some have looked like that.
+        """
+        wall, now = self._wall(), self._steady()
+        misdated = modified < FIRST_TIME or modified > wall + GRACE
+        if wall < FIRST_TIME or not (misdated or wall - modified > self._max_age):
+            return False
+        since = suspected.get(path.name, now)
+        if now - since < min(GRACE, self._max_age):
+            self._suspected[path.name] = since
+            return False
+        if misdated:
+            os.utime(path, (wall, wall), follow_symlinks=False)
+        return not misdated
+
+    def _follow_clock(self) -> None:
+        """Keep the ages of this run's clips when the wall clock is set."""
+        jump = self._clock_setting.feed()
+        for name in self._own if jump else ():
+            with contextlib.suppress(FileNotFoundError):
+                modified = max(0.0, (self.path / name).lstat().st_mtime + jump)
+                os.utime(self.path / name, (modified, modified), follow_symlinks=False)
 
 
 def make_folder(path: Path) -> None:
@@ -151,6 +201,11 @@ def make_folder(path: Path) -> None:
 
 def _flac(clip: Clip) -> bytes:
     """Encode in memory: libsndfile cannot say why a file could not be written."""
-    file = io.BytesIO()
-    soundfile.write(file, clip.samples, clip.sample_rate, format="FLAC", subtype="PCM_16")
+    file, samples, rate = io.BytesIO(), clip.samples, clip.sample_rate
+    if rate > _LAST_FREE_RATE and rate % 10:
+        samples, rate = soxr.resample(samples, rate, _COMMON_RATE), _COMMON_RATE
+    try:
+        soundfile.write(file, samples, rate, format="FLAC", subtype="PCM_16")
+    except soundfile.LibsndfileError as exc:
+        raise OSError(errno.EIO, f"libsndfile: {exc.error_string}") from exc
     return file.getvalue()

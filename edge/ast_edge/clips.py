@@ -3,8 +3,9 @@
 import logging
 import queue
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ast_edge.audio import Block
 from ast_edge.clip_folder import Clip, ClipFolder, clip_name
@@ -14,6 +15,7 @@ from ast_edge.events import Event, Label
 from ast_edge.health import Health
 from ast_edge.listener import Window
 from ast_edge.tape import Tape
+from ast_edge.worker import Worker
 from ast_edge.yaml_file import did_you_mean
 
 log = logging.getLogger(__name__)
@@ -72,7 +74,7 @@ class Clips:
         self._ready: queue.Queue[Clip | None] = queue.Queue(QUEUE)
         self._closing = threading.Event()
         self._faulty = False
-        self._writer = threading.Thread(target=self._write_all, name="clips", daemon=True)
+        self._writer = Worker("clips", self._next, lambda action: action())
         self._writer.start()
 
     def heard(self, block: Block) -> None:
@@ -171,25 +173,33 @@ class Clips:
         except queue.Full:
             return  # it is awake
 
-    def _write_all(self) -> None:
-        while not (self._closing.is_set() and self._ready.empty()):
-            try:
-                clip = self._ready.get(timeout=PRUNE_PAUSE)
-            except queue.Empty:
-                clip = None
-            try:
-                if clip is None:
-                    self._folder.prune()
-                    continue
-                path = self._folder.write(clip)
-            except OSError as exc:
-                self._fail(exc.strerror or str(exc))
-                continue
-            self.written += 1
-            log.debug("clips: %s", path)
-            if self._faulty:
-                self._faulty = False
-                log.info("clips: can be written again; %d were not", self.failed)
+    def _next(self) -> Callable[[], None] | None:
+        """Wait for a clip to write, or for it to be time to look for old ones."""
+        if self._closing.is_set() and self._ready.empty():
+            return None
+        try:
+            clip = self._ready.get(timeout=PRUNE_PAUSE)
+        except queue.Empty:
+            clip = None
+        return self._prune if clip is None else partial(self._write, clip)
+
+    def _prune(self) -> None:
+        try:
+            self._folder.prune()
+        except OSError as exc:
+            self._fail(exc.strerror or str(exc))
+
+    def _write(self, clip: Clip) -> None:
+        try:
+            path = self._folder.write(clip)
+        except OSError as exc:
+            self._fail(exc.strerror or str(exc))
+            return
+        self.written += 1
+        log.debug("clips: %s", path)
+        if self._faulty:
+            self._faulty = False
+            log.info("clips: can be written again; %d were not", self.failed)
 
     def _fail(self, fault: str) -> None:
         if not self._faulty:

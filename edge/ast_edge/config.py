@@ -6,7 +6,14 @@ import socket
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    model_validator,
+)
 
 from ast_edge.aggregator import LATENCY_SECONDS
 from ast_edge.clips_config import ClipsConfig
@@ -39,12 +46,19 @@ def _slug(text: str) -> str:
 
 def _host(host: str) -> str:
     """Refuse what is copied from a URL; an IPv6 address has more than one colon."""
-    if "/" in host or host.count(":") == 1:
+    if set(host) & set("/@[]") or host.count(":") == 1:
         raise ValueError(
-            f"expected a name or an address alone, got {host!r}; "
-            "the port is mqtt.port, encryption mqtt.tls"
+            "expected a name or an address alone, such as broker.local or ::1; the port is "
+            "mqtt.port, encryption mqtt.tls"
         )
     return host
+
+
+def _password(password: object) -> object:
+    """Check it here: the message of a wrong type would quote it."""
+    if password is not None and not isinstance(password, str | SecretStr):
+        raise ValueError("expected text: write it in quotes")
+    return password
 
 
 def _topic(topic: str) -> str:
@@ -56,17 +70,29 @@ def _topic(topic: str) -> str:
     return topic
 
 
+def _path(path: str) -> str:
+    if not re.fullmatch(r"/[!-~]*", path):
+        raise ValueError(f"expected the path of a websocket such as '/mqtt', got {path!r}")
+    return path
+
+
 def _named(labels: object) -> object:
     """Take a plain list of labels as well: each with the model's own thresholds."""
-    if isinstance(labels, list) and all(isinstance(label, str) for label in labels):
-        return dict.fromkeys(labels)
-    return labels
+    return dict.fromkeys(_names(labels)) if isinstance(labels, list) else labels
+
+
+def _names(labels: list[object]) -> list[str]:
+    """Refuse a number among names, which a mapping of names would not show."""
+    for label in labels:
+        if not isinstance(label, str):
+            raise ValueError(f"expected names, got {shown(label)}; write it in quotes")
+    return [str(label) for label in labels]
 
 
 def _grouped(groups: object) -> object:
     """Take short forms as well: "ontology" for the kind of the group's name, a list of members."""
-    if isinstance(groups, list) and all(isinstance(name, str) for name in groups):
-        groups = dict.fromkeys(groups, "ontology")
+    if isinstance(groups, list):
+        groups = dict.fromkeys(_names(groups), "ontology")
     if not isinstance(groups, dict):
         return groups
     sections = {}
@@ -220,17 +246,31 @@ class OutboxConfig(Section):
     """Of more, the oldest are dropped."""
 
 
+class HistoryConfig(Section):
+    """What `ast-edge status --history` shows: the newest events, kept over restarts."""
+
+    enabled: bool = True
+    max_events: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Of more, the oldest are forgotten; ten thousand take about 5 MB."""
+
+
 class MqttConfig(Section):
     """The broker and how events are laid out on it."""
 
     host: Annotated[str, AfterValidator(_host)] = "localhost"
     port: int | None = Field(default=None, ge=1, le=65535)
-    """1883, or 8883 with TLS, unless given."""
+    """1883, or 8883 with TLS, unless given; over websockets 80 or 443."""
     protocol: Literal["5", "3.1.1"] = "5"
+    transport: Literal["tcp", "websockets"] = "tcp"
+    """Websockets go through what lets only web traffic pass."""
+    path: Annotated[str, AfterValidator(_path)] | None = None
+    """Of the websocket, "/mqtt" unless given."""
     username: str | None = None
+    password: Annotated[SecretStr | None, BeforeValidator(_password)] = None
+    """Better not written here, but `!secret name` or "${NAME}"."""
     password_file: InputPath | None = None
-    """First line is the password; else AST_EDGE_MQTT_PASSWORD of the environment, else the systemd
-    credential `mqtt-password`."""
+    """First line is the password; without either AST_EDGE_MQTT_PASSWORD of the environment, else
+    the systemd credential `mqtt-password`."""
     tls: TlsConfig | None = None
     base_topic: Annotated[str, AfterValidator(_topic)] = "ast-edge"
     keepalive: int = Field(default=30, ge=5, le=3600)
@@ -247,6 +287,18 @@ class MqttConfig(Section):
     """Discovery by Home Assistant: true, false, or a section with its options."""
     outbox: Annotated[OutboxConfig, BeforeValidator(_switched)] = OutboxConfig()
     """Where events wait for the broker: true, false, or a section with its options."""
+
+    @property
+    def port_number(self) -> int:
+        """The port, also where none is given."""
+        usual = {"tcp": (1883, 8883), "websockets": (80, 443)}[self.transport]
+        return self.port or usual[self.tls is not None]
+
+    @model_validator(mode="after")
+    def _path_of_a_websocket(self) -> "MqttConfig":
+        if self.path is not None and self.transport != "websockets":
+            raise ValueError("path is for `transport: websockets`")
+        return self
 
 
 class Config(Section):
@@ -279,6 +331,8 @@ class Config(Section):
     mqtt: MqttConfig | None = None
     jsonl: OutputPath | None = None
     """Append every event to this file as a line of JSON; /dev/stdout prints them."""
+    history: Annotated[HistoryConfig, BeforeValidator(_switched)] = HistoryConfig()
+    """Events of the past, kept in the state folder: true, false, or a section with its options."""
     metrics: Annotated[MetricsConfig | None, BeforeValidator(_asked_for)] = None
     """Numbers for Prometheus: true, false, or a section with the address; off unless given."""
     clips: ClipsConfig | None = None

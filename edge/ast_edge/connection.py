@@ -12,9 +12,11 @@ from collections.abc import Callable
 from functools import partial
 
 from paho.mqtt.client import Client, DisconnectFlags, MQTTMessage
+from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from ast_edge import mqtt_faults
+from ast_edge.broker_limits import BrokerLimits, Limits
 from ast_edge.config import MqttConfig
 from ast_edge.endpoint import BrokerClient, Endpoint
 from ast_edge.mailbox import Mailbox
@@ -24,6 +26,8 @@ log = logging.getLogger(__name__)
 
 RETRY_MAX = 30.0
 """Longest pause between two attempts to connect, in seconds."""
+ANSWER_SECONDS = 60.0
+"""A broker that acknowledges nothing for so long is left."""
 
 
 class Connection:
@@ -70,6 +74,10 @@ class Connection:
         self._mailbox = Mailbox(client_id, self._begin_anew, vital=True)
         self._client: Client | None = None
         self._asked: dict[int, str] = {}  # topic filters by packet id, until they are answered
+        self._unanswered: dict[int, Message] = {}  # by packet id, until they are acknowledged
+        self._answered_at = 0.0  # the newest answer, or when one began to be waited for
+        self._limits = BrokerLimits()
+        self._said: set[str] = set()  # what the broker does not take, each said once
         self._up = threading.Event()
         self._up_since = 0.0
         self._failures = 0
@@ -89,6 +97,20 @@ class Connection:
     def connected(self) -> bool:
         """Whether the broker has let us in."""
         return self._up.is_set()
+
+    @property
+    def limits(self) -> Limits:
+        """What the broker takes, as far as it has said so."""
+        return self._limits.present
+
+    @property
+    def window(self) -> int:
+        """Messages that may be on their way at once."""
+        return self._limits.window
+
+    def takes(self, message: Message) -> bool:
+        """Tell whether the broker takes a message of this size."""
+        return self._limits.takes(message)
 
     def wait_connected(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds for the connection and return whether there is one."""
@@ -111,16 +133,27 @@ class Connection:
         )
 
     def publish(self, message: Message) -> int | None:
-        """Send a message and return its packet id, or None without a connection."""
+        """Send a message and return its packet id.
+
+        None without a connection, and for a message that the broker does not take, which is said.
+        """
         if self._client is None or not self.connected:
             return None
-        return self._endpoint.publish(self._client, message)
+        if not self._limits.takes(message):
+            if not self.limits.fits(message):  # else it is said already
+                self._say(mqtt_faults.too_large(message, self.limits.maximum_packet_size))
+            return None
+        packet = self._endpoint.publish(self._client, self.limits.adapt(message))
+        self._wait_for_answer()
+        self._unanswered[packet] = message
+        return packet
 
     def subscribe(self, topic_filter: str) -> None:
         """Ask for the messages of a topic filter; lost with the connection."""
         if self._client is not None:
             _, packet = self._client.subscribe(topic_filter, qos=1)
             if packet is not None:
+                self._wait_for_answer()
                 self._asked[packet] = topic_filter
 
     def close(self, timeout: float = 1.0) -> None:
@@ -129,7 +162,10 @@ class Connection:
 
     def _connect(self) -> None:
         self._retrying = False
-        client = self._endpoint.client(self._client_id, self._will)
+        if self._client is not None:  # a fault has asked for it as well
+            return
+        will = None if self._will is None else self.limits.adapt(self._will)
+        client = self._endpoint.client(self._client_id, will)
         self._hear(client)
         self._client = client
         client.loop_start()
@@ -142,12 +178,13 @@ class Connection:
             fault = mqtt_faults.unreachable(sys.exc_info()[1], self._endpoint.config)
             self.submit(partial(self._failed, c, fault))
 
-        def connected(c: Client, _: object, flags: object, reason: ReasonCode, __: object) -> None:
+        def connected(
+            c: Client, _: object, flags: object, reason: ReasonCode, stated: Properties | None
+        ) -> None:
             if reason.is_failure:
-                fault = mqtt_faults.refused(reason, self._endpoint.config)
-                self.submit(partial(self._failed, c, fault))
+                self.submit(partial(self._refused, c, reason))
             else:
-                self.submit(partial(self._accepted, c))
+                self.submit(partial(self._accepted, c, stated))
 
         def disconnected(
             c: Client, _: object, flags: DisconnectFlags, reason: ReasonCode, __: object
@@ -155,7 +192,7 @@ class Connection:
             self.submit(partial(self._ended, c, reason, flags.is_disconnect_packet_from_server))
 
         def acknowledged(c: Client, _: object, packet: int, reason: ReasonCode, __: object) -> None:
-            self._pass_on(c, partial(self._on_acknowledged, packet, _refusal(reason)))
+            self._pass_on(c, partial(self._acknowledged, packet, _refusal(reason)))
 
         def subscribed(
             c: Client, _: object, packet: int, reasons: list[ReasonCode], __: object
@@ -186,20 +223,54 @@ class Connection:
         """Run a callback in our thread unless its client has been given up by then."""
         self.submit(lambda: callback() if client is self._client else None)
 
+    def _wait_for_answer(self) -> None:
+        if not self._unanswered and not self._asked:
+            self._answered_at = time.monotonic()
+
+    def _check_answers(self) -> None:
+        """Leave a broker that answers pings alone."""
+        waiting = self._unanswered or self._asked
+        if self._client and waiting and time.monotonic() - self._answered_at > ANSWER_SECONDS:
+            self._down(self._client, mqtt_faults.mute(ANSWER_SECONDS))
+        else:
+            self.submit_later(ANSWER_SECONDS / 4, self._check_answers)
+
+    def _acknowledged(self, packet: int, refusal: str | None) -> None:
+        self._answered_at = time.monotonic()
+        self._unanswered.pop(packet, None)
+        self._on_acknowledged(packet, refusal)
+
     def _answered(self, packet: int, refusal: str | None) -> None:
+        self._answered_at = time.monotonic()
         if topic_filter := self._asked.pop(packet, None):
             self._on_subscribed(topic_filter, refusal)
 
-    def _accepted(self, client: Client) -> None:
+    def _accepted(self, client: Client, stated: Properties | None) -> None:
         if client is not self._client:
             return
         self._asked.clear()
+        self._unanswered.clear()
+        self._limits.stated(stated)
         self.connections += 1
         self.fault = ""
         self._up_since = time.monotonic()
         self._up.set()
         log.log(min(self._log_level, logging.INFO), "MQTT %s: connected", self.address)
+        for sentence in self.limits.sentences():
+            self._say(sentence)
+        self.submit_later(ANSWER_SECONDS / 4, self._check_answers)
+        self.submit_later(mqtt_faults.SHORT, self._limits.lasted)
         self._on_up()
+
+    def _say(self, sentence: str) -> None:
+        if sentence not in self._said:
+            self._said.add(sentence)
+            log.log(self._log_level, "MQTT %s: the broker %s", self.address, sentence)
+
+    def _refused(self, client: Client, reason: ReasonCode) -> None:
+        if client is self._client:
+            self._limits.refused(reason.value)
+            self._failed(client, mqtt_faults.refused(reason, self._endpoint.config))
 
     def _failed(self, client: Client, fault: str) -> None:
         if client is self._client:
@@ -212,11 +283,18 @@ class Connection:
         if self.connected:
             lasted = time.monotonic() - self._up_since
             self._short = self._short + 1 if lasted < mqtt_faults.SHORT else 0
+        unanswered = list(self._unanswered.values())
+        if by_broker:
+            self._limits.refused(reason.value, unanswered)
+        elif self.connected and (culprit := self._limits.hung_up(unanswered, self._short)):
+            self._say(mqtt_faults.hung_up_on(culprit))
+            self._short = 0
         fault = mqtt_faults.lost(
             *(reason, self._endpoint.config),
             by_broker=by_broker,
             accepted=self.connected,
             short=self._short,
+            unanswered=unanswered,
         )
         self._down(client, fault)
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
+from ast_edge.clock import SINCE_BOOT
 from ast_edge.commands import Command, CommandParser, CommandRefused
 from ast_edge.errors import AstError
 from ast_edge.events import Event, Label
@@ -44,6 +45,7 @@ class Control:
         submit: Callable[[Action], None],
         restart: Callable[[], None],
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = SINCE_BOOT,
     ) -> None:
         """Apply what was kept, through `submit`, which runs actions in the daemon's thread.
 
@@ -52,7 +54,7 @@ class Control:
         self._topics, self._settings, self._pipelines = topics, settings, pipelines
         self._labels, self._status = list(labels), status
         self._publish, self._submit, self._restart = publish, submit, restart
-        self._clock = clock
+        self._clock, self._steady = clock, steady
         self._parser = CommandParser(topics, pipelines, {label.slug: label for label in labels})
         self._timers: dict[str, threading.Timer] = {}
         self._closed = False
@@ -106,12 +108,12 @@ class Control:
             timer.cancel()
 
     def _all(self) -> list[Message]:
-        return list(self._settings.messages(self._topics, self._labels, self._clock()))
+        return list(self._settings.messages(self._topics, self._labels, self._steady()))
 
     def _follow(self, command: Command) -> list[Message]:
         """Do what a command wants; return what its source's status has become."""
         if command.name != "restart":
-            self._settings.change(command, self._clock())
+            self._settings.change(command, self._steady())
             self._follow_snooze(command.source)
             return self._apply(command.source)
         try:
@@ -132,15 +134,15 @@ class Control:
         """Let the daemon listen to a source as the settings are now; return its status."""
         self._submit(lambda: self._listen(source))
         now = self._clock()
-        return self._status.pause(source, self._settings.of(source).pause(now), since=now)
+        why = self._settings.of(source).pause(self._steady(), now)
+        return self._status.pause(source, why, since=now)
 
     def _follow_snooze(self, source: str) -> None:
         """Go on when a snooze is over, or when the minutes that are said of it have changed."""
         if source in self._timers:
             self._timers.pop(source).cancel()
-        now, changes = self._clock(), self._settings.of(source)
-        left = changes.snoozed_until - now
-        if left > 0:
+        now, changes = self._steady(), self._settings.of(source)
+        if left := changes.seconds_left(now):
             pause = left - 60 * max(0, changes.minutes_left(now) - 1)
             timer = threading.Timer(pause, self._publish, (lambda: self._go_on(source),))
             timer.daemon = True
@@ -157,7 +159,7 @@ class Control:
     def _listen(self, source: str) -> list[Event]:
         if self._closed:  # the pipelines follow another configuration by now
             return []
-        return self._settings.apply(self._pipelines[source], self._clock())
+        return self._settings.apply(self._pipelines[source], self._steady())
 
 
 def _said(command: Command) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ast_edge.config import MqttConfig, TlsConfig
 from ast_edge.errors import ConfigError
+from ast_edge.text_file import read_text
 
 PASSWORD_VARIABLE = "AST_EDGE_MQTT_PASSWORD"
 CREDENTIAL = "mqtt-password"
@@ -16,16 +17,23 @@ CREDENTIAL = "mqtt-password"
 def broker_password(config: MqttConfig) -> str | None:
     """Return the password for `config.username`, or None.
 
-    Taken from the first line of `password_file`, else from the environment variable
+    Taken from `password`, or the first line of `password_file`, else from the environment variable
     AST_EDGE_MQTT_PASSWORD, else from systemd's credential "mqtt-password".
 
     Raises:
         ConfigError: the file cannot be read, its first line is empty, or there is no user name.
     """
+    given = [key for key in ("password", "password_file") if getattr(config, key) is not None]
+    if len(given) > 1:
+        raise ConfigError("mqtt.password and mqtt.password_file are both given: give one")
     if config.username is None:
-        if config.password_file is not None:
-            raise ConfigError("mqtt.password_file is given without mqtt.username: give both")
+        if given:
+            raise ConfigError(f"mqtt.{given[0]} is given without mqtt.username: give both")
         return None
+    if config.password is not None:
+        if not config.password.get_secret_value():
+            raise ConfigError("mqtt.password is empty: give the password, or leave the key out")
+        return config.password.get_secret_value()
     if config.password_file is not None:
         return _first_line(config.password_file)
     if password := os.environ.get(PASSWORD_VARIABLE):
@@ -83,7 +91,7 @@ def fingerprint(config: MqttConfig) -> str:
 
 def _first_line(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except OSError as exc:
         raise ConfigError(f"the MQTT password file {path} cannot be read: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:

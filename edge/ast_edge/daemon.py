@@ -4,31 +4,31 @@ import logging
 import queue
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 
 from ast_edge.audio import Block, Monitored, Source
-from ast_edge.engine import Engine, WindowScores
+from ast_edge.due_windows import MAX_BATCH, DueWindows
+from ast_edge.engine import Engine
 from ast_edge.errors import AstError
 from ast_edge.events import Event
 from ast_edge.health import OK, Health
+from ast_edge.inbox import Inbox
 from ast_edge.listener import Window
 from ast_edge.pipeline import Pipeline
-from ast_edge.reader import Ended, Inbox, Reader
+from ast_edge.reader import Ended, Read, Reader
 from ast_edge.sink import Sink
 
 log = logging.getLogger(__name__)
 
-MAX_BATCH = 8
-"""Windows scored at once."""
-MAX_DUE = 4
-"""Windows of one live source that may wait for the engine; then the oldest is dropped."""
 TAKE_SECONDS = 0.5
 """Sound that waits is taken for at most so long before the engine has its turn."""
+CLOSE_SECONDS = 2.0
+"""All readers together may take so long to end."""
 SILENT_SECONDS = 5.0
 """A live source that has delivered nothing for so long has no running events any more."""
 
@@ -63,9 +63,9 @@ class Observer(Protocol):
 class Daemon:
     """Runs until every source has ended or `stop` is called.
 
-    Each source is read in a thread of its own, into one bounded queue. The caller's thread does all
-    the rest. When the engine cannot keep up with live sound, the oldest due windows are dropped and
-    counted; audio frames never are.
+    Each source is read in a thread of its own, and has room of its own in one queue. The caller's
+    thread does all the rest. When the engine cannot keep up with live sound, the oldest due windows
+    are dropped and counted; audio frames never are.
     """
 
     def __init__(
@@ -81,20 +81,19 @@ class Daemon:
 
         `sinks` and `observers` may change until `run`, then in its thread (see `submit`).
         """
-        self.dropped: Counter[str] = Counter()
-        """Windows of each source that were not looked at: the engine could not keep up."""
+        self._due = DueWindows()
         self.skipped_windows = 0
         """Windows that the engine need not look at: quiet, or without anything new."""
+        self.unusable_windows = 0
+        """Windows for which the engine gave something else than probabilities."""
         self.pipelines = dict(pipelines)
         """Those of the sources at present; changes in the thread of `run`."""
         self._engine = engine
         self._sinks = sinks
         self._observers = observers
         self._clock = clock
-        self._inbox: Inbox = queue.Queue(maxsize=64)
+        self._inbox: Inbox[Read] = Inbox()
         self._readers = {source.name: Reader(source, self._inbox) for source in sources}
-        self._due: dict[str, deque[Window]] = {}
-        """Windows of each source that wait for the engine; the source whose turn it is first."""
         self._ended: list[tuple[Reader, Ended]] = []
         """Sources with a last word, whose windows may still be due."""
         self._last_block: dict[str, float] = {}
@@ -130,15 +129,21 @@ class Daemon:
             for pipeline in self.pipelines.values():
                 self.publish(pipeline.finish())
             self._over.set()
+            give_up = time.monotonic() + CLOSE_SECONDS
             for reader in self._readers.values():
-                reader.join(timeout=2.0)
+                reader.join(timeout=max(0.0, give_up - time.monotonic()))
         if self._errors:
             raise next(iter(self._errors.values()))
 
     @property
+    def dropped(self) -> Counter[str]:
+        """Windows of each source that were not looked at: the engine could not keep up."""
+        return self._due.dropped
+
+    @property
     def dropped_windows(self) -> int:
         """Windows of all sources that were dropped; to be read in the thread of `run`."""
-        return sum(self.dropped.values())
+        return self.dropped.total()
 
     def stop(self) -> None:
         """Make `run` return within a second; safe in another thread and in a signal handler."""
@@ -189,7 +194,7 @@ class Daemon:
         reader = self._readers[name]
         was_listening = reader.listening
         reader.close()
-        self._due.pop(name, None)
+        self._due.forget(name)
         self._errors.pop(name, None)
         for memory in (self._last_block, self._health):
             memory.pop(name, None)
@@ -220,6 +225,7 @@ class Daemon:
         if reader.closed:
             return
         name, reader.listening = reader.source.name, False
+        self._last_block.pop(name, None)  # it is over, not silent
         for observer in self._observers:
             observer.ended(name, error)
         self.publish(self.pipelines[name].finish())
@@ -242,7 +248,8 @@ class Daemon:
         wait = 0.0 if self._due else 0.2
         while self._clock() <= until:
             try:
-                reader, item = self._inbox.get(timeout=wait)
+                full = self._due.recorded >= MAX_BATCH
+                reader, item = self._inbox.get(wait, live_only=full)
             except queue.Empty:
                 return
             wait = 0.0
@@ -250,12 +257,11 @@ class Daemon:
                 continue
             if isinstance(item, Ended):
                 # Nothing comes after it, so nothing of it is dropped.
-                self._enqueue(self.pipelines[reader.source.name].flush(), droppable=False)
+                self._due.put(self.pipelines[reader.source.name].flush(), droppable=False)
                 self._ended.append((reader, item))
                 continue
+            reader.make_room()
             self._hear(item)
-            if not item.stream.live and self._recorded_due() >= MAX_BATCH:
-                return
 
     def _hear(self, block: Block) -> None:
         for observer in self._observers:
@@ -263,13 +269,11 @@ class Daemon:
         source, live = block.stream.source, block.stream.live
         if live:
             self._last_block[source] = self._clock()
-        self._enqueue(self.pipelines[source].feed(block), droppable=live)
-
-    def _recorded_due(self) -> int:
-        return sum(len(due) for due in self._due.values() if not due[0].stream.live)
+        self._due.put(self.pipelines[source].feed(block), droppable=live)
 
     def _changed_health(self) -> dict[str, Health]:
-        sources = [reader.source for reader in self._readers.values() if not reader.closed]
+        # Of one that has ended nothing is said any more: it would seem to listen again.
+        sources = [reader.source for reader in self._readers.values() if reader.listening]
         found = {s.name: s.health for s in sources if isinstance(s, Monitored)}
         return {name: h for name, h in found.items() if h != self._health.get(name, OK)}
 
@@ -279,58 +283,47 @@ class Daemon:
             for observer in self._observers:
                 observer.health(source, health)
 
-    def _enqueue(self, windows: list[Window], *, droppable: bool) -> None:
-        for window in windows:
-            due = self._due.setdefault(window.stream.source, deque())
-            due.append(window)
-            if droppable and len(due) > MAX_DUE:
-                self._drop_oldest(due)
-
-    def _drop_oldest(self, due: deque[Window]) -> None:
-        """Drop a due window; its hop is new sound to the one after it."""
-        window = due.popleft()
-        due[0] = replace(due[0], hop=window.hop + due[0].hop)
-        self.dropped[window.stream.source] += 1
-        if self.dropped_windows & (self.dropped_windows - 1) == 0:  # 1, 2, 4, 8, ...
-            log.warning(
-                "the engine cannot keep up: %d windows dropped so far; use a longer hop, fewer "
-                "sources or more threads",
-                self.dropped_windows,
-            )
-
     def _infer(self) -> None:
         """Score one batch, so that sound is taken between two."""
-        batch = self._next_batch()
+        skipped: list[Window] = []
+        batch = [] if self._stopping else self._due.take(partial(self._skip, skipped))
+        self.skipped_windows += len(skipped)
+        if skipped:
+            self._tell_scored(skipped, 0.0)
         if not batch:
             return
         start = self._clock()
-        pipelines = [self.pipelines[window.stream.source] for window in batch]
-        loud = [w for w, p in zip(batch, pipelines, strict=True) if not p.may_skip(w)]
-        self.skipped_windows += len(batch) - len(loud)
-        scores = self._score(loud)
-        seconds = self._clock() - start if loud else 0.0
+        scores = self._engine.run(np.stack([window.fbank for window in batch]))
+        seconds = self._clock() - start
+        self._due.took(len(batch), seconds)
+        # What has no scores was not looked at: the watchdog must know if nothing is any more.
+        self._tell_scored(
+            [w for w, usable in zip(batch, scores.usable, strict=True) if usable], seconds
+        )
+        self._count_unusable(int(np.count_nonzero(~scores.usable)))
+        for window, found in zip(batch, scores.each(), strict=True):
+            self.publish(self.pipelines[window.stream.source].score(window, *found))
+
+    def _skip(self, skipped: list[Window], window: Window) -> bool:
+        """Do without the engine if a window allows it."""
+        pipeline = self.pipelines[window.stream.source]
+        if not pipeline.may_skip(window):
+            return False
+        skipped.append(window)
+        self.publish(pipeline.skip(window))
+        return True
+
+    def _tell_scored(self, windows: Sequence[Window], seconds: float) -> None:
         for observer in self._observers:
-            observer.scored(batch, seconds, self.dropped_windows)
-        for window, pipeline in zip(batch, pipelines, strict=True):
-            found = scores.get(window)
-            self.publish(pipeline.score(window, *found) if found else pipeline.skip(window))
+            observer.scored(windows, seconds, self.dropped_windows)
 
-    def _next_batch(self) -> list[Window]:
-        """Take the oldest window of each source in turn, so that a slow engine serves them all."""
-        batch: list[Window] = []
-        while self._due and len(batch) < MAX_BATCH and not self._stopping:
-            source = next(iter(self._due))
-            due = self._due.pop(source)
-            batch.append(due.popleft())
-            if due:
-                self._due[source] = due  # behind all others
-        return batch
-
-    def _score(self, windows: Sequence[Window]) -> dict[Window, WindowScores]:
-        if not windows:
-            return {}
-        scores = self._engine.run(np.stack([window.fbank for window in windows]))
-        return dict(zip(windows, scores.each(), strict=True))
+    def _count_unusable(self, windows: int) -> None:
+        if windows and not self.unusable_windows:
+            log.error(
+                "the engine's scores are no probabilities (NaN, perhaps): nothing is heard in such "
+                "windows; further ones are counted"
+            )
+        self.unusable_windows += windows
 
     def _end_silent_events(self) -> None:
         now = self._clock()

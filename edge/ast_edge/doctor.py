@@ -1,46 +1,28 @@
 """What keeps a configuration from working, step by step from the microphone to a subscriber."""
 
-import logging
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ast_edge.audio import Block, Source
-from ast_edge.config import MqttConfig
-from ast_edge.connection import Connection
+from ast_edge.audio import Source
+from ast_edge.broker_check import check_broker
 from ast_edge.engine import Engine, open_engine
 from ast_edge.errors import AstError, AudioError
 from ast_edge.fbank import LOG_FLOOR
-from ast_edge.level import FLOOR_DBFS, measure
+from ast_edge.finding import Finding
+from ast_edge.first_seconds import FirstSeconds
+from ast_edge.level import FLOOR_DBFS
 from ast_edge.listener import Listener
-from ast_edge.message import Message
 from ast_edge.pipeline import score_recording
 from ast_edge.plan import Plan, load_plan
 from ast_edge.source_config import SourceConfig
 from ast_edge.sources import open_source
 
-LISTEN_SECONDS = 3.0
-"""Sound that is heard of each source."""
-START_SECONDS = 10.0
-"""Time that a microphone has to deliver the first of it, and a broker to answer."""
 CLIPPING_DBFS = -0.1
 QUIET_DBFS = -75.0
 """Below any room: a microphone that is muted, or not plugged into its socket."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one step found."""
-
-    step: str
-    well: bool
-    text: str
-    remedy: str = ""
-    """What to do about it, if it is not well."""
 
 
 def examine(path: Path) -> Iterator[Finding]:
@@ -65,13 +47,14 @@ def examine(path: Path) -> Iterator[Finding]:
         yield _hear(name, config, plan, engine)
     engine.close()
     if plan.config.mqtt:
-        yield from _reach(plan.config.mqtt, plan.config.node)
+        yield from check_broker(plan.config.mqtt, plan)
 
 
 def _time(engine: Engine, plan: Plan) -> Finding:
     """Score one window for each source, as the daemon does every hop."""
     shape = (len(plan.config.sources), plan.bundle.frames, plan.bundle.fbank.mel_bins)
-    windows, hop = np.full(shape, LOG_FLOOR, np.float32), plan.config.hop
+    windows = np.full(shape, LOG_FLOOR, np.float32)
+    hop = min(plan.hearing(name).hop for name in plan.config.sources)
     engine.run(windows)
     start = time.perf_counter()
     engine.run(windows)
@@ -86,14 +69,14 @@ def _hear(name: str, config: SourceConfig, plan: Plan, engine: Engine) -> Findin
     if config.stdin is not None:
         return Finding(step, True, "standard input is not read here")
     try:
-        heard = _Heard(_open(name, config))
-        listener = Listener(plan.bundle.fbank, plan.bundle.frames, plan.config.hop)
+        heard, hop = FirstSeconds(_open(name, config), config), plan.hearing(name).hop
+        listener = Listener(plan.bundle.fbank, plan.bundle.frames, hop, config.conditioning)
         scores = [clip for _, clip, _ in score_recording(heard, listener, engine)]
     except AudioError as exc:
         return Finding(step, False, str(exc), "`ast-edge devices` lists what there is")
     if not heard.seconds:
-        remedy = "is another program using it? `ast-edge listen` shows more"
-        return Finding(step, False, f"no sound within {START_SECONDS:.0f} s", remedy)
+        text = f"no sound: {heard.complaint or f'nothing within {heard.patience:.0f} s'}"
+        return Finding(step, False, text, _remedy_of_silence(config, heard.complaint))
     what = "too little sound to score"
     if scores:
         best = np.max(scores, axis=0)
@@ -103,11 +86,20 @@ def _hear(name: str, config: SourceConfig, plan: Plan, engine: Engine) -> Findin
     remedy = ""
     if config.microphone is not None and heard.peak <= FLOOR_DBFS:
         remedy = "it delivers nothing but zeros: is it muted, or the wrong device?"
-    elif config.microphone is not None and heard.peak < QUIET_DBFS:
+    elif config.microphone is not None and heard.peak + config.gain_db < QUIET_DBFS:
         remedy = "it is quieter than any room: raise its capture volume (`alsamixer`)"
     elif config.microphone is not None and heard.peak >= CLIPPING_DBFS:
         remedy = "it clips: lower its capture volume (`alsamixer`)"
-    return Finding(step, not remedy, text, remedy)
+    # What sound lacks is no failure: it may be all that there is.
+    return Finding(step, not remedy, text, remedy or heard.remark)
+
+
+def _remedy_of_silence(config: SourceConfig, complaint: str) -> str:
+    if config.microphone is None:
+        return "are the address, user and password right, and does it play elsewhere?"
+    if "unavailable" in complaint or "busy" in complaint:
+        return "is another program using it? A sound server lets several listen"
+    return "`ast-edge devices` lists what there is, and with a name shows its level"
 
 
 def _open(name: str, config: SourceConfig) -> Source:
@@ -116,82 +108,3 @@ def _open(name: str, config: SourceConfig) -> Source:
     if config.microphone is not None:
         find_input(config.microphone, list_inputs())  # or it would be waited for
     return open_source(name, config.model_copy(update={"pace": "fast"}))
-
-
-class _Heard:
-    """The first seconds of a source, as a source of its own."""
-
-    def __init__(self, source: Source) -> None:
-        self.name, self._source = source.name, source
-        self.seconds = 0.0
-        self.peak = FLOOR_DBFS
-
-    def blocks(self) -> Iterator[Block]:
-        """Yield blocks until enough is heard or the time is up."""
-        end = threading.Timer(START_SECONDS + LISTEN_SECONDS, self._source.close)
-        end.start()
-        try:
-            for block in self._source.blocks():
-                self.seconds += len(block.samples) / block.stream.sample_rate
-                self.peak = max(self.peak, measure(block.samples).peak)
-                yield block
-                if self.seconds >= LISTEN_SECONDS:
-                    return
-        finally:
-            end.cancel()
-            self._source.close()
-
-    def close(self) -> None:
-        """End early."""
-        self._source.close()
-
-
-def _reach(config: MqttConfig, node: str) -> Iterator[Finding]:
-    """Send a message through the broker to ourselves."""
-    if config.embedded:
-        yield Finding("broker", True, "the embedded one: starts with `ast-edge run`")
-        return
-    trip = _RoundTrip(config, node)
-    connection, start = trip.connection, time.monotonic()
-    connection.start()
-    try:
-        if not connection.wait_connected(START_SECONDS):
-            text = f"{connection.address}: {connection.fault or 'no answer'}"
-            remedy = "is the broker running, and are mqtt.host, port, user and password right?"
-            yield Finding("broker", False, text, remedy)
-            return
-        yield Finding("broker", True, f"{connection.address}, MQTT {config.protocol}")
-        well = trip.done.wait(START_SECONDS) and not trip.refusals
-    finally:
-        connection.close()
-    took = f"{1000 * (time.monotonic() - start):.0f} ms"
-    text = took if well else "; ".join(trip.refusals) or "the message did not come back"
-    remedy = "" if well else f"allow this user to read and write {config.base_topic}/{node}/#"
-    yield Finding("round trip", well, f"{trip.topic}: {text}", remedy)
-
-
-class _RoundTrip:
-    """Subscribe, publish, and wait for the message."""
-
-    def __init__(self, config: MqttConfig, node: str) -> None:
-        self.topic = f"{config.base_topic}/{node}/doctor"
-        self.done = threading.Event()
-        self.refusals: list[str] = []
-        self.connection = Connection(
-            config,
-            f"ast-edge-{node}-doctor",
-            on_up=lambda: self.connection.subscribe(self.topic),
-            on_subscribed=self._publish,
-            on_acknowledged=lambda packet, refusal: self._refused("publishing", refusal),
-            on_message=lambda topic, payload, retained: self.done.set(),
-            log_level=logging.DEBUG,
-        )
-
-    def _publish(self, _: str, refusal: str | None) -> None:
-        self._refused("subscribing", refusal)
-        self.connection.publish(Message(self.topic, "ping"))
-
-    def _refused(self, what: str, refusal: str | None) -> None:
-        if refusal is not None:
-            self.refusals.append(f"{what}: {refusal}")
-            self.done.set()

@@ -13,6 +13,7 @@ from rich.text import Text
 from ast_edge.config import MqttConfig
 from ast_edge.connection import Connection
 from ast_edge.errors import BrokerError
+from ast_edge.printable import printable
 from ast_edge.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 LABEL_WIDTH = 30
 REPLAY_BEFORE = datetime.fromisoformat("1980-01-01T00:00:00+00:00")
 """No clock shows an earlier time: such an event counts in seconds of a replayed file."""
+
+_SENSELESS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What a payload that is no event makes of itself."""
 
 
 class Echo:
@@ -93,7 +97,7 @@ class Echo:
     def _show(self, topic: str, payload: bytes, retained: bool) -> None:
         try:
             self._print(json.loads(payload))
-        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        except _SENSELESS as exc:
             log.warning("%s: expected an event of ast-edge, got %.60r (%r)", topic, payload, exc)
         with self._changed:
             self.received += 1
@@ -102,19 +106,19 @@ class Echo:
     def _print(self, event: dict[str, Any]) -> None:
         if event["type"] == "update":
             return
-        self._source_width = max(self._source_width, len(event["source"]))
+        self._source_width = max(self._source_width, len(printable(event["source"])))
         self._console.print(event_line(event, self._source_width), soft_wrap=True, highlight=False)
 
 
 def event_line(event: dict[str, Any], source_width: int = 0) -> Text:
     """Lay out a payload of type start or end: time, source, label, phase, peak, duration."""
     ended = event["type"] == "end"
-    label = event["label"]
+    source, label = printable(event["source"]), printable(event["label"])
     if len(label) > LABEL_WIDTH:
         label = label[: LABEL_WIDTH - 1] + "…"
     line = Text()
     line.append(f"{_clock(event['offset'] if ended else event['onset']):>10}", "dim")
-    line.append(f"  {event['source']:<{source_width}}", "cyan")
+    line.append(f"  {source:<{source_width}}", "cyan")
     line.append(f"  {label:<{LABEL_WIDTH}}", "" if ended else "bold")
     line.append("  end  " if ended else "  start", "dim" if ended else "bold green")
     line.append(f"  peak {event['peak']:.2f}")

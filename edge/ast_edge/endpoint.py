@@ -11,7 +11,7 @@ from paho.mqtt.properties import Properties
 
 from ast_edge.config import MqttConfig
 from ast_edge.credentials import broker_password, tls_context
-from ast_edge.errors import ConfigError
+from ast_edge.host_name import check_host
 from ast_edge.message import Message
 
 log = logging.getLogger(__name__)
@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 WILL_DELAY = 5
 """Seconds without a connection after which the broker publishes the will (MQTT 5 only)."""
 
+WEBSOCKET_PATH = "/mqtt"
+"""What most brokers take."""
 PROTOCOLS = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersion.MQTTv311}
 
 
@@ -50,16 +52,15 @@ class Endpoint:
     """
 
     def __init__(self, config: MqttConfig) -> None:
-        _check_host(config.host)
+        check_host(config.host, "mqtt.host")
         self.config = config
         self._password = broker_password(config)
         self._tls = tls_context(config.tls) if config.tls else None
-        self._port = config.port or (8883 if config.tls else 1883)
 
     @property
     def address(self) -> str:
         """The broker as `host:port`."""
-        return f"{self.config.host}:{self._port}"
+        return f"{self.config.host}:{self.config.port_number}"
 
     def client(self, client_id: str, will: Message | None) -> BrokerClient:
         """Make a client that connects when its loop is started, and does so once only."""
@@ -67,16 +68,19 @@ class Endpoint:
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             protocol=PROTOCOLS[self.config.protocol],
+            transport=self.config.transport,
             reconnect_on_failure=False,
         )
         client.reconnect_delay_set(0, 0)  # a failed client ends at once; the pause is ours
+        if self.config.transport == "websockets":
+            client.ws_set_options(self.config.path or WEBSOCKET_PATH)
         if self.config.username is not None:
             client.username_pw_set(self.config.username, self._password)
         if self._tls is not None:
             client.tls_set_context(self._tls)
         session = {} if will is None else self._leave_will(client, will)
         client.connect_async(
-            self.config.host, self._port, keepalive=self.config.keepalive, **session
+            self.config.host, self.config.port_number, self.config.keepalive, **session
         )
         return client
 
@@ -105,12 +109,3 @@ class Endpoint:
         session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         session.SessionExpiryInterval = WILL_DELAY
         return {"clean_start": False, "properties": session}
-
-
-def _check_host(host: str) -> None:
-    try:
-        fits = bool(host.encode("idna"))  # what the socket module does, inside paho's thread
-    except UnicodeError:
-        fits = False
-    if not fits:
-        raise ConfigError(f"mqtt.host: expected a host name or address, got {host!r}")

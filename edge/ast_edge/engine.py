@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +19,9 @@ log = logging.getLogger(__name__)
 WindowScores = tuple[NDArray[np.float32], NDArray[np.float32] | None]
 """Of one window: its probabilities (labels,), and those of its steps (steps, labels) if any."""
 
+ROUNDING = 0.01
+"""By so much a probability may be beyond 0 or 1."""
+
 CLOSED = "the engine is closed; open it again"
 
 
@@ -31,10 +35,28 @@ class Scores:
     """(batch, steps, labels) probabilities that it sounds in each step; None if the bundle has no
     frame scores."""
 
+    @cached_property
+    def usable(self) -> NDArray[np.bool_]:
+        """(batch,) whether all that is said of a window are probabilities."""
+        usable = _are_probabilities(self.clip)
+        return usable if self.frame is None else usable & _are_probabilities(self.frame)
+
     def each(self) -> Iterator[WindowScores]:
-        """Yield those of one window after the other."""
-        for row, clip in enumerate(self.clip):
-            yield clip, None if self.frame is None else self.frame[row]
+        """Yield those of one window after the other; in one that is not usable nothing is heard."""
+        for row, usable in enumerate(self.usable):
+            clip, frame = self.clip[row], None if self.frame is None else self.frame[row]
+            if usable:
+                yield clip, frame
+            else:
+                yield np.zeros_like(clip), None if frame is None else np.zeros_like(frame)
+
+
+def _are_probabilities(scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Judge each row."""
+    rows = scores.reshape(len(scores), -1)
+    # Written so that NaN does not pass; an average in half precision may be a little above 1.
+    found: NDArray[np.bool_] = np.all((rows >= -ROUNDING) & (rows <= 1 + ROUNDING), axis=1)
+    return found
 
 
 class Engine(Protocol):

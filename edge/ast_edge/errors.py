@@ -17,6 +17,8 @@ worth a retry.
 
 from typing import ClassVar
 
+from ast_edge.secret_values import masked
+
 LONGEST_MESSAGE = 1500
 """Characters."""
 
@@ -27,9 +29,13 @@ class AstError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __str__(self) -> str:
-        """Return the message as one line that can be printed, whatever file it quotes."""
-        line = " ".join(super().__str__().split())
+        """Return the message as one line that can be printed and has no secret in it."""
+        line = " ".join(masked(super().__str__()).split())
         return "".join(c if c.isprintable() else "?" for c in line)[:LONGEST_MESSAGE]
+
+    def __repr__(self) -> str:
+        """Return the kind and the message as it may be shown."""
+        return f"{type(self).__name__}({str(self)!r})"
 
 
 class ConfigError(AstError):

@@ -1,9 +1,10 @@
 """The values that leave the pipeline: labels and the events found for them."""
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Literal
+
+from ast_edge.transliteration import to_latin
 
 Phase = Literal["start", "update", "end"]
 
@@ -53,6 +54,9 @@ class Event:
 
 
 def slugify(name: str) -> str:
-    """Return `name` in lower case with every run of other characters as one underscore."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
+    """Return `name` in Latin letters, lower case, each run of other characters as one underscore.
+
+    Empty for a name without a letter or digit.
+    """
+    plain = to_latin(name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")

@@ -20,7 +20,7 @@ class Health:
 
     condition: Condition = "ok"
     reason: str = ""
-    """For people; empty if all is well. Holds no passwords."""
+    """For people; of sound that is ok, what it lacks. Holds no passwords."""
 
 
 OK = Health()

@@ -64,16 +64,22 @@ class HomeAssistant:
         retained: Iterable[str],
         record: Path,
         jitter: Callable[[], float] = lambda: random.uniform(0, JITTER),
+        takes: Callable[[Message], bool] = lambda message: True,
     ) -> None:
-        """Take all topics but those of discovery in `retained`, and where the record is kept."""
+        """Take all topics but those of discovery in `retained`, and where the record is kept.
+
+        `takes` tells whether the broker of now takes a message of its size.
+        """
         self._status_topic = config.status_topic
         self._online = config.status_online.encode()
         self._greeted, self._token = topics.greeted, secrets.token_hex(4)
         self._record = record
         self._jitter = jitter
-        self._configs = _configs(config, devices)
-        entities = {topic: found.entities for topic, found in self._configs.items()}
-        self._wanted = Published(entities, tuple(sorted(retained)))
+        self._config, self._devices, self._retained = config, list(devices), sorted(retained)
+        self._takes = takes
+        self._configs: dict[str, _Config] = {}
+        self._wanted = Published()
+        self._choose_form()
         self._before = load_published(record)
         self.subscriptions: tuple[str, ...] = (self._greeted,)
         if config.enabled:
@@ -81,6 +87,7 @@ class HomeAssistant:
 
     def greet(self) -> list[Message]:
         """Return the configurations of all devices, and what removes those that are not wanted."""
+        self._choose_form()
         told = Message(self._greeted, self._token)
         if self._before == self._wanted:
             return [*self._describe(), told]
@@ -105,6 +112,15 @@ class HomeAssistant:
         elif topic == self._status_topic and payload == self._online:
             return _delayed(self._describe(), self._jitter())
         return []
+
+    def _choose_form(self) -> None:
+        """Describe devices, or entity by entity if the broker does not take packets so large."""
+        self._configs = _configs(self._config, self._devices)
+        if not all(self._takes(found.message(topic)) for topic, found in self._configs.items()):
+            by_entity = self._config.model_copy(update={"per_entity": True})
+            self._configs = _configs(by_entity, self._devices)
+        entities = {topic: found.entities for topic, found in self._configs.items()}
+        self._wanted = Published(entities, tuple(self._retained))
 
     def _describe(self) -> list[Message]:
         return [config.message(topic) for topic, config in self._configs.items()]

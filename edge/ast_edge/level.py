@@ -13,7 +13,10 @@ SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Level:
-    """Peak and RMS in dBFS; a full-scale sine has 0 and -3."""
+    """Peak and RMS in dBFS; a full-scale sine has 0 and -3.
+
+    A constant offset, which many cheap microphones have, is no sound.
+    """
 
     peak: float = FLOOR_DBFS
     rms: float = FLOOR_DBFS
@@ -38,9 +41,10 @@ class LevelMeter:
 
 
 def measure(samples: NDArray[np.float32]) -> Level:
-    """Measure samples of any shape, full scale at 1.0."""
+    """Measure samples (samples,) or (samples, channels), full scale at 1.0."""
     if not samples.size:
         return Level()
+    samples = samples - samples.mean(axis=0, dtype=np.float64)
     peak = float(np.max(np.abs(samples)))
     rms = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
     floor = 10 ** (FLOOR_DBFS / 20)

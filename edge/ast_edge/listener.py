@@ -91,7 +91,7 @@ class Listener:
                 channel=self._channel,
             )
         frames = self._frames_of(self._resampler.feed(block.samples))
-        self._report_bad_samples(block.stream, self._resampler)
+        self._report_bad_samples(block)
         return list(self._windows(self._context.feed(frames)))
 
     def flush(self) -> list[Window]:
@@ -154,11 +154,15 @@ class Listener:
             self._novelty.feed(frames)
         return frames
 
-    def _report_bad_samples(self, stream: Stream, resampler: Resampler) -> None:
-        """Say once per stream that it holds samples that are no numbers."""
-        if resampler.bad_samples and stream is not self._reported:
-            self._reported = stream
-            log.warning("source %s: NaN or infinite samples, taken as silence", stream.source)
+    def _report_bad_samples(self, block: Block) -> None:
+        """Say once per stream that it holds samples that are no sound."""
+        if block.bad_samples and block.stream is not self._reported:
+            self._reported = block.stream
+            log.warning(
+                "source %s: samples that are no numbers, or far too large, are taken as silence; "
+                "is their format the right one?",
+                block.stream.source,
+            )
 
     def _windows(
         self, completed: Iterator[tuple[int, NDArray[np.float32]]], heard: float = math.inf

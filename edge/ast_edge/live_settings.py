@@ -2,18 +2,20 @@
 
 import json
 import logging
-import math
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from ast_edge.clock import SINCE_BOOT
 from ast_edge.commands import Command, CommandRefused
 from ast_edge.events import Event, Label
 from ast_edge.message import Message
 from ast_edge.payload import iso8601
 from ast_edge.pipeline import Pipeline
+from ast_edge.snooze import Snooze, begin_snooze
 from ast_edge.topics import Topics
 from ast_edge.tracker import TrackerSettings
 
@@ -44,40 +46,52 @@ class SourceChanges:
     """What differs from the configuration for one source."""
 
     enabled: bool = True
-    snoozed_until: float = 0.0
-    """Unix time; the source counts as disabled before it."""
+    snooze: Snooze | None = None
+    """The source counts as disabled until it is over."""
     labels: Mapping[str, LabelChanges] = field(default_factory=dict)
     """By slug."""
 
     def hears(self, slug: str, now: float) -> bool:
-        """Tell whether a label is reported at this time (unix seconds)."""
+        """Tell whether a label is reported at this time (SINCE_BOOT)."""
         label = self.labels.get(slug, LabelChanges())
-        return self.enabled and now >= self.snoozed_until and label.enabled
+        return self.enabled and not self.seconds_left(now) and label.enabled
+
+    def seconds_left(self, now: float) -> float:
+        """Return how long the snooze goes on; 0 when it is over."""
+        return self.snooze.left(now) if self.snooze else 0.0
 
     def minutes_left(self, now: float) -> int:
         """Return how long the snooze goes on, in whole minutes begun; 0 only when it is over."""
-        return max(0, math.ceil(round((self.snoozed_until - now) / 60, 4)))
+        return self.snooze.minutes_left(now) if self.snooze else 0
 
-    def pause(self, now: float) -> str:
-        """Say why nothing of the source is reported at this time; empty if it is."""
+    def pause(self, now: float, wall: float) -> str:
+        """Say why nothing of the source is reported now, by both clocks; empty if it is."""
         if not self.enabled:
             return "switched off by a command"
-        if now < self.snoozed_until:
-            return f"snoozed until {iso8601(self.snoozed_until)}"
+        if left := self.seconds_left(now):
+            # To the second: the two clocks are not read at one time.
+            return f"snoozed until {iso8601(round(wall + left))}"
         return ""
 
 
 class LiveSettings:
     """The changes of all sources; every change is in the file before it is acknowledged.
 
-    What the file says of sources and labels that are configured no more is forgotten.
+    What the file says of sources and labels that are configured no more is forgotten. Times are
+    seconds of SINCE_BOOT: a wall clock that is set makes no snooze longer.
     """
 
     def __init__(
-        self, path: Path | None, settings: Mapping[Label, TrackerSettings], sources: Iterable[str]
+        self,
+        path: Path | None,
+        settings: Mapping[Label, TrackerSettings],
+        sources: Iterable[str],
+        *,
+        wall: Callable[[], float] = time.time,
+        steady: Callable[[], float] = SINCE_BOOT,
     ) -> None:
         """Read the file, if there is one; with None nothing is kept."""
-        self._path = path
+        self._path, self._wall, self._steady = path, wall, steady
         self._labels = list(settings)
         self._settings = {label.slug: s for label, s in settings.items()}
         known = _read(path) if path else {}
@@ -93,7 +107,7 @@ class LiveSettings:
         return changes.apply(self._settings[label.slug])
 
     def apply(self, pipeline: Pipeline, now: float) -> list[Event]:
-        """Let a pipeline follow its source's labels as they are at this unix time.
+        """Let a pipeline follow its source's labels as they are at this time.
 
         The ends of the events that are reported no more are returned.
         """
@@ -103,12 +117,12 @@ class LiveSettings:
         return pipeline.set_enabled([x for x in self._labels if changes.hears(x.slug, now)])
 
     def change(self, command: Command, now: float) -> None:
-        """Follow a command, at this unix time.
+        """Follow a command, at this time.
 
         Raises:
             CommandRefused: if the thresholds do not fit together, or the file cannot be written.
         """
-        changed = _changed(self._sources[command.source], command, now)
+        changed = _changed(self._sources[command.source], command, now, self._wall)
         if command.label:
             try:
                 changed.labels[command.label.slug].apply(self._settings[command.label.slug])
@@ -146,10 +160,13 @@ class LiveSettings:
                 except ValueError:
                     label = replace(label, on=None, off=None)
                 labels[slug] = label
-        return replace(changes, labels=labels)
+        snooze = changes.snooze and changes.snooze.resumed(self._steady, self._wall)
+        return replace(changes, labels=labels, snooze=snooze)
 
 
-def _changed(changes: SourceChanges, command: Command, now: float) -> SourceChanges:
+def _changed(
+    changes: SourceChanges, command: Command, now: float, wall: Callable[[], float]
+) -> SourceChanges:
     if command.label:
         label = changes.labels.get(command.label.slug, LabelChanges())
         if command.name == "enabled":
@@ -161,7 +178,8 @@ def _changed(changes: SourceChanges, command: Command, now: float) -> SourceChan
         return replace(changes, labels={**changes.labels, command.label.slug: label})
     if command.name == "enabled":
         return replace(changes, enabled=bool(command.value))
-    return replace(changes, snoozed_until=now + 60 * command.value if command.value else 0.0)
+    seconds = 60 * command.value
+    return replace(changes, snooze=begin_snooze(seconds, now, wall) if seconds else None)
 
 
 def _setting(topic: str, on: bool) -> Message:

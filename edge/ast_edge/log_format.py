@@ -8,8 +8,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from ast_edge.payload import iso8601
+from ast_edge.printable import printable
+from ast_edge.secret_values import masked
 
 REPEAT_SECONDS = 60.0
 """A message is written once in so many seconds."""
@@ -29,6 +32,18 @@ _PRIORITIES = {
 _Key = tuple[str, int, str]
 
 
+class PlainFormatter(logging.Formatter):
+    """A line of text in which strangers cannot write what a terminal obeys, or a second line."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the line without the traceback."""
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: ANN401 (of logging)
+        """Return the traceback, line by line."""
+        return "\n".join(map(printable, super().formatException(ei).split("\n")))
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: time, level, logger, message, and exception if there is one."""
 
@@ -41,7 +56,7 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = record.exc_text or self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
 
 
@@ -58,6 +73,18 @@ class JournalFormatter(logging.Formatter):
         priority = f"<{_PRIORITIES.get(record.levelno, 6)}>"
         lines = self._inner.format(record).splitlines() or [""]
         return "\n".join(priority + line for line in lines)
+
+
+class SecretFilter(logging.Filter):
+    """Take secrets out of messages and tracebacks."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record where it has to be; it is always written."""
+        record.msg, record.args = masked(record.getMessage()), None
+        if record.exc_info:
+            lines = masked(logging.Formatter().formatException(record.exc_info)).split("\n")
+            record.exc_text = "\n".join(map(printable, lines))
+        return True
 
 
 class RepeatFilter(logging.Filter):

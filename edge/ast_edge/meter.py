@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 from ast_edge.audio import Block, Stream
+from ast_edge.clock import SINCE_BOOT, ClockSetting
 from ast_edge.events import Event
 from ast_edge.health import OK, Health
 from ast_edge.level import Level, LevelMeter
@@ -61,6 +62,8 @@ class SourceReading:
     audio_seconds: float = 0.0
     gaps: int = 0
     """How often its sound was interrupted."""
+    bad_samples: int = 0
+    """Samples that were no sound (see `Block`)."""
     windows: int = 0
     """Windows that were looked at, or need not be."""
     events: Counter[str] = field(default_factory=Counter)
@@ -77,7 +80,7 @@ class Reading:
     """Everything at one moment."""
 
     since: float
-    """Unix time of the daemon's start."""
+    """Unix time of the daemon's start, by the clock as it is now."""
     sources: dict[str, SourceReading]
     real_time_factor: float | None
     """Seconds of computing per second of sound, of late; None before the first window."""
@@ -92,9 +95,15 @@ class Reading:
 class Meter:
     """An observer and a sink that counts. `read` may be called from any thread."""
 
-    def __init__(self, sources: Sequence[str], clock: Callable[[], float] = time.time) -> None:
-        """Begin with these sources; `clock` gives unix seconds."""
+    def __init__(
+        self,
+        sources: Sequence[str],
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = SINCE_BOOT,
+    ) -> None:
+        """Begin with these sources; `clock` gives unix seconds, `steady` cannot be set."""
         self._clock = clock
+        self._clock_setting = ClockSetting(clock, steady)
         self._lock = threading.Lock()
         self._health: dict[str, Health] = {}
         self._streams: dict[str, Stream] = {}
@@ -108,6 +117,8 @@ class Meter:
     def read(self) -> Reading:
         """Return all numbers as they are."""
         with self._lock:
+            since = self._reading.since + self._clock_setting.feed()
+            self._reading = replace(self._reading, since=since)
             return replace(self._reading, events=tuple(self._events.values()))
 
     def follow(self, sources: Sequence[str]) -> None:
@@ -124,18 +135,21 @@ class Meter:
     def heard(self, block: Block) -> None:
         """Count sound, and measure it."""
         stream, source = block.stream, block.stream.source
-        if self._health.get(source, OK).condition in ("ok", "waiting", "stalled"):
-            self._set_state(source, "listening")
+        health = self._health.get(source, OK)
+        if health.condition in ("ok", "waiting", "stalled"):
+            self._set_state(source, "listening", health.reason if health.condition == "ok" else "")
         known = self._reading.sources[source]
         before = self._streams.get(source)
         self._streams[source] = stream
         if before is not stream:
             self._levels[source] = LevelMeter(stream.sample_rate)  # rates may differ
+            self._change(source, latency=None)  # and so may clocks
         level = self._levels[source].feed(block.samples)
         self._change(
             source,
             audio_seconds=known.audio_seconds + len(block.samples) / stream.sample_rate,
             gaps=known.gaps + (before is not None and before is not stream),
+            bad_samples=known.bad_samples + block.bad_samples,
             level=level or known.level,
         )
 

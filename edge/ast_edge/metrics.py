@@ -99,6 +99,11 @@ class DaemonCollector(Collector):
         for name, text, values in (
             ("audio_seconds", "Sound heard.", [s.audio_seconds for s in sources.values()]),
             ("audio_gaps", "Interruptions of the sound.", [s.gaps for s in sources.values()]),
+            (
+                "bad_samples",
+                "Samples that were no numbers or far too large.",
+                [s.bad_samples for s in sources.values()],
+            ),
             ("windows", "Windows taken.", [s.windows for s in sources.values()]),
             (
                 "windows_dropped",
@@ -117,6 +122,9 @@ class DaemonCollector(Collector):
             for label, count in found.events.items():
                 events.add_metric([source, label], count)
         yield events
+        unusable = self._service.daemon.unusable_windows
+        text = "Windows for which the engine gave no probabilities."
+        yield _counter("windows_unusable", text, unusable)
         skipped = self._service.daemon.skipped_windows
         yield _counter("windows_skipped", "Windows that the engine need not look at.", skipped)
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from ast_edge.host_name import host_fault
 from ast_edge.yaml_file import Section
 
 
@@ -15,7 +16,7 @@ def parse_address(text: str) -> tuple[str, int]:
         ValueError: if it is neither.
     """
     found = re.fullmatch(r"(?:\[([^\]]+)\]|([^:\[\]]+)):(\d{1,5})", text)
-    if not found or int(found[3]) > 65535:
+    if not found or int(found[3]) > 65535 or host_fault(found[1] or found[2]):
         raise ValueError(f"expected an address and a port such as 127.0.0.1:9464, got {text!r}")
     return found[1] or found[2], int(found[3])
 

@@ -3,6 +3,7 @@
 import sys
 
 from ast_edge.child_source import ChildSource
+from ast_edge.pcm import PcmFormat
 from ast_edge.sound_check import MUTED_SECONDS
 
 
@@ -19,16 +20,20 @@ class MicrophoneSource(ChildSource):
         channel: int | None = None,
         stall_timeout: float = 3.0,
         muted_seconds: float = MUTED_SECONDS,
+        true_rate: int | None = None,
+        judges_channels: bool = True,
     ) -> None:
         """Prepare to record from `device`; nothing is opened yet.
 
         Args:
             device: as `ast_edge.devices.find_input` takes it.
             sample_rate: hertz to ask for; None is the device's own.
-            channels: channels to ask for; None is 1, or as many as `channel` needs.
+            channels: channels to ask for; None is its own, or one of what mixes, as a sound server.
             channel: the one that will be listened to, from 1; None is all.
             stall_timeout: seconds without sound after which the device is opened again.
             muted_seconds: seconds of digital silence that are a fault; 0 is never.
+            judges_channels: whether to say what is wrong with the mean of all channels.
+            true_rate: hertz that it really delivers; None believes the device.
         """
         # With "=", a device named "-" or "--list" stays a device.
         command = [sys.executable, "-m", "ast_edge.capture", f"--device={device}"]
@@ -44,4 +49,9 @@ class MicrophoneSource(ChildSource):
             channel=channel,
             stall_timeout=stall_timeout,
             muted_seconds=muted_seconds,
+            true_rate=true_rate,
+            judges_channels=judges_channels,
         )
+
+    def _begun(self, pcm: PcmFormat) -> int | None:
+        return pcm.sample_rate

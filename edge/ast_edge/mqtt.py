@@ -3,6 +3,7 @@
 import logging
 import math
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
@@ -20,10 +21,10 @@ from ast_edge.topics import Topics
 
 log = logging.getLogger(__name__)
 
-WINDOW = 20
-"""Events on their way at once; the next is sent when the broker has acknowledged one."""
 LATE = 10.0
 """Seconds after which an event that had to wait is sent as a late one."""
+TELL_SECONDS = 60.0
+"""Seconds between two greetings of a broker that keeps no retained messages."""
 HEARING_TIMEOUT = 30.0
 """Seconds after which what a node tells itself must have come back."""
 CLOSE_TIMEOUT = 2.0
@@ -40,6 +41,9 @@ class MqttSink:
       every connection, because a broker may have lost them; old ones are never sent late.
     - Every event as JSON, not retained, in order. They wait in the outbox, and leave it when the
       broker has acknowledged them: each arrives at least once, also if this process is killed.
+
+    A few messages are on their way at once, as many as the broker takes; events and all others,
+    which wait in memory, take turns.
 
     The broker need not be there: connecting goes on in the background and faults are logged, once
     each. All methods may be called from any thread.
@@ -73,6 +77,8 @@ class MqttSink:
         self._extensions = extensions
         self._sent = 0  # number of the newest event that is or was on its way
         self._packets: dict[int, tuple[Message, int | None]] = {}  # sent, with the event's number
+        self._waiting: OrderedDict[object, Message] = OrderedDict()  # to be sent; states by topic
+        self._event_next = True  # whether it is the turn of an event
         self._refusals: set[str] = set()  # topic filters, each said once
         self._hears = False
         self._closing = self._handing_over = False
@@ -146,6 +152,10 @@ class MqttSink:
         self.outbox.put(event, self._topics.event(event.source), payload)
         self._connection.submit(partial(self._publish, event))
 
+    def takes(self, message: Message) -> bool:
+        """Tell whether the broker takes a message of this size."""
+        return self._connection.takes(message)
+
     def publish_message(self, message: Message) -> None:
         """Send a message if there is a connection; else it is forgotten (see `Extension.greet`)."""
         self.publish_messages(lambda: [message])
@@ -194,19 +204,42 @@ class MqttSink:
         if state := STATE_AFTER.get(event.phase):
             self._set_state(self._topics.state(event.source, event.label), state)
         self.published += 1
-        self._send_events()
+        self._send_more()
 
     def _set_state(self, topic: str, state: str) -> None:
         self._states[topic] = state
         self._send(Message(topic, state, retain=True))
 
-    def _send_events(self) -> None:
-        """Send the events whose turn it is."""
-        if self.connected and not (self._closing and self._handing_over):
-            on_their_way = sum(number is not None for _, number in self._packets.values())
-            for entry in self.outbox.after(self._sent, WINDOW - on_their_way):
-                self._sent = entry.number
-                self._send(self._message(entry), entry.number)
+    def _send_more(self) -> None:
+        """Send what waits, event and other message in turn, as far as the broker takes it now."""
+        while self.connected and len(self._packets) < self._connection.window:
+            self._event_next = not self._event_next
+            turns = [self._send_other, self._send_event]
+            if not any(send() for send in (reversed(turns) if self._event_next else turns)):
+                return
+
+    def _send_event(self) -> bool:
+        if self._closing and self._handing_over:
+            return False
+        for entry in self.outbox.after(self._sent, 1):
+            self._sent = entry.number
+            message = self._message(entry)
+            packet = self._connection.publish(message)
+            if packet is not None:
+                self._packets[packet] = (message, entry.number)
+            elif self.connected:  # the broker does not take it, and never will
+                self._refused += self.outbox.remove(entry.number)
+            return True
+        return False
+
+    def _send_other(self) -> bool:
+        if not self._waiting:
+            return False
+        _, message = self._waiting.popitem(last=False)
+        packet = self._connection.publish(message)
+        if packet is not None:
+            self._packets[packet] = (message, None)
+        return True
 
     def _message(self, entry: Entry) -> Message:
         payload = late_json(entry.payload) if entry.age > LATE else entry.payload
@@ -225,31 +258,46 @@ class MqttSink:
         if extensions is self._extensions:  # others have their own to say
             self._send(message)
 
-    def _send(self, message: Message, number: int | None = None) -> None:
-        packet = self._connection.publish(message)
-        if packet is not None:
-            self._packets[packet] = (message, number)
+    def _send(self, message: Message) -> None:
+        """Send a message when it is its turn; without a connection it is forgotten."""
+        if not self.connected:
+            return
+        if message.qos == 0:  # of the moment
+            self._connection.publish(message)
+            return
+        # Of a state only the newest counts. What is told of it to others may come in steps.
+        is_state = message.retain and message.topic.startswith(f"{self._topics.root}/")
+        self._waiting[message.topic if is_state else object()] = message
+        self._send_more()
 
     def _greet(self) -> None:
         """Tell a broker that may know nothing: availability, every state, what it missed."""
         self._packets.clear()
+        self._waiting.clear()
         self._sent = 0
         self._introduce()
-        self._send_events()
+        self._send_more()
         if self._closing:
             self._send_farewell()
 
     def _introduce(self) -> None:
-        filters = [wanted for e in self._extensions for wanted in e.subscriptions]
-        for topic_filter in filters:
-            self._connection.subscribe(topic_filter)
-        if self._topics.greeted in filters:
-            self._connection.submit_later(HEARING_TIMEOUT, lambda: self._check_hearing())
+        for extension in self._extensions:
+            for topic_filter in extension.subscriptions:
+                self._connection.subscribe(topic_filter)
+        self._tell()
+
+    def _tell(self) -> None:
         self._send(self._availability("online"))
         for topic, state in self._states.items():
             self._send(Message(topic, state, retain=True))
         for extension in self._extensions:
             self._send_all(extension.greet())
+        if not self._connection.limits.retain:
+            self._connection.submit_later(TELL_SECONDS, partial(self._tell_again, self._extensions))
+
+    def _tell_again(self, extensions: Sequence[Extension]) -> None:
+        if extensions is self._extensions and not self._closing:
+            self._tell()
 
     def _follow(
         self, entities: Iterable[tuple[str, Label]], extend: Callable[[], Sequence[Extension]]
@@ -277,7 +325,11 @@ class MqttSink:
             self._say_refusal("read", topic_filter, f"subscribe to {topic_filter}", refusal)
 
     def _acknowledge(self, packet: int, refusal: str | None) -> None:
+        if packet not in self._packets:  # of QoS 0
+            return
         message, number = self._packets.pop(packet)
+        if message.topic == self._topics.greeted and not refusal:
+            self._connection.submit_later(HEARING_TIMEOUT, lambda: self._check_hearing())
         if refusal is not None:
             root = self._topics.root
             top = root if message.topic.startswith(root) else message.topic.split("/")[0]
@@ -286,7 +338,7 @@ class MqttSink:
             waited = self.outbox.remove(number)
             self.acknowledged += refusal is None
             self._refused += waited and refusal is not None
-            self._send_events()
+        self._send_more()
         self._notice_drained()
 
     def _say_refusal(self, right: str, filters: str, what: str, refusal: str) -> None:
@@ -304,16 +356,22 @@ class MqttSink:
             self._send_farewell()
         else:
             self._packets.clear()
+            self._waiting.clear()
         self._notice_drained()
 
     def _send_farewell(self) -> None:
-        for topic, state in self._states.items():
-            if state == "ON":
-                self._set_state(topic, "OFF")
-        self._send(self._availability("offline"))
+        """Say OFF and "offline", before all that still waits."""
+        running = [topic for topic, state in self._states.items() if state == "ON"]
+        self._states |= dict.fromkeys(running, "OFF")
+        last = [*(Message(t, "OFF", retain=True) for t in running), self._availability("offline")]
+        for message in reversed(last):
+            self._waiting[message.topic] = message
+            self._waiting.move_to_end(message.topic, last=False)
+        self._send_more()
 
     def _notice_drained(self) -> None:
-        if self._closing and not self._packets and (self._handing_over or not len(self.outbox)):
+        said = self._closing and not self._packets and not self._waiting
+        if said and (self._handing_over or not len(self.outbox)):
             self._drained.set()
 
     def _availability(self, payload: str) -> Message:

@@ -145,7 +145,10 @@ class Node:
         )
         retained = [topic for name in sources for topic in self._topics.retained(name, labels)]
         record = state_folder() / f"published-{plan.config.node}.json"
-        return HomeAssistant(config.home_assistant, self._topics, devices, retained, record)
+        return HomeAssistant(
+            *(config.home_assistant, self._topics, devices, retained, record),
+            takes=self.publisher.takes,
+        )
 
 
 def live_settings(plan: Plan, config: MqttConfig) -> LiveSettings | None:

@@ -19,7 +19,7 @@ import openvino  # noqa: E402
 
 
 @cache
-def _core() -> openvino.Core:
+def shared_core() -> openvino.Core:
     """Return the one core of the process, which is never freed.
 
     Its plugin for the CPU gives the thread a stack for signals. With more than one core, and freed
@@ -39,7 +39,7 @@ class OpenVinoEngine:
         Raises:
             EngineError: if OpenVINO cannot read or compile it.
         """
-        core = _core()
+        core = shared_core()
         precision = config.precision
         if precision == "auto":
             native = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")

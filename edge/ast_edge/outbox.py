@@ -4,17 +4,19 @@ import logging
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from ast_edge.clock import CLOCK_JUMP, SINCE_BOOT
 from ast_edge.config import MqttConfig
 from ast_edge.events import Event
 from ast_edge.outbox_file import OutboxStore
 from ast_edge.payload import interrupted_json
 from ast_edge.state_folder import state_folder
+from ast_edge.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +26,10 @@ FIRST_PAUSE = 5.0
 """Seconds until a file that could not be used is tried again; the pause doubles every time."""
 LONGEST_PAUSE = 300.0
 """Seconds between two attempts, at most."""
-
-SINCE_BOOT = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
-"""Seconds; counts on while the machine sleeps, and cannot be set."""
-CLOCK_JUMP = 2.0
-"""Seconds by which the clock must be wrong for it to be set, not to drift."""
+PATIENCE = 0.05
+"""Seconds that `put` waits for another thread, which may be waiting for the disk."""
+CHECKPOINT_ROWS = 500
+"""Rows changed after which the log of changes (WAL) is written into the file: a few megabytes."""
 
 RUNNING = "SELECT topic, payload FROM running ORDER BY rowid"
 
@@ -51,8 +52,9 @@ class Outbox:
     """Keeps events in order until they are removed, too many or too old.
 
     In a file they are kept as soon as `put` has returned, and survive the death of the process; a
-    power cut may take those of the last half minute (nothing waits for the disk), but does not
-    damage the rest. Events that were running when the process died are ended by the next one.
+    power cut may take those of the last half minute (`put` does not wait for the disk), but does
+    not damage the rest. Events that were running when the process died are ended by the next one.
+    A thread of its own waits for the disk; what is put meanwhile it takes in as soon as it can.
 
     A file that cannot be used, from the start or later (a full disk), is said in one line of the
     log, and events wait in memory. It is tried again until it can be written; then they go there.
@@ -90,11 +92,16 @@ class Outbox:
         self._last = 0
         """Number of the newest event."""
         self._store = OutboxStore(path)
-        self._pause = FIRST_PAUSE
-        self._retry: threading.Timer | None = None
-        if self._store.stranded:
-            self._try_later()
+        self._coming: deque[tuple[Event, str, str]] = deque()
+        """What was put and is not in the database yet."""
+        self._checkpoint_at = CHECKPOINT_ROWS
+        self._pause, self._retry_at = FIRST_PAUSE, 0.0
+        self._wake = threading.Event()
+        self._try_later()
         self._change(self._take_over)
+        self._tender = Worker("outbox", self._rest, lambda _: self._tend())
+        if path:
+            self._tender.start()
 
     @property
     def durable(self) -> bool:
@@ -107,7 +114,19 @@ class Outbox:
 
     def put(self, event: Event, topic: str, payload: str) -> None:
         """Keep an event as the newest; `payload` is its `event_json`."""
+        self._coming.append((event, topic, payload))
+        if self._lock.acquire(timeout=PATIENCE):
+            try:
+                self._take_in()
+            finally:
+                self._lock.release()
 
+    def _take_in(self) -> None:
+        """Put what has come into the database; the lock is held."""
+        while self._coming:
+            self._put(*self._coming.popleft())
+
+    def _put(self, event: Event, topic: str, payload: str) -> None:
         def insert(database: sqlite3.Connection) -> tuple[int, int]:
             self._insert(database, topic, payload)
             if event.phase == "end":
@@ -123,7 +142,7 @@ class Outbox:
             dropped = database.execute("DELETE FROM event WHERE number < ?", (first,)).rowcount
             return self._expire(database), dropped
 
-        expired, dropped = self._change(insert)
+        expired, dropped = self._attempt(insert)
         self._count_expired(expired)
         self.dropped += dropped
         if _is_worth_a_line(self.dropped, dropped):
@@ -165,9 +184,11 @@ class Outbox:
     def close(self) -> None:
         """Close the file; what waits in it is for the next run."""
         with self._lock:
+            if self._closed:
+                return
+            self._take_in()
             self._closed = True
-            if self._retry:
-                self._retry.cancel()
+            self._wake.set()
             if self._store.stranded:
                 self._store.return_to_file(self._take_from)
             self._store.close()
@@ -233,36 +254,58 @@ class Outbox:
     def _change(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
         """Do something as a whole or not at all, in memory if the file does not let us."""
         with self._lock:
-            before = self._last, self._offset
-            try:
-                return self._transact(action)
-            except sqlite3.Error as exc:
-                if not self.durable:
-                    raise
-                self._store.leave_file(exc)
-                self._pause = FIRST_PAUSE
-                self._try_later()
-            self._last, self._offset = before
+            self._take_in()
+            return self._attempt(action)
+
+    def _attempt(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
+        before = self._last, self._offset
+        try:
             return self._transact(action)
+        except sqlite3.Error as exc:
+            if not self.durable:
+                raise
+            self._store.leave_file(exc)
+            self._pause = FIRST_PAUSE
+            self._try_later()
+        self._last, self._offset = before
+        return self._transact(action)
 
     def _transact(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
         with self._store.database as database:
             self._follow_clock(database)
-            return action(database)
+            result = action(database)
+        if self.durable and self._store.changes >= self._checkpoint_at:
+            self._wake.set()
+        return result
 
     def _try_later(self) -> None:
         """Look after the file in a while, also if no event comes meanwhile."""
-        self._retry = threading.Timer(self._pause, self._try_again)
-        self._retry.daemon = True
-        self._retry.start()
-        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        self._retry_at = time.monotonic() + self._pause
+        self._wake.set()
 
-    def _try_again(self) -> None:
+    def _rest(self) -> bool | None:
+        """Wait until there is something to do about the file; in a thread of its own."""
+        if self._closed:
+            return None
+        pause = self._retry_at - time.monotonic() if self._store.stranded else None
+        self._wake.wait(None if pause is None else max(0.0, pause))
+        self._wake.clear()
+        return True
+
+    def _tend(self) -> None:
         with self._lock:
-            if not self._closed:
+            if self._closed:
+                return
+            if self._store.stranded:
+                if time.monotonic() < self._retry_at:
+                    return
                 self._store.return_to_file(self._take_from)
-                if self._store.stranded:
-                    self._try_later()
+                self._pause = min(2 * self._pause, LONGEST_PAUSE)
+                self._try_later()
+            if self.durable and self._store.changes >= self._checkpoint_at:
+                self._store.checkpoint()
+                self._checkpoint_at = self._store.changes + CHECKPOINT_ROWS
+            self._take_in()
 
 
 def open_outbox(config: MqttConfig, node: str) -> Outbox:

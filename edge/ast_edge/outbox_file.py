@@ -56,6 +56,20 @@ class OutboxStore:
         """Whether the file should be in use, but cannot."""
         return self._path is not None and not self.durable
 
+    @property
+    def changes(self) -> int:
+        """Rows that were changed in the database that is in use, so far."""
+        return self.database.total_changes
+
+    def checkpoint(self) -> None:
+        """Write the log of changes into the file, and begin the log anew; waits for the disk."""
+        try:
+            self.database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            # The first change after a checkpoint waits for the disk: this is it.
+            self.database.execute(f"PRAGMA user_version = {FORMAT}")
+        except sqlite3.Error as exc:  # the log goes on, and says so itself when it cannot
+            log.debug("%s: no checkpoint: %s", self._path, exc)
+
     def leave_file(self, fault: sqlite3.Error) -> None:
         """Go on in memory with all that can be read."""
         memory = open_memory()
@@ -160,6 +174,7 @@ def _open(path: Path) -> sqlite3.Connection:
         # disk would save the last seconds before a power cut, but stall and wear out SD cards.
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
+        database.execute("PRAGMA wal_autocheckpoint = 0")  # by whoever may wait for the disk
         (found,) = database.execute("PRAGMA user_version").fetchone()
         if found not in (0, FORMAT):
             raise sqlite3.DatabaseError(f"expected format {FORMAT}, got {found}")

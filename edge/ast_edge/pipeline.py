@@ -1,5 +1,6 @@
 """Everything pure that one source needs: its listener before the engine, its tracker after."""
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
@@ -11,14 +12,18 @@ from numpy.typing import NDArray
 from ast_edge.aggregator import LATENCY_SECONDS, Aggregator, Moment
 from ast_edge.audio import Block, Source, Stream
 from ast_edge.bundle import Bundle
+from ast_edge.clock import FIRST_TIME
 from ast_edge.conditioner import Conditioning
 from ast_edge.engine import Engine
 from ast_edge.events import Event, Label
 from ast_edge.gate import GateSettings
 from ast_edge.groups import Group, with_groups
 from ast_edge.listener import Listener, Window
+from ast_edge.payload import iso8601
 from ast_edge.rules import Rule, Rules
 from ast_edge.tracker import EventTracker, Step, TrackerSettings
+
+log = logging.getLogger(__name__)
 
 
 def new_id() -> str:
@@ -56,6 +61,8 @@ class Pipeline:
         self._rules = Rules(rules or {}, {**bundle.settings, **settings})
         self._tracker = EventTracker(source, settings, new_id)
         self._stream: Stream | None = None
+        self._said_unset = False
+        """Whether it was said that the clock has not been set."""
         self._nothing = np.zeros(len(bundle.labels), np.float32)
         self._newest = self._nothing
         """The probabilities (labels,) of the newest window that was scored."""
@@ -98,6 +105,8 @@ class Pipeline:
         if window.stream is not self._stream:
             events = self.finish()  # a gap: what ran before it is over
             self._stream = window.stream
+            self._tracker.begin(window.stream.started_at)
+            self._say_time(window.stream)
             if self._aggregator:
                 self._aggregator.reset()
         if self._aggregator is None:
@@ -107,6 +116,19 @@ class Pipeline:
             frame = np.sqrt(frame * clip)
         moments = self._aggregator.feed(window.start, window.heard, frame)
         return events + self._track(self._frame_steps(moments))
+
+    def _say_time(self, stream: Stream) -> None:
+        """Say once that there are no hours of the day: the clock was never set, or is set now."""
+        unset = stream.live and stream.started_at < FIRST_TIME and self._rules.need_hours
+        if unset and not self._said_unset:
+            log.warning(
+                "source %s: the clock says %s, so it has not been set: every hour counts as active "
+                "until it is",
+                *(self.source, iso8601(stream.started_at)),
+            )
+        elif self._said_unset and not unset:
+            log.info("source %s: the clock is set: active hours are kept to", self.source)
+        self._said_unset = unset
 
     def _clip_step(self, window: Window, clip: NDArray[np.float32]) -> Step:
         """Return what a whole window says."""

@@ -1,7 +1,7 @@
 """A configuration resolved against its bundle: what will be listened for, and how."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from ast_edge.bundle import Bundle, find_bundle, load_bundle
@@ -12,6 +12,8 @@ from ast_edge.discovery import device_classes
 from ast_edge.errors import BundleError, ConfigError
 from ast_edge.events import Label
 from ast_edge.groups import Group, find_groups
+from ast_edge.hearing import Hearing
+from ast_edge.host_name import check_host
 from ast_edge.rules import Rule
 from ast_edge.schedule import Schedule, find_zone, parse_period
 from ast_edge.tracker import TrackerSettings, override
@@ -31,6 +33,44 @@ class Plan:
     credentials: str = field(default="", repr=False)
     """The `fingerprint` of what proves us to the broker."""
 
+    def hearing(self, source: str) -> Hearing:
+        """Return how a source is listened to."""
+        config, own = self.config, self.config.sources[source]
+        return Hearing(
+            self.bundle,
+            self.settings,
+            config.hop if own.hop is None else own.hop,
+            config.latency if own.latency is None else own.latency,
+            config.idle_hop if own.idle_hop is None else own.idle_hop,
+            self.rules,
+            own.conditioning,
+            own.gate_settings,
+        )
+
+    def hearing_of(self, source: str | None) -> Hearing:
+        """Return how recordings are listened to: as a source is, or as all sources are.
+
+        The channel is chosen here, whoever chooses it of the source.
+
+        Raises:
+            ConfigError: there is no such source, or they differ and none is named.
+        """
+        known = {}
+        for name, own in self.config.sources.items():
+            conditioning = replace(own.conditioning, channel=own.channel)
+            known[name] = replace(self.hearing(name), conditioning=conditioning)
+        if source is None:
+            first, *others = known.values()
+            if any(other != first for other in others):
+                raise ConfigError(
+                    "the sources of the configuration are listened to in different ways: choose "
+                    f"one by --source {' or '.join(known)}"
+                )
+            return first
+        if source not in known:
+            raise ConfigError(f"--source: no source {source!r}{did_you_mean(source, list(known))}")
+        return known[source]
+
 
 def load_plan(path: Path) -> Plan:
     """Read a configuration and the bundle it names.
@@ -46,8 +86,7 @@ def load_plan(path: Path) -> Plan:
         raise ConfigError(f"{path}: bundle: {exc}") from exc
     bundle = load_bundle(folder)
     try:
-        check_hop(bundle, config.hop)
-        check_idle_hop(bundle, config)
+        _check_hops(bundle, config)
         _check_outputs(config)
         groups = dict(zip(config.groups, find_groups(config.groups, bundle), strict=True))
         settings = {} if groups and not config.labels else label_settings(bundle, config.labels)
@@ -66,6 +105,7 @@ def load_plan(path: Path) -> Plan:
 def _check_outputs(config: Config) -> None:
     """Try passwords, certificates and the place of the event file before anything is started."""
     if config.mqtt:
+        check_host(config.mqtt.host, "mqtt.host")
         broker_password(config.mqtt)
         if config.mqtt.tls:
             tls_context(config.mqtt.tls)
@@ -86,17 +126,30 @@ def check_hop(bundle: Bundle, hop: float) -> None:
         )
 
 
-def check_idle_hop(bundle: Bundle, config: Config) -> None:
+def check_idle_hop(bundle: Bundle, hop: float, idle_hop: float | None) -> None:
     """Refuse an idle hop that leaves sound unheard, or that is none.
 
     Raises:
         ConfigError: if it is longer than the window, or shorter than the hop.
     """
-    if config.idle_hop is not None and not config.hop <= config.idle_hop <= bundle.window_seconds:
+    if idle_hop is not None and not hop <= idle_hop <= bundle.window_seconds:
         raise ConfigError(
-            f"idle_hop: expected {config.hop:g} s (hop) to the {bundle.window_seconds:.2f} s that "
-            f"{bundle.name!r} hears at once, got {config.idle_hop:g} s"
+            f"idle_hop: expected {hop:g} s (hop) to the {bundle.window_seconds:.2f} s that "
+            f"{bundle.name!r} hears at once, got {idle_hop:g} s"
         )
+
+
+def _check_hops(bundle: Bundle, config: Config) -> None:
+    """Refuse hops of all sources, or of one, that cannot be."""
+    check_hop(bundle, config.hop)
+    check_idle_hop(bundle, config.hop, config.idle_hop)
+    for name, own in config.sources.items():
+        hop = config.hop if own.hop is None else own.hop
+        try:
+            check_hop(bundle, hop)
+            check_idle_hop(bundle, hop, config.idle_hop if own.idle_hop is None else own.idle_hop)
+        except ConfigError as exc:
+            raise ConfigError(f"sources.{name}.{exc}") from exc
 
 
 def label_settings(

@@ -1,15 +1,21 @@
 """A source that is read in a thread of its own."""
 
 import logging
-import queue
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ast_edge.audio import Block, Source
+from ast_edge.audio import Block, Monitored, Source
 from ast_edge.errors import AstError
+from ast_edge.inbox import Inbox
+from ast_edge.worker import Worker
 
 log = logging.getLogger(__name__)
 
+LIVE_BLOCKS = 300
+"""Blocks of 100 ms of a live source that may wait for the daemon."""
+RECORDED_BLOCKS = 64
+"""The same of a recording, which then waits."""
 CLOSE_TIMEOUT = 5.0
 """Seconds that a source waits for the one of the same name that it replaces."""
 
@@ -21,14 +27,19 @@ class Ended:
     error: BaseException | None = None
 
 
-Inbox = queue.Queue["tuple[Reader, Block | Ended]"]
-"""What several readers have read; bounded, so that they wait when nobody takes it."""
+Read = tuple["Reader", Block | Ended]
+"""Who has read what."""
 
 
 class Reader:
-    """Moves a source's blocks to an inbox until it ends or is closed."""
+    """Moves a source's blocks to an inbox until it ends or is closed.
 
-    def __init__(self, source: Source, inbox: Inbox, before: "Reader | None" = None) -> None:
+    So much may wait there of each source that no source has to wait for another, and that live
+    sound is taken from its microphone also while a slow engine looks at a window. A source that
+    heals is opened again after any fault, a bug as well; the error of another is its last word.
+    """
+
+    def __init__(self, source: Source, inbox: Inbox[Read], before: "Reader | None" = None) -> None:
         """Take the reader of the same name that it replaces, too: both may want one device."""
         self.source = source
         self.listening = True
@@ -36,9 +47,11 @@ class Reader:
         self.closed = False
         """Whether what is left in the inbox is of no interest any more."""
         self._inbox, self._before = inbox, before
-        self._thread = threading.Thread(
-            target=self._read, name=f"source {source.name}", daemon=True
-        )
+        self._blocks: Iterator[Block] | None = None
+        self._live = True
+        self._room: threading.Semaphore | None = None
+        """For so many more blocks; this and what is above are known with the first."""
+        self._thread = Worker(f"source {source.name}", self._next, self._put)
 
     def start(self) -> None:
         """Begin to read."""
@@ -53,29 +66,44 @@ class Reader:
         """Wait up to so many seconds for the end of the thread."""
         self._thread.join(timeout)
 
-    def _read(self) -> None:
-        error: BaseException | None = None
+    def make_room(self) -> None:
+        """Let one more block come, in place of one that was taken from the inbox."""
+        if self._room:
+            self._room.release()
+
+    def _next(self) -> Block | None:
+        """Wait for more sound; None is the end, which is said."""
         if self._before:
             self._before.join(CLOSE_TIMEOUT)
             self._before = None
+        block: Block | None = None
+        error: BaseException | None = None
         try:
-            for block in self.source.blocks():
-                if not self._put(block):
-                    return
+            if self._blocks is None:
+                self._blocks = self.source.blocks()
+            block = None if self.closed else next(self._blocks, None)
+            if block is not None:
+                return block
         except AstError as exc:
             log.error("source %s has failed: %s", self.source.name, exc)
             error = exc
-        except BaseException as exc:  # a bug: the daemon must end with it, not wait for the source
+        except (
+            BaseException
+        ) as exc:  # a bug: the source is opened again, or the daemon ends with it
+            if isinstance(self.source, Monitored) and not self.closed:
+                raise
             error = exc
-            raise
         finally:
-            self._put(Ended(error))
+            if block is None:
+                self._blocks = None  # which closes what it has opened
+        self._inbox.put((self, Ended(error)), live=self._live)
+        return None
 
-    def _put(self, item: Block | Ended) -> bool:
+    def _put(self, block: Block) -> None:
+        if self._room is None:
+            self._live = block.stream.live
+            self._room = threading.Semaphore(LIVE_BLOCKS if self._live else RECORDED_BLOCKS)
         while not self.closed:
-            try:
-                self._inbox.put((self, item), timeout=0.2)
-            except queue.Full:
-                continue
-            return True
-        return False
+            if self._room.acquire(timeout=0.2):
+                self._inbox.put((self, block), live=self._live)
+                return

@@ -1,8 +1,6 @@
 """Recordings as a source: played like a microphone, or as fast as they can be read."""
 
 import logging
-import os
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,37 +9,22 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from ast_edge.audio import Block, Stream
+from ast_edge.band_check import lack_of_rate
 from ast_edge.errors import AudioError
+from ast_edge.health import OK, Health
+from ast_edge.sound_file import SoundFile, open_sound_file
 
 _log = logging.getLogger(__name__)
 
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au"})
-"""Of the recordings in a folder; what is named by itself is read whatever its name."""
-
 _BLOCKS_PER_SECOND = 10
-# A WAV written to a pipe cannot know its length and claims about 2 or 4 GiB.
-_UNKNOWN_LENGTH = 0x7FFF0000
 _SLOWEST, _FASTEST = 1000, 384_000
 
 
-class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
-    """A sound file that is read from start to end only.
-
-    soundfile seeks to where it is after every read of a seekable file, and after a seek libsndfile
-    decodes MP3 wrongly: what the next frame needs of the one before is gone.
-    """
-
-    def seekable(self) -> bool:
-        """Say no."""
-        return False
-
-
 class RecordingSource:
-    """A file (WAV, FLAC, OGG, MP3) in blocks of 100 ms.
+    """A file (WAV, FLAC, OGG, MP3, and what ffmpeg reads) in blocks of 100 ms.
 
     `realtime` hands each block out when it would have been recorded, measured from the first one,
     so that the pace never drifts. `fast` never waits.
@@ -67,6 +50,8 @@ class RecordingSource:
             sleep: waits for so many seconds; None waits until `close` at most.
         """
         self.name = name
+        self.health = OK
+        """What its sound lacks; read in other threads."""
         self._path = path
         self._pace = pace
         self._started_at = started_at
@@ -84,16 +69,19 @@ class RecordingSource:
             AudioError: there is no such file, no sound in it, or not the channel to listen to.
         """
         with self._open() as file:
-            if not _SLOWEST <= file.samplerate <= _FASTEST:
+            if not _SLOWEST <= file.sample_rate <= _FASTEST:
                 raise AudioError(
                     f"{self._path}: expected {_SLOWEST} to {_FASTEST} samples a second, "
-                    f"got {file.samplerate}"
+                    f"got {file.sample_rate}"
                 )
             if self._channel is not None and self._channel > file.channels:
                 raise AudioError(
                     f"{self._path}: expected a channel {self._channel}, got {file.channels} only"
                 )
-            stream = self._stream(file.samplerate, file.channels)
+            stream = self._stream(file.sample_rate, file.channels)
+            if lack := lack_of_rate(stream.sample_rate):
+                self.health = Health("ok", lack)
+                _log.warning("%s: %s", self._path, lack)
             began, position = self._clock(), 0
             for samples in _read(file, self._path):
                 if self._pace == "realtime":
@@ -112,23 +100,13 @@ class RecordingSource:
         self._closed.set()
 
     @contextmanager
-    def _open(self) -> Iterator[soundfile.SoundFile]:
+    def _open(self) -> Iterator[SoundFile]:
         try:
             raw = self._path.open("rb", buffering=0)
         except OSError as exc:
             raise AudioError(f"{self._path}: cannot be opened: {exc.strerror}") from exc
-        with raw:
-            try:
-                # By descriptor: a name that ends in .raw would be taken for headerless PCM.
-                file = _ForwardFile(raw.fileno(), closefd=False)
-            except soundfile.LibsndfileError as exc:
-                size = os.fstat(raw.fileno()).st_size
-                got = f"{size} bytes of something else" if size else "an empty file"
-                raise AudioError(
-                    f"{self._path}: expected a WAV, FLAC, OGG or MP3 recording, got {got}"
-                ) from exc
-            with file:
-                yield file
+        with raw, open_sound_file(raw.fileno(), str(self._path)) as file:
+            yield file
 
     def _stream(self, sample_rate: int, channels: int) -> Stream:
         live = self._pace == "realtime"
@@ -138,36 +116,14 @@ class RecordingSource:
         return Stream(self.name, sample_rate, channels, started_at, live)
 
 
-def _read(file: soundfile.SoundFile, path: Path) -> Iterator[NDArray[np.float32]]:
+def _read(file: SoundFile, path: Path) -> Iterator[NDArray[np.float32]]:
     """Yield (n, channels) float32 to the end of the file or to where it is damaged."""
-    block, total = max(file.samplerate // _BLOCKS_PER_SECOND, 1), 0
-    damage = _claims_more(file)
-    while True:
-        try:
-            samples = file.read(block, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as exc:
-            damage = exc.error_string
-            break
-        if len(samples) == 0:
-            break
+    block, total = max(file.sample_rate // _BLOCKS_PER_SECOND, 1), 0
+    while len(samples := file.read(block)):
         total += len(samples)
         yield samples
-    if total < file.frames and damage is None:
-        damage = f"{file.frames / file.samplerate:.1f} s were announced"
     if total == 0:
         raise AudioError(f"{path}: expected sound, got a recording without any sample")
-    if damage is not None:
-        _log.warning(
-            "%s: the recording is damaged after %.1f s: %s", path, total / file.samplerate, damage
-        )
-
-
-def _claims_more(file: soundfile.SoundFile) -> str | None:
-    """Say how much a WAV's header announces where the file is shorter.
-
-    libsndfile corrects the length and mentions it in its log only.
-    """
-    found = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
-    if found is None or not int(found[2]) < int(found[1]) < _UNKNOWN_LENGTH:
-        return None
-    return f"its header announces {found[1]} bytes of sound, {found[2]} are there"
+    if file.damage is not None:
+        seconds = total / file.sample_rate
+        _log.warning("%s: the recording is damaged after %.1f s: %s", path, seconds, file.damage)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from ast_edge.audio import Block
+from ast_edge.audio import Block, Stream
 from ast_edge.events import Event
 from ast_edge.health import OK, Condition, Health
 from ast_edge.level import LevelMeter
@@ -47,7 +47,9 @@ class Reporter:
         self._model, self._engine = model, engine
         self._states: dict[str, tuple[State, str]] = {}
         self._health: dict[str, Health] = {}
+        self._streams: dict[str, Stream] = {}
         self._levels: dict[str, LevelMeter] = {}
+        """Of the newest stream of each source: another may have other channels."""
         self._latency: dict[str, float] = {}
         self._factor: float | None = None
 
@@ -58,17 +60,20 @@ class Reporter:
     def heard(self, block: Block) -> None:
         """Take sound: the source listens, and has a level."""
         source = block.stream.source
-        if self._health.get(source, OK).condition in ("ok", "waiting", "stalled"):
-            self._set_state(source, "listening")  # that it is well again will be said, too
-        if source not in self._levels:
+        known = self._health.get(source, OK)
+        if known.condition in ("ok", "waiting", "stalled"):  # that it is well will be said, too
+            self._set_state(source, "listening", known.reason if known.condition == "ok" else "")
+        if self._streams.get(source) is not block.stream:
+            self._streams[source] = block.stream
             self._levels[source] = LevelMeter(block.stream.sample_rate)
+            self._latency.pop(source, None)  # it was by the clock of before
         if level := self._levels[source].feed(block.samples):
             now = time.monotonic()
             self._say(lambda: self._status.level(source, level, now))
 
     def silent(self, source: str) -> None:
         """A live source delivers nothing any more; it is opened again and again."""
-        self._levels.pop(source, None)
+        self._streams.pop(source, None)
         if self._states.get(source, ("starting", ""))[0] != "silent":
             self._set_state(source, "silent")
 
@@ -76,13 +81,14 @@ class Reporter:
         """How well the sound of a source arrives has changed."""
         self._health[source] = health
         if health.condition in ("waiting", "stalled"):
-            self._levels.pop(source, None)
+            self._streams.pop(source, None)
         self._set_state(source, STATE_OF[health.condition], detail=health.reason)
 
     def ended(self, source: str, error: BaseException | None) -> None:
         """A source is over, or cannot be read."""
         self._set_state(source, "failed" if error else "ended", detail=str(error or ""))
         self._health.pop(source, None)
+        self._streams.pop(source, None)
         self._levels.pop(source, None)
         self._latency.pop(source, None)
 

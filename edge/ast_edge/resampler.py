@@ -38,23 +38,12 @@ class Resampler:
             if sample_rate_in == sample_rate_out
             else soxr.ResampleStream(sample_rate_in, sample_rate_out, 1, "float32", "HQ")
         )
-        self._bad_samples = 0
-
-    @property
-    def bad_samples(self) -> int:
-        """Number of NaN and infinite input samples so far, each taken as 0."""
-        return self._bad_samples
 
     def feed(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take `(n, channels)` samples and return the `(m,)` mono samples that are ready."""
         if samples.ndim != 2 or samples.shape[1] != self._channels:
             raise ValueError(f"expected samples (n, {self._channels}), got {samples.shape}")
-        samples = samples[:, self._chosen]
-        bad = ~np.isfinite(samples)
-        if bad.any():  # one NaN would otherwise live on in the filter for ever
-            self._bad_samples += int(np.count_nonzero(bad))
-            samples = np.where(bad, np.float32(0), samples)
-        mono: NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
+        mono: NDArray[np.float32] = samples[:, self._chosen].mean(axis=1, dtype=np.float32)
         return mono if self._stream is None else _resample(self._stream, mono, last=False)
 
     def flush(self) -> NDArray[np.float32]:

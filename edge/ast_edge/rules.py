@@ -46,6 +46,11 @@ class Rules:
         known = {label.slug: label for label in suppressors}
         self._heard = {known[x.slug]: t for x, t in self._heard.items() if x.slug in known}
 
+    @property
+    def need_hours(self) -> bool:
+        """Whether it matters what time of day it is."""
+        return any(rule.active is not None for rule in self._rules.values())
+
     def feed(self, step: Step) -> frozenset[Label]:
         """Take the next step and return the labels whose events may not begin in it."""
         for label, settings in self._settings.items():

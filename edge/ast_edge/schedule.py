@@ -2,14 +2,13 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from zoneinfo import ZoneInfo, available_timezones
 
+from ast_edge.clock import FIRST_TIME
 from ast_edge.yaml_file import did_you_mean
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-CLOCK_TIMES = timedelta(days=365).total_seconds()
-"""Times before this are no times of day: `ast-edge replay` counts the seconds of a file from 0."""
 
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
 
@@ -51,8 +50,12 @@ class Schedule:
     """The system's unless given."""
 
     def is_active(self, unix_time: float) -> bool:
-        """Tell whether a time lies within a period; a time in a file always does."""
-        if unix_time < CLOCK_TIMES:
+        """Tell whether a time lies within a period.
+
+        What is no time of day always does: one in a file, or by a clock that was never set. Too
+        many events at first are better than none for as long as there is no network.
+        """
+        if unix_time < FIRST_TIME:
             return True
         moment = datetime.fromtimestamp(unix_time, self.zone)
         return any(period.includes(moment) for period in self.periods)

@@ -1,9 +1,9 @@
 """A plan at work, and how another one takes its place."""
 
-import time
 from collections.abc import Callable, Iterable
 
 from ast_edge.clip_folder import make_folder
+from ast_edge.clock import SINCE_BOOT
 from ast_edge.config import MqttConfig
 from ast_edge.daemon import Daemon, Observer
 from ast_edge.endpoint import Endpoint
@@ -215,18 +215,7 @@ class Service:
 
 def open_pipeline(plan: Plan, source: str) -> Pipeline:
     """Return what finds the events of a source."""
-    config = plan.config.sources[source]
-    return Pipeline(
-        source,
-        plan.bundle,
-        plan.settings,
-        plan.config.hop,
-        plan.rules,
-        latency=plan.config.latency,
-        idle_hop=plan.config.idle_hop,
-        conditioning=config.conditioning,
-        gate=config.gate_settings,
-    )
+    return plan.hearing(source).pipeline(source)
 
 
 def _try(plan: Plan) -> None:
@@ -251,4 +240,4 @@ def _open_jsonl(plan: Plan) -> JsonLinesSink | None:
 
 def _apply(live: LiveSettings, pipelines: Iterable[Pipeline]) -> list[Event]:
     """Let pipelines follow what commands have changed."""
-    return [event for pipeline in pipelines for event in live.apply(pipeline, time.time())]
+    return [event for pipeline in pipelines for event in live.apply(pipeline, SINCE_BOOT())]

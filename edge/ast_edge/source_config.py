@@ -7,8 +7,9 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from ast_edge.conditioner import Conditioning
 from ast_edge.gate import GateSettings
 from ast_edge.level import FLOOR_DBFS
+from ast_edge.pcm import Encoding
 from ast_edge.sound_check import MUTED_SECONDS
-from ast_edge.stream_url import check_url
+from ast_edge.stream_url import check_url, is_rtsp
 from ast_edge.yaml_file import InputPath, Section
 
 _KINDS = ("microphone", "url", "file", "stdin")
@@ -25,7 +26,7 @@ def _url(url: object) -> object:
 
 def _level(gate: object) -> object:
     """Take a number for a gate that has nothing but a level."""
-    return {"level": gate} if isinstance(gate, int | float) else gate
+    return {"level": gate} if isinstance(gate, int | float | str) else gate
 
 
 class GateConfig(Section):
@@ -50,18 +51,27 @@ class SourceConfig(Section):
     """Name of an input device as `ast-edge devices` prints it, a part of it, an ALSA id such as
     "hw:CARD=Device", or "default"."""
     url: Annotated[SecretStr | None, BeforeValidator(_url)] = None
-    """A live stream for ffmpeg: rtsp://, rtsps://, http:// or https://."""
+    """A live stream for ffmpeg: rtsp(s)://, http(s)://, srt:// or rtmp(s)://."""
     file: InputPath | None = None
-    """A recording: WAV, FLAC, OGG or MP3."""
-    stdin: Literal["s16le", "f32le"] | None = None
+    """A recording: WAV, FLAC, OGG or MP3; with ffmpeg installed, most others too."""
+    stdin: Encoding | None = None
     """Raw little-endian PCM on standard input, interleaved."""
     sample_rate: int | None = Field(default=None, ge=1000, le=384000)
     """Hertz. Of stdin and of what ffmpeg makes of a URL (16000 unless given), or to ask a
     microphone for (its own unless given)."""
+    true_rate: int | None = Field(default=None, ge=1000, le=384000)
+    """Samples a second that really come, where a microphone or URL states a wrong rate: the
+    message about the wrong rate names it."""
+    rtsp_media: Literal["audio", "all"] | None = None
+    """What a camera is asked for: its sound alone, or all that it has, as some insist. Unless
+    given, all after two attempts that have brought no lasting sound."""
+    rtsp_transport: Literal["tcp", "udp"] | None = None
+    """How a camera sends: tcp unless given, which loses nothing."""
     channels: int | None = Field(default=None, ge=1, le=64)
     """Channels of stdin (1 unless given), or to open of a microphone; mixed to mono."""
     channel: int | None = Field(default=None, ge=1, le=64)
-    """Listen to this channel only, from 1; to the mean of all unless given."""
+    """Listen to this channel only, from 1; to the mean of all unless given. Several sources may
+    have channels of one microphone."""
     gain_db: float = Field(default=0.0, ge=-60, le=60)
     """Decibels to add."""
     high_pass: float | None = Field(default=None, ge=10, le=2000)
@@ -74,6 +84,10 @@ class SourceConfig(Section):
     """A microphone or URL that delivers nothing for this long is closed and opened again."""
     muted_after: float = Field(default=MUTED_SECONDS, ge=0)
     """Seconds of digital silence after which a microphone or URL counts as muted; 0 is never."""
+    hop: float | None = Field(default=None, ge=0.05, le=10)
+    """Seconds between two looks at its sound; those of all unless given, as of the next two."""
+    idle_hop: float | None = Field(default=None, ge=0.05, le=10)
+    latency: float | None = Field(default=None, ge=0, le=10)
 
     @model_validator(mode="after")
     def _one_kind(self) -> "SourceConfig":
@@ -92,6 +106,16 @@ class SourceConfig(Section):
             raise ValueError(f"channel {self.channel} is not one of {channels} channels")
         if self.url and self.channels:
             raise ValueError("channels is not for a url; choose one of its channels by `channel`")
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_use(self) -> "SourceConfig":
+        if self.true_rate and self.microphone is None and self.url is None:
+            raise ValueError("true_rate is for a microphone or a url; give stdin its sample_rate")
+        if (self.rtsp_media or self.rtsp_transport) and not (
+            self.url and is_rtsp(self.url.get_secret_value())
+        ):
+            raise ValueError("rtsp_media and rtsp_transport are for a url of rtsp://")
         return self
 
     @property

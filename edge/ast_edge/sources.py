@@ -3,6 +3,7 @@
 import time
 
 from ast_edge.audio import Source
+from ast_edge.card import CardChannel, CardSettings
 from ast_edge.microphone import MicrophoneSource
 from ast_edge.pcm import PcmFormat, PcmSource
 from ast_edge.recording import RecordingSource
@@ -14,15 +15,24 @@ _STDIN = 0
 
 def open_source(name: str, config: SourceConfig) -> Source:
     """Return the source that `config` describes; it starts when its blocks are asked for."""
+    if config.microphone is not None and config.channel is not None:
+        card = CardSettings(
+            config.microphone,
+            config.sample_rate,
+            config.channels,
+            config.true_rate,
+            config.stall_timeout,
+        )
+        return CardChannel(name, card, config.channel, config.muted_after)
     if config.microphone is not None:
         return MicrophoneSource(
             name,
             config.microphone,
             sample_rate=config.sample_rate,
             channels=config.channels,
-            channel=config.channel,
             stall_timeout=config.stall_timeout,
             muted_seconds=config.muted_after,
+            true_rate=config.true_rate,
         )
     if config.url is not None:
         return UrlSource(
@@ -32,6 +42,9 @@ def open_source(name: str, config: SourceConfig) -> Source:
             channel=config.channel,
             stall_timeout=config.stall_timeout,
             muted_seconds=config.muted_after,
+            true_rate=config.true_rate,
+            media=config.rtsp_media,
+            transport=config.rtsp_transport or "tcp",
         )
     if config.file is not None:
         return RecordingSource(

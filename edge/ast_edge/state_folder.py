@@ -5,6 +5,9 @@ from pathlib import Path
 
 from ast_edge.errors import ConfigError
 
+SERVICE_FOLDER = Path("/var/lib/ast-edge")
+"""StateDirectory=ast-edge of the system's service."""
+
 
 def state_folder() -> Path:
     """Return the folder for state: that of the service, or that of the user; it may not exist yet.

@@ -13,6 +13,7 @@ from ast_edge.payload import event_payload, iso8601
 
 if TYPE_CHECKING:
     from ast_edge.node import Node
+    from ast_edge.plan import Plan
     from ast_edge.reload import Reload
     from ast_edge.service import Service
 
@@ -43,6 +44,7 @@ def status_document(service: "Service", reload: "Reload") -> Json:
         "memory_bytes": resident_bytes(),
         "sources": {
             name: _source(found, service.daemon.dropped[name], node.paused(name) if node else "")
+            | _hearing(plan, name)
             for name, found in reading.sources.items()
         },
         "broker": _broker(node) if node else None,
@@ -52,7 +54,8 @@ def status_document(service: "Service", reload: "Reload") -> Json:
 
 def status_bytes(service: "Service", reload: "Reload") -> bytes:
     """Return the document as a line of JSON."""
-    text = json.dumps(status_document(service, reload), ensure_ascii=False, allow_nan=False)
+    # In ASCII: a path may hold what is no UTF-8.
+    text = json.dumps(status_document(service, reload), allow_nan=False)
     return text.encode() + b"\n"
 
 
@@ -73,6 +76,14 @@ def _source(found: SourceReading, dropped: int, paused: str) -> Json:
         "dropped_windows": dropped,
         "events": found.events.total(),
     }
+
+
+def _hearing(plan: "Plan", source: str) -> Json:
+    """Return how a source is looked at; what has just been read may be of a newer plan."""
+    if source not in plan.config.sources:
+        return {"hop": None, "idle_hop": None}
+    hearing = plan.hearing(source)
+    return {"hop": hearing.hop, "idle_hop": hearing.idle_hop}
 
 
 def _broker(node: "Node") -> Json:

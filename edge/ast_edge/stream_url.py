@@ -2,7 +2,11 @@
 
 from urllib.parse import unquote, urlsplit
 
-SCHEMES = ("rtsp", "rtsps", "http", "https")
+from ast_edge.host_name import host_fault
+
+SCHEMES = ("rtsp", "rtsps", "http", "https", "srt", "rtmp", "rtmps")
+SHORTEST_SECRET = 4
+"""Letters; what is shorter is in many words, and is hidden where it stands in an address only."""
 
 
 def check_url(url: str) -> None:
@@ -21,10 +25,23 @@ def check_url(url: str) -> None:
         raise ValueError(f"expected a URL that begins with {', '.join(SCHEMES)} and ://")
     if not host:
         raise ValueError(f"expected a host after {parts.scheme}://")
+    if fault := host_fault(host):
+        raise ValueError(f"its host {fault}; {remedy}")
     if port and "@" not in parts.netloc and "@" in url:  # what looks like a port is a password
         raise ValueError(f"has an '@' after the host; {remedy}")
     if any(char.isspace() or not char.isprintable() for char in url):
         raise ValueError("a URL has no spaces in it; write %20")
+
+
+def is_rtsp(url: str) -> bool:
+    """Tell whether an address is that of a camera or another server of RTSP."""
+    return urlsplit(url).scheme in ("rtsp", "rtsps")
+
+
+def with_lower_scheme(url: str) -> str:
+    """Write RTSP:// as rtsp://, as which alone ffmpeg knows it."""
+    scheme, colon, rest = url.partition(":")
+    return scheme.lower() + colon + rest
 
 
 def shown_url(url: str) -> str:
@@ -41,7 +58,9 @@ def secrets_of(url: str) -> dict[str, str]:
     user, _, _ = parts.netloc.rpartition("@")
     password = user.partition(":")[2]
     secrets = {url: shown_url(url)}
+    if user:
+        secrets[f"{user}@"] = "***@"
     for secret in (user, password, unquote(password), parts.query, parts.path.strip("/")):
-        if secret:
+        if len(secret) >= SHORTEST_SECRET:
             secrets.setdefault(secret, "***")
     return dict(sorted(secrets.items(), key=lambda item: -len(item[0])))

@@ -32,8 +32,7 @@ class Tape:
         """Take the next sound."""
         self.complete = False
         mono = block.samples[:, self._chosen].mean(axis=1, dtype=np.float32)
-        finite = np.nan_to_num(mono, nan=0.0, posinf=0.0, neginf=0.0)
-        samples = np.clip(np.rint(finite * 32768), -32768, 32767).astype(np.int16)
+        samples = np.clip(np.rint(mono * 32768), -32768, 32767).astype(np.int16)
         self._blocks.append((block.start, samples))
         self._end = block.start + len(samples)
 

@@ -1,5 +1,6 @@
 """From scores to events: hysteresis, minimum duration, hold and cooldown, per label."""
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -86,6 +87,8 @@ class EventTracker:
         events: list[Event] = []
         for label, settings in self._settings.items():
             score = float(step.probabilities[label.index])
+            if math.isnan(score):  # would be neither below `off` nor below `on`
+                score = 0.0
             running = self._running.get(label)
             if running is None:
                 quiet = label in barred or label not in self._enabled
@@ -142,6 +145,13 @@ class EventTracker:
         disabled = [label for label in self._running if label not in self._enabled]
         return [e for label in disabled for e in self._end(label, self._running.pop(label))]
 
+    def begin(self, started_at: float) -> None:
+        """Take that a stream begins at this time: nothing has ended later than that.
+
+        What seems to have has ended before the clock was set back. Its cooldown begins now.
+        """
+        self._ended = {label: min(ended, started_at) for label, ended in self._ended.items()}
+
     def finish(self) -> list[Event]:
         """End all running events: the stream is over."""
         ended = [e for label, running in self._running.items() for e in self._end(label, running)]
@@ -184,7 +194,8 @@ class EventTracker:
     def _cools_down(self, label: Label, settings: TrackerSettings, step: Step) -> bool:
         """Tell whether an event of the label has only just ended."""
         ended = self._ended.get(label, -np.inf)
-        return seconds_between(ended, step.onset) < settings.cooldown
+        # Not before it has ended: a clock that was set back must not make us deaf until then.
+        return 0 <= seconds_between(ended, step.onset) < settings.cooldown
 
     def _end(self, label: Label, running: "_Running") -> Iterator[Event]:
         if running.id is not None:

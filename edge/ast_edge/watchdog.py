@@ -10,7 +10,7 @@ from typing import Any
 
 from ast_edge.audio import Block
 from ast_edge.events import Event
-from ast_edge.health import OK, Health
+from ast_edge.health import Health
 from ast_edge.listener import Window
 from ast_edge.notify import notify, watchdog_usec
 from ast_edge.worker import Worker, workers
@@ -67,6 +67,7 @@ class Watchdog:
         self._heard: dict[str, float] = {}
         self._troubles: dict[str, str] = {}
         self._windows, self._seconds = 0, 0.0
+        self._dropped = 0
         self._newest: Event | None = None
         self._fault = ""
         self._waiting = threading.Event()
@@ -130,7 +131,7 @@ class Watchdog:
 
     def health(self, source: str, health: Health) -> None:
         """Take how the sound of a source arrives."""
-        if health == OK:
+        if health.condition == "ok":
             self._troubles.pop(source, None)
         else:
             self._troubles[source] = health.condition
@@ -147,6 +148,9 @@ class Watchdog:
         """Take that sound was looked at."""
         for window in windows:
             self._unscored[window.stream.source] = 0.0
+        if windows and dropped > self._dropped:
+            self._unscored.clear()  # the engine is slow, which is said: the others wait their turn
+        self._dropped = dropped
         self._windows += len(windows)
         self._seconds += seconds
 

@@ -9,15 +9,27 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo
+from pydantic_core import ErrorDetails
 
 from ast_edge.errors import ConfigError
 from ast_edge.events import slugify
+from ast_edge.secret_values import SHORT, masked
+from ast_edge.text_file import read_text
+from ast_edge.yaml_loader import Given, in_one_line, load
 
 
 class Section(BaseModel):
     """A mapping in the file: immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    def __repr__(self) -> str:
+        """Show all keys, but no secret."""
+        return masked(super().__repr__())
+
+    def __str__(self) -> str:
+        """Show all keys, but no secret."""
+        return masked(super().__str__())
 
 
 Tree = TypeVar("Tree", bound=Section)
@@ -43,18 +55,17 @@ def read_tree(path: Path) -> object:
         ConfigError: if it cannot be read or is not YAML.
     """
     try:
-        tree: object = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (safe)
-        return tree
+        return load(read_text(path), path)
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
         raise ConfigError(f"{path}: is not UTF-8 text (byte {exc.start})") from exc
     except yaml.YAMLError as exc:
-        raise ConfigError(f"{path}: is not YAML: {_one_line(exc)}") from exc
+        raise ConfigError(f"{path}: is not YAML: {in_one_line(exc)}") from exc
     except RecursionError as exc:
         raise ConfigError(f"{path}: is nested too deeply") from exc
     except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as exc:
-        # PyYAML's own, of a value that is not what its tag or its form says: "2026-99-99".
+        # PyYAML's own, of a value that is not what its tag says: "!!int x".
         raise ConfigError(f"{path}: holds a value that cannot be: {exc}") from exc
 
 
@@ -69,7 +80,8 @@ def parse_tree(tree: dict[str, Any], model: type[Tree], source: Path) -> Tree:
     except ValidationError as exc:
         problem = _first_problem(exc, model)
         # What is quoted may be a URL, in the wrong place perhaps.
-        problem = re.sub(r"(:/+)\S*@", r"\1***@", problem)
+        problem = re.sub(r"(:/+).*@", r"\1***@", problem, flags=re.DOTALL)
+        problem = re.sub(r"(['\"])[^'\"]*@", r"\1***@", problem)
         # Without the cause, which quotes it as well.
         raise ConfigError(f"{source}: {problem}") from None
 
@@ -98,45 +110,22 @@ OutputPath = Annotated[Path, AfterValidator(beside_the_file)]
 InputPath = Annotated[Path, AfterValidator(_existing)]
 
 
-class _Loader(yaml.SafeLoader):
-    """Read YAML as version 1.2 does: `on`, `off`, `yes` and `no` are words, not booleans.
+class _Repr(reprlib.Repr):
+    """Shows the beginning and the end of values, and of addresses what is no secret."""
 
-    A key given twice is an error, where PyYAML would keep the last one silently.
-    """
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's own class attribute)
-        first: [(tag, regex) for tag, regex in resolvers if tag != "tag:yaml.org,2002:bool"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-            if key is None:
-                continue  # a list or mapping as key: refused by the validation, in its own words
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is given twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
-
-
-def _one_line(exc: yaml.YAMLError) -> str:
-    """Say what is wrong and where, without PyYAML's quotation of the lines around it."""
-    mark, problem = getattr(exc, "problem_mark", None), getattr(exc, "problem", None)
-    if mark is None or problem is None:
-        return str(exc)
-    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}"
+    def repr_str(self, x: str, level: int) -> str:
+        """Hide before it is cut short: what tells a secret may be in the part that is left out."""
+        address = re.search(r":/+", x)
+        if address:
+            x = x[: address.end()] + "***"
+        elif "@" in x:
+            x = "***" + x[x.rindex("@") :]
+        return super().repr_str(x, level)
 
 
 def shown(value: object) -> str:
     """Show a value in a message; a few aliases of YAML can make one that has no end."""
-    return reprlib.repr(value)[:60]
+    return _Repr().repr(value)[:60]
 
 
 def _first_problem(exc: ValidationError, model: type[Section]) -> str:
@@ -149,9 +138,28 @@ def _first_problem(exc: ValidationError, model: type[Section]) -> str:
         key = str(error["loc"][-1])
         return f"{where}: unknown key{did_you_mean(key, _keys_at(model, error['loc'][:-1]))}"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    message = message.removesuffix(" for <class 'pathlib.Path'>")
+    given = error["input"]
+    if isinstance(given, Given):
+        for quoted in (str.__repr__(given), str(given) if len(given) >= SHORT else ""):
+            message = message.replace(quoted, given.reference) if quoted else message
     if error["type"] in ("missing", "value_error"):
         return f"{where}: {message}" if where else message
-    return f"{where}: {message}, got {shown(error['input'])}"
+    key = next((part for part in reversed(error["loc"]) if isinstance(part, str)), "")
+    return f"{where}: {message}, got {shown(given)}{_in_quotes(key, error)}"
+
+
+def _in_quotes(key: str, error: ErrorDetails) -> str:
+    """Say how to write a number or a switch as the text that is wanted."""
+    given = error["input"]
+    if not isinstance(given, bool | int | float):
+        return ""
+    text = str(given).lower()
+    fits = repr(text) in error.get("ctx", {}).get("expected", "")
+    if error["type"] not in ("string_type", "list_type", "path_type") and not fits:
+        return ""
+    # A number like 1.50 may have been written in another way.
+    return f'; write {key}: "{text}"' if not isinstance(given, float) else "; write it in quotes"
 
 
 def _keys_at(section: type[Section], path: tuple[str | int, ...]) -> list[str]:

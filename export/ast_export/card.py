@@ -29,7 +29,7 @@ def model_card(members: Sequence[Checkpoint], tree: dict[str, Any]) -> str:
         "Data": _unique(_data(recipe) for recipe in recipes.values()),
         "Quality": _quality(tree),
         **measured_sections(tree["metrics"]),
-        "Limits": _limits(members),
+        "Limits": _limits(members, tree["metrics"]),
         "Parity with the trained model": _parity(tree),
         "Provenance": [f"- {key}: {value}" for key, value in tree["provenance"].items()],
     }
@@ -46,9 +46,11 @@ def _unique(sections: Iterable[list[str]]) -> list[str]:
 
 def _summary(members: Sequence[Checkpoint], tree: dict[str, Any]) -> list[str]:
     metrics, several = tree["metrics"], len(members) > 1
+    recipes = [member.recipe for member in members]
     quality = "not measured here"
     if "macro_ap" in metrics:
-        quality = f"**{metrics['macro_ap']:.3f}** on {metrics['recordings']} held-out recordings"
+        held_out = "held-out" if all(map(_holds_out, recipes)) else "(perhaps its own)"
+        quality = f"**{metrics['macro_ap']:.3f}** on {metrics['recordings']} {held_out} recordings"
     opening = "An Audio Spectrogram Transformer (Gong et al. 2021)"
     rows = _rows(members[0])
     if several:
@@ -103,15 +105,31 @@ def _training(checkpoint: Checkpoint) -> str:
 
 def _data(recipe: dict[str, Any]) -> list[str]:
     if recipe.get("packs"):
+        held_out = [name for name, pack in recipe["packs"].items() if _holds_any_out(pack)]
         return [
-            "A share of the sources of each label was held out for validation; no source stands on "
-            "both sides.",
+            f"Sources of {', '.join(f'`{name}`' for name in held_out)} were held out; none of them "
+            "trained."
+            if held_out
+            else "The recipe holds no source out.",
             "",
             *(f"- `{name}`: {_use(pack)}" for name, pack in recipe["packs"].items()),
         ]
     if recipe.get("data"):
         return [f"Clips of `{PurePath(recipe['data']['folder']).name}`, as the recipe lists them."]
     return ["Not known here: ask the source of the weights (see Provenance)."]
+
+
+def _holds_out(recipe: dict[str, Any]) -> bool:
+    """Tell whether a recipe keeps what it measures on out of the training."""
+    if data := recipe.get("data"):
+        splits = set(data.get("train", ["train"])) & set(data.get("evaluate", ["validation"]))
+        return bool(data.get("fold")) or not splits
+    return any(map(_holds_any_out, recipe.get("packs", {}).values()))
+
+
+def _holds_any_out(pack: dict[str, Any]) -> bool:
+    keys = ("validation", "validation_share", "test_share", "hold_out")
+    return any(pack.get(key) for key in keys)
 
 
 def _use(pack: dict[str, Any]) -> str:
@@ -139,12 +157,12 @@ def _quality(tree: dict[str, Any]) -> list[str]:
         ]
     return [
         "Average precision per label, clip level: the score of a recording is the highest of its "
-        f"windows. A label with few held-out recordings has a rough figure; below "
+        f"windows. A label with few recordings has a rough figure; below "
         f"{EXPERIMENTAL_AP}, with fewer than {FEW} sources or where less than {FOUND:.0%} of its "
         f"events are found (below) it is experimental. {start} The "
         "calibration error (ECE) is how far a window's probability is from how often it is right.",
         "",
-        "| label | AP | held-out recordings | of sources | calibration error | threshold |",
+        "| label | AP | recordings | of sources | calibration error | threshold |",
         "|---|---|---|---|---|---|",
         *(
             f"| {name} | {_figure(tree['metrics'], name)} | {on:.2f} |"
@@ -173,17 +191,14 @@ def _is_experimental(
     return events is not None and events["found"] < FOUND * events["events"]
 
 
-def _limits(members: Sequence[Checkpoint]) -> list[str]:
+def _limits(members: Sequence[Checkpoint], metrics: dict[str, Any]) -> list[str]:
     lines = [
         "- Not a safety device. It misses events and reports some that are none.",
         "- It knows only the labels above; another sound may be taken for the nearest of them.",
     ]
     recipes = [member.recipe for member in members]
-    if any(recipe.get("packs") for recipe in recipes):
-        lines.append(
-            "- Trained on small public sets, most of them close to the microphone and in the open; "
-            "expect less across a room."
-        )
+    if "robustness" not in metrics:
+        lines.append("- How it fares across a room, in noise or over a telephone was not measured.")
     names = {label.name for label in members[0].labels}
     out = dict.fromkeys(name for recipe in recipes for name in recipe.get("labels", {}))
     if left := [name for name in out if name not in names]:

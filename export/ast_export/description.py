@@ -67,10 +67,10 @@ def follow_settings(tree: dict[str, Any], path: Path) -> None:
     if tuned:
         tree["tuning"] = tuned.model_dump()
     others = len(given) - (len(tuned.labels) if tuned else 0)
-    tree["calibration"] += _settings_of(tree, tuned, others)
+    tree["calibration"] += _settings_of(tree, tuned, others, path.name)
 
 
-def _settings_of(tree: dict[str, Any], tuned: Tuned | None, others: int) -> str:
+def _settings_of(tree: dict[str, Any], tuned: Tuned | None, others: int, file: str) -> str:
     """Say where the settings of labels come from, and no more than the file proves."""
     total, said = len(tree["labels"]), ""
     if tuned:
@@ -88,7 +88,7 @@ def _settings_of(tree: dict[str, Any], tuned: Tuned | None, others: int) -> str:
             f"{tuned.wish:.3g} false alarms an hour, with the scores {which}, on {on}"
         )
     if others:
-        said += f"; settings of {others} of {total} labels as a configuration gave them"
+        said += f"; thresholds of {others} of {total} labels are those of `{file}`"
     return said
 
 

@@ -41,6 +41,13 @@ def leave_out(checkpoint: Checkpoint, names: Sequence[str]) -> Checkpoint:
     )
 
 
+def wanted_alone(checkpoint: Checkpoint) -> Checkpoint:
+    """Leave out what was learnt only beside the labels that the recipe wants."""
+    wanted = checkpoint.recipe.get("wanted") or [label.name for label in checkpoint.labels]
+    others = [label.name for label in checkpoint.labels if label.name not in wanted]
+    return leave_out(checkpoint, others) if others else checkpoint
+
+
 def _metrics_of(metrics: dict[str, Any], names: set[str]) -> dict[str, Any]:
     """Keep what was measured of the labels that remain, and average it anew."""
     if "labels" not in metrics:

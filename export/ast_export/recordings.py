@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from ast_edge.errors import AudioError, BundleError
 from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec, fbank
-from ast_edge.recording import AUDIO_SUFFIXES
+from ast_training.datasets.audio_files import find_audio
 from ast_training.datasets.decoding import AudioBytes, decode, resample
+from ast_training.datasets.tables import label_name
 from ast_training.windows import windows_of
 
 MOST = 256
@@ -57,8 +58,8 @@ def audio_windows(
             break
     if not windows:
         raise AudioError(
-            f"{folder}: expected recordings to compare on "
-            f"({', '.join(sorted(AUDIO_SUFFIXES))}), found none that can be used"
+            f"{folder}: expected recordings to compare on (.wav, .flac, .mp3 or another kind), "
+            "found none that can be used"
         )
     return np.stack(windows[:most])
 
@@ -77,22 +78,23 @@ def labelled_windows(
     windows: list[NDArray[np.float32]] = []
     recording: list[int] = []
     targets: list[NDArray[np.bool_]] = []
-    names = {name: label.index for label in labels for name in (label.name, label.slug)}
+    names = {n: label.index for label in labels for n in (label_name(label.name), label.slug)}
     for sub in sorted(path for path in folder.glob("*") if path.is_dir()):
-        if sub.name not in names:
+        name = label_name(sub.name)
+        if name not in names:
             raise BundleError(f"{sub}: expected a folder named as a label of the model")
         for path in _recordings(sub):
             if cut := _windows(path, spec, frames):
                 recording += [len(targets)] * len(cut)
                 windows += cut
-                targets.append(np.arange(len(labels)) == names[sub.name])
+                targets.append(np.arange(len(labels)) == names[name])
     if len({int(target.argmax()) for target in targets}) < 2:
         raise AudioError(f"{folder}: expected recordings in sub-folders of at least two labels")
     return Labelled(np.stack(windows), np.array(recording), np.stack(targets))
 
 
 def _recordings(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
+    return find_audio(folder).audio if folder.is_dir() else []
 
 
 def _windows(path: Path, spec: FbankSpec, frames: int) -> list[NDArray[np.float32]]:

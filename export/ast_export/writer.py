@@ -123,10 +123,12 @@ def _fill(folder: Path, members: Sequence[Checkpoint], options: ExportOptions) -
     )
     if options.settings:
         follow_settings(tree, options.settings)
+    _write_json(folder / "bundle.json", tree)
+    described = load_bundle(folder)
     if options.robustness:
-        tree["metrics"] |= read_robustness(options.robustness)
+        tree["metrics"] |= read_robustness(options.robustness, described)
     if options.evaluation:
-        tree["metrics"] |= read_evaluation(options.evaluation)
+        tree["metrics"] |= read_evaluation(options.evaluation, described)
     _write_json(folder / "bundle.json", tree)
     expected = pytorch_scores(members, windows)
     reports = compare(load_bundle(folder), expected, windows, options.weights, labelled)

@@ -19,6 +19,7 @@ from ast_edge.config import EngineConfig
 from ast_edge.engine import open_engine
 from ast_edge.evaluation.detector import Detector
 from ast_edge.evaluation.report import Heard, make_report
+from ast_edge.hearing import Hearing
 from ast_edge.tuning.tuning import tune
 
 RUN = "frame head"
@@ -59,7 +60,7 @@ def run(framed_model):
 def test_the_figures_are_those_of_an_evaluation(folder, run):
     scenes = read_scenes(folder / "test", {RUN: run}, [0.25, 0.5], minutes=None)
     figures = measure(scenes, RUN, run.bundle.settings)
-    detector = Detector(run.bundle, run.engine, run.bundle.settings, 0.5, 1.0)
+    detector = Detector(Hearing(run.bundle, run.bundle.settings, 0.5, 1.0), run.engine)
     paths = [*folder.glob("test/events/*.flac"), *folder.glob("test/negatives/*.flac")]
     heard = [
         Heard(detector.listen(path), scene.truth)

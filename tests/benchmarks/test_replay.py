@@ -12,6 +12,7 @@ from ast_edge.bundle import load_bundle
 from ast_edge.config import EngineConfig
 from ast_edge.engine import open_engine
 from ast_edge.evaluation.detector import Detector
+from ast_edge.hearing import Hearing
 
 VARIANTS = [
     Variant(hop=0.1, latency=0.3),
@@ -49,7 +50,7 @@ def test_a_replay_feeds_the_tracker_what_the_pipeline_would(recording, bundle, e
     scored, seconds = score(recording, bundle, engine, 0.1)
     replayed = replay(scored, bundle, variant)
     deployed = variant.apply(bundle)
-    detector = Detector(deployed, engine, bundle.settings, variant.hop, variant.latency)
+    detector = Detector(Hearing(deployed, bundle.settings, variant.hop, variant.latency), engine)
     heard = detector.listen(recording)
     assert seconds == heard.seconds
     assert replayed.curve.offsets == pytest.approx(heard.curve.offsets)

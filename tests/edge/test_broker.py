@@ -37,6 +37,12 @@ def test_events_go_through_it_and_come_back(capfd, caplog):
     assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
 
 
+def test_who_connects_to_it_needs_no_user_and_no_password():
+    config = MqttConfig(embedded=True, username="me", password="x", tls={})
+    here = EmbeddedBroker(1).client_config(config)
+    assert (here.username, here.password, here.password_file, here.tls) == (None,) * 4
+
+
 def test_it_listens_on_the_loopback_interface_only():
     pytest.importorskip("amqtt")
     with EmbeddedBroker() as broker, pytest.raises(ConnectionRefusedError):

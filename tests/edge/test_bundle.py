@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,6 +157,11 @@ def test_a_missing_key_is_named(model_folder, key):
     assert f"lacks {key!r}" in refusal(model_folder, tree)
 
 
+def test_a_name_that_could_not_be_sent_is_refused(model_folder):
+    tree = altered(model_folder, "labels", 0, "name", value="Hum\ud800")
+    assert "is malformed: 'utf-8' codec can't encode" in refusal(model_folder, tree)
+
+
 def test_another_front_end_is_refused(model_folder):
     tree = altered(model_folder, "fbank", "kind", value="librosa-mel")
     message = refusal(model_folder, tree)
@@ -233,14 +239,30 @@ def test_other_weights_beside_the_same_graph_make_another_sum(model_folder):
     assert len(sums) == 2
 
 
+def test_a_description_may_begin_with_a_byte_order_mark(model_folder):
+    text = (model_folder / "bundle.json").read_text("utf-8")
+    (model_folder / "bundle.json").write_text(text, "utf-8-sig")
+    load_bundle(model_folder)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_an_accented_letter_may_be_one_character_or_two(model_folder, form):
+    name = unicodedata.normalize(form, "Türklingel")
+    tree = altered(model_folder, "labels", 1, "name", value=name)
+    (model_folder / "bundle.json").write_text(json.dumps(tree))
+    bundle = load_bundle(model_folder)
+    for asked in ("NFC", "NFD"):
+        assert bundle.label(unicodedata.normalize(asked, "Türklingel")).index == 1
+
+
 def test_labels_with_one_topic_name_are_refused(model_folder):
     tree = altered(model_folder, "labels", 1, "name", value="hum!")
     assert "two labels have the same topic name" in refusal(model_folder, tree)
 
 
 def test_a_label_without_a_topic_name_is_refused(model_folder):
-    tree = altered(model_folder, "labels", 1, "name", value="狗")
-    assert "no topic name can be made of the label '狗'" in refusal(model_folder, tree)
+    tree = altered(model_folder, "labels", 1, "name", value="🐶")
+    assert "no topic name can be made of the label '🐶'" in refusal(model_folder, tree)
 
 
 @pytest.mark.parametrize("name", ["../model.onnx", "/etc/passwd", "a/b", "..", ".", ""])

@@ -69,6 +69,16 @@ def test_kill_ends_a_read_that_waits():
             running.read(1, 60)
 
 
+def test_kill_waits_for_nothing_and_close_leaves_no_process(monkeypatch):
+    # One that is in the kernel's hands, as with a dying USB device, can only be waited for.
+    with child("input()") as running:
+        process = running._process
+        with monkeypatch.context() as patch:
+            patch.setattr(process, "wait", lambda timeout: pytest.fail("it waits"))
+            running.kill()
+    assert process.returncode == -9
+
+
 def test_it_does_not_import_from_the_working_directory(tmp_path, monkeypatch):
     (tmp_path / "json.py").write_text("raise SystemExit('imported a file of the user')")
     monkeypatch.chdir(tmp_path)

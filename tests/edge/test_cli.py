@@ -338,3 +338,25 @@ def test_a_signal_ends_a_run_cleanly_and_its_events_too(sign, write, tmp_path):
 def test_the_module_is_the_command():
     with spawn("--version", stdout=subprocess.PIPE) as child:
         assert child.stdout.read().startswith(b"ast-edge ")
+
+
+def test_check_says_how_each_source_is_looked_at_where_they_differ(write, capsys):
+    sources = {"a": {"stdin": "s16le"}, "b": {"url": "http://x/y", "hop": 0.25}}
+    main(["check", "--config", str(write(sources=sources))])
+    out = capsys.readouterr().out
+    assert "a: every 0.1 s, clip scores: events lie where they were to 0.1 s, the hop" in out
+    assert "b: every 0.25 s, clip scores: events lie where they were to 0.25 s, the hop" in out
+
+
+def test_doctor_shows_no_secret(tiny_model, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("ast_edge.secret_values._shown", {})
+    monkeypatch.setattr("ast_edge.secret_values._pattern", None)
+    (tmp_path / "secrets.yaml").write_text("host: hunter2.invalid\n")
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        f"bundle: {tiny_model}\nsources: {{a: {{stdin: s16le}}}}\nmqtt: {{host: !secret host}}\n"
+    )
+    assert main(["doctor", "--config", str(config)]) == 1
+    shown = capsys.readouterr().out
+    assert "!secret host" in shown
+    assert "hunter2" not in shown

@@ -48,7 +48,7 @@ def test_evaluate_writes_figures_and_a_page(folder, framed_model, tmp_path, caps
     tree = json.loads((tmp_path / "r.json").read_text())
     assert tree["recordings"] == 2
     assert tree["annotations"] == file_sha256(folder / "events.tsv")
-    assert tree["model"] == file_sha256(framed_model / "model.onnx")
+    assert tree["bundle"]["sha256"] == file_sha256(framed_model / "model.onnx")
     assert tree["micro"]["event_200ms"]["f1"] == 1.0
     assert tree["labels"]["Hiss"]["references"] == 1
     assert 0.3 <= tree["latency"]["p50"] <= 0.6

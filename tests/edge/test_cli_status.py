@@ -163,3 +163,13 @@ def test_a_daemon_that_does_not_answer_this_user_is_told_from_none(capsys):
     with contextlib.closing(StatusSocket(runtime_folder() / "attic.sock", lambda: b"")):
         assert main(["status"]) == 1
     assert "ask as the daemon's user, or as root" in capsys.readouterr().err
+
+
+def test_what_a_camera_has_said_moves_no_cursor(capsys, monkeypatch):
+    source = SOURCE | {"state": "silent", "detail": "\x1b]0;owned\x07 refused"}
+    document = STATUS | {"sources": {"hall": source}}
+    monkeypatch.setattr("ast_edge.cli.status._ask", lambda node: json.dumps(document))
+    assert main(["status"]) == 0
+    out = capsys.readouterr().out
+    assert r"\x1b]0;owned\x07 refused" in out
+    assert "\x1b" not in out

@@ -1,17 +1,19 @@
 import errno
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from ast_edge.clip_folder import Clip, ClipFolder, clip_name
+from ast_edge.clip_folder import GRACE, Clip, ClipFolder, clip_name
 from ast_edge.errors import ConfigError
 from ast_edge.events import Event, Label
 
 ID = "0123456789abcdef" * 2
+DAY, YEARS = 86400.0, 10 * 366 * 86400.0
 
 
 def name(number):
@@ -22,6 +24,31 @@ def clip(number=0, seconds=0.1):
     # Noise: FLAC cannot make it shorter.
     samples = np.random.default_rng(number).integers(-32768, 32768, round(seconds * 16000))
     return Clip(name(number), 16_000, samples.astype(np.int16))
+
+
+class Clocks:
+    """A wall clock and one that cannot be set."""
+
+    def __init__(self):
+        self.wall, self.steady = time.time(), 1000.0
+        self.options = {"wall": lambda: self.wall, "steady": lambda: self.steady}
+
+    def pass_by(self, seconds):
+        self.wall += seconds
+        self.steady += seconds
+
+
+def names(folder):
+    return sorted(path.name for path in folder.path.iterdir())
+
+
+def date(folder, number, unix_time):
+    os.utime(folder.path / name(number), (unix_time, unix_time))
+
+
+@pytest.fixture
+def clocks():
+    return Clocks()
 
 
 @pytest.fixture
@@ -38,6 +65,26 @@ def test_a_clip_is_what_was_heard(open_folder):
     samples, rate = soundfile.read(path, dtype="int16")
     assert rate == 16_000
     assert np.array_equal(samples, clip().samples)
+
+
+@pytest.mark.parametrize("rate", [1000, 44_100, 65_535, 192_000])
+def test_a_clip_has_the_rate_of_its_source(open_folder, rate):
+    path = open_folder().write(Clip(name(0), rate, clip().samples))
+    samples, found = soundfile.read(path, dtype="int16")
+    assert (found, len(samples)) == (rate, 1600)
+
+
+def test_a_rate_that_flac_lacks_is_converted(open_folder):
+    path = open_folder().write(Clip(name(0), 96_001, clip().samples))
+    samples, found = soundfile.read(path, dtype="int16")
+    assert (found, len(samples)) == (48_000, 800)
+
+
+def test_what_cannot_be_encoded_is_a_fault_like_a_full_disk(open_folder):
+    folder = open_folder()
+    with pytest.raises(OSError, match=r"libsndfile: .*sample rate"):
+        folder.write(Clip(name(0), 700_000, clip().samples))
+    assert list(folder.path.iterdir()) == []
 
 
 def test_clips_and_their_folder_are_for_this_user_alone(open_folder):
@@ -86,13 +133,92 @@ def test_a_clip_that_is_more_than_all_may_be_deletes_nothing(open_folder):
     assert [p.name for p in folder.path.iterdir()] == [name(0)]
 
 
-def test_what_is_too_old_is_deleted(open_folder):
+def test_what_is_too_old_for_an_hour_is_deleted(open_folder, clocks):
     folder = open_folder(max_age=3600)
     for number, age in enumerate([4000, 3000]):
         path = folder.write(clip(number))
         os.utime(path, (0, path.stat().st_mtime - age))
+    folder = open_folder(max_age=3600, **clocks.options)
     folder.prune()
-    assert [p.name for p in folder.path.iterdir()] == [name(1)]
+    clocks.steady += GRACE
+    folder.prune()
+    assert names(folder) == [name(1)]
+
+
+def test_a_clock_that_is_years_ahead_for_a_while_deletes_nothing(open_folder, clocks):
+    open_folder().write(clip())
+    clocks.wall += YEARS
+    folder = open_folder(max_age=7 * DAY, **clocks.options)
+    for _ in range(5):
+        folder.prune()
+        clocks.pass_by(600.0)
+    clocks.wall -= YEARS
+    for _ in range(10):
+        folder.prune()
+        clocks.pass_by(600.0)
+    assert names(folder) == [name(0)]
+
+
+@pytest.mark.parametrize("behind", [YEARS, 21 * DAY, None], ids=["years", "weeks", "1970"])
+def test_what_is_written_before_the_clock_is_set_has_its_true_age_afterwards(
+    open_folder, clocks, behind
+):
+    right = clocks.wall
+    clocks.wall = 60.0 if behind is None else right - behind
+    folder = open_folder(max_age=7 * DAY, **clocks.options)
+    folder.write(clip())
+    date(folder, 0, clocks.wall)
+    clocks.pass_by(300.0)
+    clocks.wall = right
+    folder.prune()
+    assert (folder.path / name(0)).stat().st_mtime == pytest.approx(right - 300.0, abs=1.0)
+    clocks.pass_by(6 * DAY)
+    folder.prune()
+    clocks.pass_by(GRACE)
+    folder.prune()
+    assert names(folder) == [name(0)]
+    clocks.pass_by(DAY)
+    folder.prune()
+    clocks.pass_by(GRACE)
+    folder.prune()
+    assert names(folder) == []
+
+
+@pytest.mark.parametrize("wrong", [60.0, 5e9], ids=["1970", "2128"])
+def test_what_another_run_has_written_by_a_wrong_clock_ages_from_now_on(open_folder, clocks, wrong):
+    folder = open_folder(max_age=7 * DAY, **clocks.options)
+    open_folder().write(clip())
+    date(folder, 0, wrong)
+    folder.prune()
+    clocks.pass_by(GRACE)
+    folder.prune()
+    assert (folder.path / name(0)).stat().st_mtime == pytest.approx(clocks.wall, abs=1.0)
+    clocks.pass_by(7 * DAY + 1)
+    folder.prune()
+    clocks.pass_by(GRACE)
+    folder.prune()
+    assert names(folder) == []
+
+
+def test_by_a_clock_that_was_never_set_nothing_is_old_or_of_the_future(open_folder, clocks):
+    open_folder().write(clip())
+    before = clocks.wall
+    clocks.wall = 60.0
+    folder = open_folder(max_age=60, **clocks.options)
+    for _ in range(100):
+        folder.prune()
+        clocks.pass_by(600.0)
+    assert (folder.path / name(0)).stat().st_mtime == pytest.approx(before, abs=60.0)
+
+
+def test_the_clips_of_this_run_are_the_newest_whatever_the_clock_says(open_folder, clocks):
+    open_folder().write(clip(0))
+    folder = open_folder(max_bytes=7_000, **clocks.options)
+    for number in (1, 2):
+        folder.write(clip(number))
+        date(folder, number, 60.0 + number)
+    folder.prune()
+    assert names(folder) == [name(1), name(2)]
 
 
 def test_files_of_others_are_never_touched(open_folder):

@@ -193,6 +193,19 @@ def test_a_fault_of_the_disk_is_one_line_and_over_when_it_is_over(open_clips, ca
     ]
 
 
+def test_a_fault_of_ours_costs_one_clip_and_is_said(open_clips, caplog):
+    clips = open_clips()
+    write = clips._folder.write
+    clips._folder.write = lambda clip: write(None) if f"{0:032x}" in clip.name else write(clip)
+    clips.heard(next(sound(stream(), 0, 5 * RATE)))
+    for number in range(3):
+        clips.publish(event("start", 1, 1, number=number))
+        clips.publish(event("end", 1, 2, number=number))
+    clips.close()
+    assert clips.written == 2
+    assert [m.startswith("clips: AttributeError") for m in caplog.messages] == [True]
+
+
 def _wait(clips, count):
     done = threading.Event()
     for _ in range(1000):

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ def test_a_shipped_bundle_is_named_and_another_is_a_path_beside_the_file(load, t
         ),
         (
             "sources: {a: {stdin: s24le}}",
-            "sources.a.stdin: should be 's16le' or 'f32le', got 's24le'",
+            "sources.a.stdin: should be 's16le', 's32le' or 'f32le', got 's24le'",
         ),
         ("sources: {a: {stdin: s16le, channels: 0}}", None),
         ("sources: {a: {stdin: s16le, sample_rate: 16k}}", None),
@@ -121,6 +122,47 @@ def test_a_shipped_bundle_is_named_and_another_is_a_path_beside_the_file(load, t
         (
             "{sources: {a: {microphone: x}}, mqtt: {tls: {certifikat: b}}}",
             "mqtt.tls.certifikat: unknown key, did you mean 'certificate'?",
+        ),
+        (
+            "sources: {a: {microphone: 2}}",
+            'sources.a.microphone: should be a valid string, got 2; write microphone: "2"',
+        ),
+        (
+            "{sources: {a: {microphone: x}}, mqtt: {username: 1234}}",
+            'mqtt.username: should be a valid string, got 1234; write username: "1234"',
+        ),
+        (
+            "{sources: {a: {microphone: x}}, mqtt: {protocol: 5}}",
+            "mqtt.protocol: should be '5' or '3.1.1', got 5; write protocol: \"5\"",
+        ),
+        (
+            "{sources: {a: {microphone: x}}, mqtt: {protocol: 4}}",
+            "mqtt.protocol: should be '5' or '3.1.1', got 4",
+        ),
+        (
+            "{sources: {a: {microphone: x}}, node: 12:30}",
+            "node: '12:30' becomes part of topics: only letters, digits, '_' and '-'",
+        ),
+        (
+            "{sources: {a: {microphone: x}}, node: 750}",
+            'node: should be a valid string, got 750; write node: "750"',
+        ),
+        (
+            "{sources: {a: {microphone: x}}, labels: [Dog, 911]}",
+            "labels: expected names, got 911; write it in quotes",
+        ),
+        (
+            "{sources: {a: {microphone: x}}, groups: [911]}",
+            "groups: expected names, got 911; write it in quotes",
+        ),
+        (
+            "{sources: {a: {microphone: x}}, labels: {Dog: {active: 22}}}",
+            'labels.Dog.active: should be a valid list, got 22; write active: "22"',
+        ),
+        (
+            "{sources: {a: {microphone: x}}, metrics: {listen: '300.0.0.1:9464'}}",
+            "metrics.listen: expected an address and a port such as 127.0.0.1:9464, "
+            "got '300.0.0.1:9464'",
         ),
         ("{sources: {a: {microphone: x}}, mqtt: {base_topic: 'a/#'}}", None),
         ("{sources: {a: {microphone: x}}, mqtt: {port: 70000}}", None),
@@ -159,10 +201,52 @@ def test_a_base_that_is_no_topic_is_refused(problem, topic):
     assert problem(text).startswith("mqtt.base_topic: expected topic levels")
 
 
-@pytest.mark.parametrize("host", ["mqtt://broker:1883", "broker:1883"])
+@pytest.mark.parametrize("host", ["mqtt://broker:1883", "broker:1883", "user@broker", "[::1]"])
 def test_a_broker_given_as_a_url_is_refused(problem, host):
     text = f"{{sources: {{a: {{microphone: x}}}}, mqtt: {{host: '{host}'}}}}"
     assert problem(text).startswith("mqtt.host: expected a name or an address alone")
+
+
+@pytest.mark.parametrize("host", ["a..b", "192.168.1.300", "-a"])
+def test_a_stream_of_a_host_that_cannot_be_is_refused(problem, host):
+    found = problem(f"sources: {{a: {{url: 'rtsp://me:hunter2@{host}/1'}}}}")
+    assert found.startswith("sources.a.url: its host ")
+    assert "hunter2" not in found
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "found"),
+    [
+        ("gate", "-50", lambda config: config.sources["a"].gate.level == -50),
+        ("channel", "2", lambda config: config.sources["a"].channel == 2),
+    ],
+)
+def test_a_variable_stands_for_any_value(load, monkeypatch, key, value, found):
+    monkeypatch.setenv("VALUE", value)
+    assert found(load(f"sources: {{a: {{microphone: x, {key}: '${{VALUE}}'}}}}"))
+
+
+@pytest.mark.parametrize("switch", ["true", "false"])
+def test_a_variable_is_a_switch(load, monkeypatch, switch):
+    monkeypatch.setenv("SWITCH", switch)
+    config = load("sources: {a: {microphone: x}}\nmqtt:\n  home_assistant: ${SWITCH}")
+    assert config.mqtt.home_assistant.enabled is (switch == "true")
+
+
+@pytest.mark.parametrize("value", ["1234", "12.5", "true", "[hunter2]", "{hunter2: 1}"])
+def test_a_password_that_is_no_text_is_refused_and_not_quoted(problem, value):
+    found = problem(
+        f"{{sources: {{a: {{microphone: x}}}}, mqtt: {{username: u, password: {value}}}}}"
+    )
+    assert found == "mqtt.password: expected text: write it in quotes"
+
+
+def test_a_password_is_shown_by_no_repr(load, monkeypatch):
+    monkeypatch.setenv("PASSWORD", "hunter2")
+    config = load("sources: {a: {url: 'rtsp://me:${PASSWORD}@b'}}\nmqtt: {password: '${PASSWORD}'}")
+    assert config.mqtt.password.get_secret_value() == "hunter2"
+    assert config.sources["a"].url.get_secret_value() == "rtsp://me:hunter2@b"
+    assert "hunter2" not in repr(config)
 
 
 def test_an_ipv6_address_is_a_host(load):
@@ -239,3 +323,58 @@ def test_a_group_or_rule_that_cannot_be_is_refused(problem, text, expected):
     found = problem(SOUNDS.format(text))
     assert found.startswith(expected)
     assert "\n" not in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'sources: {door: "http://:SECRET@camera.local/stream"}',
+        'sources: {door: "rtsp://a:SECRET@camera.local/a/very/long/path/to/stream1"}',
+        'sources: {door: "rtsp://a:SECRET and more@camera.local/stream1"}',
+        'sources: {door: "http://radio.example/stream?token=SECRET"}',
+        'sources: {door: "a:SECRET@camera.local/a/very/long/path/to/the/stream1"}',
+        'sources: {door: ["http://:SECRET@camera.local"]}',
+        'sources: ["http://:SECRET@camera.local"]',
+        'sources: {a: {microphone: usb}}\nmqtt: {host: "mqtt://u:SECRET@broker"}',
+        'sources: {a: {microphone: usb}}\nmqtt: {host: "u:SECRET@broker"}',
+        'sources: {a: {microphone: usb}}\nmqtt: "mqtt://u:SECRET@a-broker-with-a-long-name.local"',
+        'sources: {a: {microphone: usb}}\nmqtt: {port: "mqtt://u:SECRET@broker"}',
+        "sources: {a: {microphone: usb}}\nmqtt: {host: h, username: u, passwort: SECRET}",
+        "sources: {a: {microphone: usb}}\nmqtt: {host: h, username: u, password: [SECRET]}",
+        '"http://:SECRET@camera.local/stream"',
+    ],
+)
+@pytest.mark.parametrize("secret", ["1234", "hunter2", "p"])
+def test_no_password_is_in_a_message_wherever_it_was_put(load, text, secret):
+    with pytest.raises(ConfigError) as caught:
+        load(text.replace("SECRET", f"<{secret}>"))
+    message = str(caught.value)
+    assert not {f"<{secret}>", f"<{secret}", f"{secret}>"} & set(re.findall(r"<?\w+>?", message))
+
+
+@pytest.mark.parametrize(
+    ("section", "port"),
+    [
+        ("{}", 1883),
+        ("{tls: {}}", 8883),
+        ("{transport: websockets}", 80),
+        ("{transport: websockets, tls: {}, path: /}", 443),
+        ("{transport: websockets, port: 9001}", 9001),
+    ],
+)
+def test_every_transport_has_its_usual_port(load, section, port):
+    config = load(f"{{sources: {{a: {{microphone: x}}}}, mqtt: {section}}}")
+    assert config.mqtt.port_number == port
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ("{path: /mqtt}", "path is for `transport: websockets`"),
+        ("{transport: websockets, path: mqtt}", "expected the path of a websocket"),
+        ("{transport: websockets, path: '/a b'}", "expected the path of a websocket"),
+        ("{transport: wss}", "'tcp' or 'websockets'"),
+    ],
+)
+def test_a_websocket_that_cannot_be_is_refused(problem, section, expected):
+    assert expected in problem(f"{{sources: {{a: {{microphone: x}}}}, mqtt: {section}}}")

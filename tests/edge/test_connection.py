@@ -1,8 +1,10 @@
 import gc
 import logging
 import socket
+import threading
 import time
 from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
 from pathlib import Path
 
@@ -165,6 +167,43 @@ def test_a_certificate_for_another_name_is_said_once(faults, tmp_path):
 
 
 @needs_mosquitto
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_websockets_to_a_port_without_are_said_once(faults, tmp_path):
+    with Mosquitto(tmp_path) as broker:
+        config = MqttConfig(host="127.0.0.1", port=broker.port, transport="websockets")
+        (line,) = faults(config)
+    assert "no websocket: does the broker take websockets at this port" in line
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_a_path_without_a_websocket_is_said_once(faults):
+    class Web(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_error(404)
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Web) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        port = server.server_address[1]
+        config = MqttConfig(host="127.0.0.1", port=port, transport="websockets", path="/nowhere")
+        lines = faults(config)
+        server.shutdown()
+        thread.join()
+    assert "is mqtt.path right?" in lines[0]
+    assert len(lines) == 1
+
+
+@needs_mosquitto
+def test_no_websockets_to_a_port_of_theirs_is_said_once(faults, tmp_path):
+    with Mosquitto(tmp_path, websockets=True) as broker:
+        (line,) = faults(MqttConfig(host="127.0.0.1", port=broker.websockets_port))
+    assert "hung up without an answer: wrong port, protocol, transport" in line
+
+
+@needs_mosquitto
 @failed_handshakes
 def test_tls_to_a_plain_port_is_said_once(faults, tmp_path):
     with Mosquitto(tmp_path) as broker:
@@ -176,7 +215,7 @@ def test_tls_to_a_plain_port_is_said_once(faults, tmp_path):
 def test_no_tls_to_a_tls_port_is_said_once(faults, tmp_path):
     with Mosquitto(tmp_path, tls=True) as broker:
         (line,) = faults(MqttConfig(host="127.0.0.1", port=broker.port))
-    assert "hung up without an answer: wrong port, protocol or TLS setting?" in line
+    assert "hung up without an answer: wrong port, protocol, transport or TLS setting?" in line
 
 
 @needs_mosquitto

@@ -21,6 +21,7 @@ class Rig:
 
     def __init__(self, bundle, path=None, clock=None):
         self.now, self.restarts, self.events, self.fault = START, 0, [], None
+        self.set_by = 0.0  # of the wall clock
         self.labels = list(bundle.settings)
         self.pipelines = {"kitchen": Pipeline("kitchen", bundle, bundle.settings, 0.1)}
         self.enabled = {}
@@ -44,7 +45,8 @@ class Rig:
             publish=lambda make: self.told.extend(make()),
             submit=lambda action: self.events.extend(action()),
             restart=self._restart,
-            clock=clock or (lambda: self.now),
+            clock=clock or (lambda: self.now + self.set_by),
+            **({} if clock else {"steady": lambda: self.now}),
         )
 
     def _restart(self):
@@ -201,6 +203,29 @@ def test_what_is_retained_is_refused_whatever_it_is(rig, name, payload):
 def test_a_retained_command_that_is_taken_away_is_no_command(rig, caplog):
     assert rig.send("enabled", b"") == {}
     assert not caplog.messages
+
+
+@pytest.mark.parametrize("set_by", [-8 * 3600, 8 * 3600])
+def test_a_clock_that_is_set_makes_no_snooze_longer_or_shorter(rig, set_by):
+    rig.send("snooze", b"30")
+    rig.set_by = set_by
+    rig.now += 600
+    greeting = by_name(rig.control.greet())
+    assert greeting["snooze"].payload == "20"
+    assert rig.send("on", b"0.5", rig.labels[0])
+    assert rig.enabled["kitchen"] == []
+    rig.now += 1200
+    rig.send("on", b"0.6", rig.labels[0])
+    assert rig.enabled["kitchen"] == ["hum", "hiss"]
+    rig.control.close()
+
+
+def test_a_clock_that_is_set_back_does_not_keep_a_restart_from_being_followed(rig):
+    rig.control.greet()
+    rig.set_by = -8 * 3600
+    rig.now += 10
+    rig.send("restart", b"PRESS")
+    assert rig.restarts == 1
 
 
 def test_a_greeting_tells_every_setting(rig):

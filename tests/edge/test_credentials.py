@@ -30,6 +30,36 @@ def test_the_file_comes_first_and_only_its_first_line_counts(everywhere):
     assert broker_password(config) == "from file"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_no_part_of_the_password(tmp_path, encoding):
+    (tmp_path / "file").write_text("geheimnißvoll\r\n", encoding=encoding)
+    config = MqttConfig(username="daemon", password_file=tmp_path / "file")
+    assert broker_password(config) == "geheimnißvoll"
+
+
+def test_the_password_of_the_configuration_stands_before_those_around(everywhere):
+    config = MqttConfig(username="daemon", password="from configuration")
+    assert broker_password(config) == "from configuration"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"username": "daemon", "password": ""}, "mqtt.password is empty"),
+        ({"password": "x"}, "mqtt.password is given without mqtt.username"),
+    ],
+)
+def test_a_password_that_cannot_be_used_is_said(options, said):
+    with pytest.raises(ConfigError, match=said):
+        broker_password(MqttConfig(**options))
+
+
+def test_two_passwords_are_one_too_many(everywhere):
+    config = MqttConfig(username="daemon", password="x", password_file=everywhere)
+    with pytest.raises(ConfigError, match="are both given: give one"):
+        broker_password(config)
+
+
 def test_the_environment_comes_second(everywhere):
     assert broker_password(MqttConfig(username="daemon")) == "from environment"
 

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from ast_edge.bundle import load_bundle
-from ast_edge.daemon import MAX_BATCH, MAX_DUE, SILENT_SECONDS, Daemon
+from ast_edge.daemon import SILENT_SECONDS, Daemon
+from ast_edge.due_windows import MAX_BATCH, MAX_DUE
 from ast_edge.errors import AudioError
 from ast_edge.health import OK, Health
 from ast_edge.listener import Listener
+from ast_edge.meter import Meter
 from ast_edge.pipeline import Pipeline
 
 pytest.importorskip("onnx", reason="onnx is not installed")
@@ -103,7 +105,6 @@ def test_what_came_before_a_failure_is_reported(make):
     assert daemon.sink.lives() == [("start", "Hum"), ("end", "Hum")]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_bug_in_a_source_ends_the_run_with_it(make):
     healthy = ListSource("b", live=True, endless=True)
     with pytest.raises(ZeroDivisionError):
@@ -228,12 +229,54 @@ def test_a_gap_ends_the_events_before_it(make):
     assert len({event.id for event in daemon.sink.events}) == 2
 
 
-def test_samples_that_are_no_numbers_hide_no_events(make):
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e20, 3e38])
+def test_samples_that_are_no_sound_hide_no_events_and_spoil_no_level(make, value):
     broken = beeps("Hum")
-    broken[::5000] = np.nan
-    daemon = make(ListSource("a", broken, broken), ListSource("b", beeps("Hiss")))
+    broken[::5000] = value
+    meter = Meter(["a", "b"])
+    sources = ListSource("a", broken, broken), ListSource("b", beeps("Hiss"))
+    daemon = make(*sources, observers=[meter])
     daemon.run()
     assert daemon.sink.lives("a") == [("start", "Hum"), ("end", "Hum")] * 2
+    assert daemon.sink.lives("b") == [("start", "Hiss"), ("end", "Hiss")]
+    assert meter.read().sources["a"].bad_samples == 2 * len(broken[::5000])
+
+
+class SickEngine(NumpyEngine):
+    """Give something else than probabilities for the windows of these numbers."""
+
+    def __init__(self, value, sick):
+        super().__init__()
+        self._value, self._sick = value, sick
+
+    def run(self, fbank):
+        first = len(self.seen)
+        scores = super().run(fbank)
+        for row in range(len(fbank)):
+            if first + row in self._sick:
+                scores.clip[row, -1] = self._value
+        return scores
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1.5])
+def test_scores_that_are_no_probabilities_start_nothing_and_the_daemon_goes_on(make, value, caplog):
+    notes, engine = Notes(), SickEngine(value, sick=range(4, 9))
+    daemon = make(ListSource("a", beeps("Hum")), engine=engine, observers=[notes])
+    daemon.run()
+    assert daemon.sink.lives() == [("start", "Hum"), ("end", "Hum")]
+    assert all(0 <= event.score <= event.peak <= 1 for event in daemon.sink.events)
+    assert daemon.unusable_windows == 5
+    assert notes.windows == windows_in(3) - 5
+    assert [m.startswith("the engine's scores are no probabilities") for m in caplog.messages] == [
+        True
+    ]
+
+
+def test_an_engine_that_only_gives_what_is_no_probability_lets_the_watchdog_know(make):
+    notes, engine = Notes(), SickEngine(np.nan, sick=range(1000))
+    daemon = make(ListSource("a", beeps("Hum")), engine=engine, observers=[notes])
+    daemon.run()
+    assert (daemon.sink.events, notes.windows) == ([], 0)
 
 
 def test_an_engine_that_fails_ends_the_run_with_its_error(make):

@@ -5,7 +5,7 @@ import pytest
 from ast_edge.bundle import load_bundle
 from ast_edge.daemon import Daemon
 from ast_edge.errors import AudioError
-from ast_edge.health import Health
+from ast_edge.health import OK, Health
 from ast_edge.pipeline import Pipeline
 
 pytest.importorskip("onnx", reason="onnx is not installed")
@@ -72,6 +72,18 @@ def test_an_action_of_a_daemon_that_has_ended_is_not_performed(make):
     daemon = make()
     daemon.run()
     assert not daemon.perform(list)
+
+
+def test_of_a_source_that_has_ended_no_health_is_told(make):
+    notes, short = Notes(), ListSource("a", silence(1))
+    short.health = OK
+    daemon = make(short, ListSource("b", silence(1), endless=True), observers=[notes])
+    with Running(daemon):
+        wait_until(lambda: notes.told == [("ended", "a", None)])
+        short.health = Health("ok", "its sound ends at 4 kHz")
+        for _ in range(2):
+            assert daemon.perform(list)
+    assert ("health", "a", short.health) not in notes.told
 
 
 def test_a_new_observer_is_told_which_sources_have_ended(make):

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
-from rigs import mosquitto
+from rigs.camera import Camera
+from rigs.encoded import needs_ffmpeg
+from rigs.model import tone
 
 from ast_edge.doctor import examine
-
-needs_mosquitto = pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available())
 
 
 @pytest.fixture
@@ -85,48 +85,47 @@ def test_a_microphone_with_sound_is_well(config, microphone, tmp_path):
     assert heard.well, heard
 
 
-# The broker
+def test_the_channel_that_is_configured_is_the_one_that_is_judged(config, tmp_path):
+    sound = np.zeros((64000, 2))
+    sound[:, 1] = 0.3 * np.sin(np.arange(64000) / 5)
+    soundfile.write(tmp_path / "right.wav", sound, 16000)
+    for channel, peak in ((1, -90), (2, -10)):
+        source = {"file": str(tmp_path / "right.wav"), "channel": channel}
+        found = findings(config(sources={"kitchen": source}))["source kitchen"]
+        assert f"peak {peak} dBFS" in found.text
 
 
-@needs_mosquitto
-def test_a_message_goes_through_the_broker_and_back(config, tmp_path):
-    with mosquitto.Mosquitto(tmp_path) as broker:
-        found = findings(config(mqtt={"host": "127.0.0.1", "port": broker.port}))
-    assert found["broker"].well
-    assert found["round trip"].text.startswith("ast-edge/attic/doctor: ")
-    assert found["round trip"].well
+@pytest.mark.parametrize(
+    ("setting", "score"),
+    [({}, "Hum (1.00)"), ({"high_pass": 2000}, "Hum (0."), ({"gain_db": -60}, "Hum (0.")],
+)
+def test_gain_and_high_pass_are_those_of_the_configuration(config, tmp_path, setting, score):
+    soundfile.write(tmp_path / "hum.wav", tone("Hum", 4.0), 16000)
+    source = {"file": str(tmp_path / "hum.wav"), **setting}
+    found = findings(config(sources={"kitchen": source}))["source kitchen"]
+    assert score in found.text
 
 
-def test_a_broker_that_is_not_there_is_said(config):
-    found = findings(config(mqtt={"host": "127.0.0.1", "port": 1}))
-    assert "connection refused" in found["broker"].text
-    assert "round trip" not in found
+def test_a_recording_at_8_khz_is_said_to_lack_the_upper_half(config, tmp_path):
+    soundfile.write(tmp_path / "narrow.wav", 0.3 * np.sin(np.arange(32000) / 5), 8000)
+    found = findings(config(sources={"kitchen": {"file": str(tmp_path / "narrow.wav")}}))
+    assert found["source kitchen"].well
+    assert "its sound ends at 4 kHz" in found["source kitchen"].remedy
 
 
-@needs_mosquitto
-def test_a_wrong_password_is_said(config, tmp_path, monkeypatch):
-    monkeypatch.setenv("AST_EDGE_MQTT_PASSWORD", "wrong")
-    with mosquitto.Mosquitto(tmp_path, password=True) as broker:
-        found = findings(
-            config(mqtt={"host": "127.0.0.1", "port": broker.port, "username": mosquitto.USER})
-        )
-    assert not found["broker"].well
-    assert "password" in found["broker"].text
-    assert "wrong" not in found["broker"].text
+@needs_ffmpeg
+@pytest.mark.slow  # tried five times, at growing pauses
+def test_a_url_that_does_not_answer_is_said_in_the_words_of_its_source(config):
+    found = findings(config(sources={"door": {"url": "rtsp://127.0.0.1:1/live"}}))["source door"]
+    assert not found.well
+    assert found.text == "no sound: rtsp://127.0.0.1:1: Connection refused"
+    assert found.remedy.startswith("are the address, user and password right")
 
 
-@needs_mosquitto
-def test_a_topic_that_is_forbidden_is_said(config, tmp_path, monkeypatch):
-    monkeypatch.setenv("AST_EDGE_MQTT_PASSWORD", mosquitto.PASSWORD)
-    settings = {"username": mosquitto.USER, "base_topic": "forbidden"}
-    with mosquitto.Mosquitto(tmp_path, password=True) as broker:
-        found = findings(config(mqtt={"host": "127.0.0.1", "port": broker.port} | settings))
-    assert found["broker"].well
-    assert "ublish" in found["round trip"].text
-    assert "forbidden/attic/#" in found["round trip"].remedy
-
-
-def test_the_embedded_broker_is_not_started(config):
-    found = findings(config(mqtt={"embedded": True}))
-    assert list(found)[-1] == "broker"
-    assert found["broker"].well
+@needs_ffmpeg
+@pytest.mark.slow  # ffmpeg waits five seconds for the picture
+def test_a_camera_that_insists_on_its_picture_is_heard(config):
+    with Camera("refuse") as camera:
+        found = findings(config(sources={"door": {"url": camera.url}}))["source door"]
+    assert found.well
+    assert "its sound ends at 4 kHz" in found.remedy

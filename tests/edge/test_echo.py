@@ -35,6 +35,12 @@ def test_an_end_has_its_own_time_and_the_duration():
     assert line("end") == expected
 
 
+def test_what_a_broker_passes_on_moves_no_cursor():
+    label = Label(0, "\x1b]0;owned\x07\x1b[31mDog", "")
+    assert r"\x1b]0;owned\x07\x1b[31mDog" in line("start", label=label)
+    assert "\x1b" not in line("start", label=label)
+
+
 def test_a_long_label_keeps_the_columns():
     long = Label(0, "Vehicle horn, car horn, honking and much more", "")
     assert line("start", label=long).index("start") == line("start").index("start")

@@ -12,7 +12,7 @@ import pytest
 
 from ast_edge.bundle import load_bundle
 from ast_edge.config import EngineConfig
-from ast_edge.engine import ENGINES, open_engine
+from ast_edge.engine import ENGINES, Scores, open_engine
 from ast_edge.errors import EngineError
 
 pytest.importorskip("onnx", reason="onnx is not installed")
@@ -99,6 +99,20 @@ def test_the_scores_of_one_window_after_the_other_are_those_of_all(framed, name)
     clips, frames = zip(*found.each(), strict=True)
     assert np.array_equal(np.stack(clips), found.clip)
     assert np.array_equal(np.stack(frames), found.frame)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 2.0, -1.0])
+def test_a_window_with_scores_that_are_no_probabilities_has_none_and_no_other(value):
+    clip, frame = np.full((4, 2), 0.5, np.float32), np.full((4, 3, 2), 0.5, np.float32)
+    clip[1, 0] = frame[2, 1, 1] = value
+    found = Scores(clip, frame)
+    assert found.usable.tolist() == [True, False, False, True]
+    for good, (clip_scores, frame_scores) in zip(found.usable, found.each(), strict=True):
+        assert np.unique(clip_scores).tolist() == np.unique(frame_scores).tolist() == [0.5 * good]
+
+
+def test_a_probability_may_be_rounded_beyond_1():
+    assert Scores(np.array([[1.0001, -0.0001]], np.float32)).usable.all()
 
 
 @every_engine

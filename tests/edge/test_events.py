@@ -12,7 +12,13 @@ from ast_edge.events import Event, Label, slugify
         ("Crowing, cock-a-doodle-doo", "crowing_cock_a_doodle_doo"),
         ("  Türklingel! ", "turklingel"),
         ("A/C #1 +", "a_c_1"),
-        ("狗", ""),
+        ("Собака лает", "sobaka_laet"),
+        ("σκύλος", "skylos"),
+        ("パーティー", "patei"),
+        ("개 짖는 소리", "gae_jijneun_sori"),
+        ("狗叫声 (dog)", "u72d7_u53eb_u58f0_dog"),
+        ("Straße", "strasse"),
+        ("🐶 …", ""),
     ],
 )
 def test_a_name_becomes_a_topic_level(name, slug):

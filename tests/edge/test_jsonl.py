@@ -1,5 +1,7 @@
 import json
 import logging
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from ast_edge.jsonl import JsonLinesSink
 EVENT = Event(
     "a1", "end", "kitchen", Label(3, "Dog", "/m/0bt9lr"), 1700000000.0, 1700000002.0, 0.8, 0.9
 )
+
+TIMEOUT = 20.0
 
 
 @pytest.fixture
@@ -82,3 +86,80 @@ def test_a_line_cut_off_by_a_full_disk_does_not_swallow_the_next(tmp_path):
     assert len(torn) == 100
     assert json.loads(whole)["id"] == "a1"
     assert (sink.written, sink.failed) == (1, 2)
+
+
+@pytest.fixture
+def fifo(tmp_path, monkeypatch):
+    monkeypatch.setattr("ast_edge.jsonl.PATIENCE", 0.0)
+    path = tmp_path / "events"
+    os.mkfifo(path)
+    return path
+
+
+def fill(sink):
+    """Publish until there is no room."""
+    while not sink.failed:
+        sink.publish(EVENT)
+
+
+def test_a_pipe_that_nobody_reads_is_waited_for_neither_when_opened_nor_when_full(fifo, caplog):
+    sink = JsonLinesSink(fifo, node="attic", bundle="home")
+    fill(sink)
+    sink.publish(EVENT)
+    sink.close()
+    assert sink.failed == 2
+    assert len(caplog.messages) == 1
+    assert "nobody reads it; further faults are counted" in caplog.text
+
+
+def test_who_comes_late_to_a_pipe_reads_whole_lines_from_the_first_to_the_newest(fifo):
+    sink = JsonLinesSink(fifo, node="attic", bundle="home")
+    fill(sink)
+    with fifo.open("rb", buffering=0) as reader:
+        early = reader.read(1 << 20)
+        sink.publish(EVENT)
+        late = reader.read(1 << 20)
+    lines = (early + late).decode().splitlines()
+    torn = len(early) != early.rfind(b"\n") + 1
+    assert [json.loads(line)["id"] for line in lines[: sink.written - 1]] == ["a1"] * (
+        sink.written - 1
+    )
+    assert json.loads(lines[-1])["id"] == "a1"
+    assert len(lines) == sink.written + torn
+    sink.close()
+
+
+def test_a_reader_who_is_slow_gets_every_line(tmp_path):
+    path = tmp_path / "events"
+    os.mkfifo(path)
+    sink = JsonLinesSink(path, node="attic", bundle="home")
+    wanted, read = 2000, bytearray()
+
+    def read_all():
+        with path.open("rb", buffering=0) as reader:
+            while read.count(b"\n") < wanted:
+                read.extend(reader.read(512))
+
+    thread = threading.Thread(target=read_all)
+    thread.start()
+    for _ in range(wanted):
+        sink.publish(EVENT)
+    thread.join(TIMEOUT)
+    sink.close()
+    assert (sink.written, sink.failed) == (wanted, 0)
+    assert all(json.loads(line)["id"] == "a1" for line in read.splitlines())
+
+
+def test_a_pipe_on_standard_output_that_nobody_reads_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr("ast_edge.jsonl.PATIENCE", 0.0)
+    reader, writer = os.pipe()
+    before = os.dup(1)
+    os.dup2(writer, 1)
+    try:
+        sink = JsonLinesSink(Path("/dev/stdout"), node="attic", bundle="home")
+        fill(sink)
+    finally:
+        os.dup2(before, 1)
+        for descriptor in (reader, writer, before):
+            os.close(descriptor)
+    assert sink.failed == 1

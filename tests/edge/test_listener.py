@@ -123,10 +123,8 @@ def test_bad_samples_are_reported_once_per_stream(caplog):
         listener.feed(Block(stream, 0, samples))
         listener.feed(Block(stream, len(samples), samples))
     listener.feed(Block(make_stream(), 0, noise(0.1)))
-    assert (
-        caplog.messages
-        == [f"source {stream.source}: NaN or infinite samples, taken as silence"] * 2
-    )
+    said = "samples that are no numbers, or far too large, are taken as silence"
+    assert [said in message for message in caplog.messages] == [True, True]
 
 
 def test_sliding_out_goes_on_until_the_sound_has_left_the_window():

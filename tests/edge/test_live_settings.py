@@ -6,6 +6,7 @@ from rigs.full_disk import files_end_at
 from ast_edge.commands import Command, CommandRefused
 from ast_edge.events import Label
 from ast_edge.live_settings import LiveSettings, SourceChanges
+from ast_edge.snooze import begin_snooze
 from ast_edge.topics import Topics
 from ast_edge.tracker import TrackerSettings
 
@@ -56,7 +57,8 @@ def test_a_snooze_is_over_after_its_minutes(path):
 
 @pytest.mark.parametrize(("left", "minutes"), [(60.0, 1), (59.0, 1), (1.0, 1), (0.0, 0), (-1.0, 0)])
 def test_minutes_are_zero_only_when_a_snooze_is_over(left, minutes):
-    assert SourceChanges(snoozed_until=NOW + left).minutes_left(NOW) == minutes
+    snooze = begin_snooze(100.0, NOW + left - 100.0)
+    assert SourceChanges(snooze=snooze).minutes_left(NOW) == minutes
 
 
 def test_a_snooze_of_zero_ends_one(path):

@@ -8,12 +8,15 @@ import threading
 
 import pytest
 
+from ast_edge import secret_values
 from ast_edge.log_format import (
     EVERY_TIME,
     REPEAT_SECONDS,
     JournalFormatter,
     JsonFormatter,
+    PlainFormatter,
     RepeatFilter,
+    SecretFilter,
 )
 
 
@@ -166,3 +169,58 @@ def test_json_is_written_when_it_is_asked_for():
 
 def test_the_journal_gets_json_with_priorities():
     assert speak(True, journal=True)[0].startswith('<4>{"time":')
+
+
+@pytest.fixture
+def secret(monkeypatch):
+    """A value that is hidden for the length of a test, with what JSON and `repr` change."""
+    monkeypatch.setattr(secret_values, "_shown", {})
+    monkeypatch.setattr(secret_values, "_pattern", None)
+    secret_values.hide('hun"ter\\2\t', "!secret key")
+    return 'hun"ter\\2\t'
+
+
+@pytest.mark.parametrize(
+    "formatter", [PlainFormatter("%(message)s"), JsonFormatter()], ids=["text", "json"]
+)
+def test_no_secret_stands_in_a_line_or_a_traceback(secret, formatter):
+    try:
+        raise ValueError(secret)
+    except ValueError as exc:
+        line = record("no %s, no %r, not in %s", secret, secret, {"a": secret})
+        line.exc_info = (type(exc), exc, exc.__traceback__)
+    SecretFilter().filter(line)
+    text = formatter.format(line)
+    assert "ter" not in text
+    assert "no !secret key, no '!secret key', not in {'a': '!secret key'}" in text
+    assert "ValueError: !secret key" in text
+
+
+def test_no_secret_stands_in_the_traceback_of_a_fault_that_ends_the_program(
+    secret, capsys, monkeypatch
+):
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    secret_values.hide_in_tracebacks()
+    try:
+        raise KeyError(secret)
+    except KeyError as exc:
+        sys.excepthook(type(exc), exc, exc.__traceback__)
+    said = capsys.readouterr().err
+    assert "KeyError: '!secret key'" in said
+    assert "hun" not in said
+
+
+def test_what_a_stranger_has_sent_moves_no_cursor_and_makes_no_second_line():
+    line = PlainFormatter("%(message)s").format(record("said %s", "\x1b[2J\nERROR all is lost"))
+    assert line == r"said \x1b[2J\nERROR all is lost"
+
+
+def test_a_traceback_keeps_its_lines():
+    try:
+        raise ValueError("\x1b[2J")
+    except ValueError:
+        found = record("no")
+        found.exc_info = sys.exc_info()
+    text = PlainFormatter("%(message)s").format(found)
+    assert text.count("\n") > 2
+    assert "\x1b" not in text

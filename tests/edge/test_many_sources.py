@@ -12,7 +12,8 @@ from ast_edge.audio import Block, Stream
 from ast_edge.bundle import load_bundle
 from ast_edge.child_source import ChildSource
 from ast_edge.config import EngineConfig
-from ast_edge.daemon import MAX_BATCH, Daemon
+from ast_edge.daemon import Daemon
+from ast_edge.due_windows import MAX_BATCH
 from ast_edge.engine import open_engine
 from ast_edge.errors import AudioError
 from ast_edge.gate import GateSettings
@@ -20,6 +21,7 @@ from ast_edge.pipeline import Pipeline
 from ast_edge.recording import RecordingSource
 
 pytest.importorskip("onnx", reason="onnx is not installed")
+from rigs.daemon_parts import ListSource
 from rigs.model import LABELS, RATE, silence, tone
 from rigs.mosquitto import wait_until
 
@@ -292,3 +294,62 @@ def test_with_an_idle_hop_the_same_is_found_in_fewer_windows(bundle, recordings,
     daemon.run()
     assert {name: sink.lives(name) for name in recordings} == alone
     assert daemon.skipped_windows > sum(engine.batches) / 10
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"gate": GateSettings(level=-60)}, {"gate": GateSettings(above_floor=20)}, {"idle_hop": 0.9}],
+    ids=["gate", "floor", "idle"],
+)
+@pytest.mark.parametrize("framed", [False, True], ids=["clip", "frame"])
+def test_what_is_due_together_changes_nothing(
+    bundle, framed_model, recordings, options, framed, monkeypatch
+):
+    used, found = load_bundle(framed_model) if framed else bundle, []
+    some = dict([*recordings.items()][:3])
+    for size in (1, 8):
+        monkeypatch.setattr("ast_edge.due_windows.MAX_BATCH", size)
+        daemon, sink = make_daemon(used, sources_of(some), Engine(used), **options)
+        daemon.run()
+        found.append(({name: sink.lives(name) for name in some}, daemon.skipped_windows))
+    assert found[0] == found[1]
+    assert found[0][1] > 0
+
+
+class Busy(Engine):
+    """An engine whose first batch takes until all sources have said all they have to say."""
+
+    def __init__(self, bundle, sources):
+        super().__init__(bundle)
+        self._sources = sources
+
+    def run(self, fbank):
+        assert self.batches or all(source.exhausted.wait(TIMEOUT) for source in self._sources)
+        return super().run(fbank)
+
+
+def test_while_the_engine_looks_at_a_window_all_live_sound_is_taken(bundle):
+    # Of each as much as a microphone's process keeps, and more; together far more.
+    sources = [ListSource(f"room{n}", silence(20.0), live=True) for n in range(8)]
+    score = Score()
+    daemon, _ = make_daemon(bundle, sources, Busy(bundle, sources), observers=[score])
+    daemon.run()
+    assert score.samples == 8 * 20 * RATE
+
+
+def test_live_sound_does_not_wait_behind_recordings(bundle):
+    heard, heard_by = Counter(), []
+
+    class Ear(Score):
+        def heard(self, block):
+            heard[block.stream.source] += 1
+
+    class Attentive(Busy):
+        def run(self, fbank):
+            heard_by.append(heard["live"])
+            return super().run(fbank)
+
+    live, recorded = ListSource("live", silence(3.0), live=True), ListSource("file", silence(30.0))
+    daemon, _ = make_daemon(bundle, [recorded, live], Attentive(bundle, [live]), observers=[Ear()])
+    daemon.run()
+    assert heard_by[1] == 30

@@ -32,7 +32,7 @@ def meter(clock):
 
 
 def block(seconds=0.1, stream=LIVE, value=0.5):
-    return Block(stream, 0, np.full((round(seconds * 16000), 1), value, np.float32))
+    return Block(stream, 0, np.tile(np.float32([[value], [-value]]), (round(seconds * 8000), 1)))
 
 
 def window(heard, stream=LIVE, quiet=False):
@@ -88,6 +88,23 @@ def test_a_source_that_clips_still_clips_when_sound_comes(meter):
     assert (kitchen(meter).state, kitchen(meter).detail) == ("clipping", "loud")
     meter.health("kitchen", OK)
     assert (kitchen(meter).state, kitchen(meter).detail) == ("listening", "")
+
+
+def test_the_start_is_told_by_the_clock_as_it_is_now():
+    wall, steady = Clock(), Clock()
+    meter = Meter(["kitchen"], wall, steady)
+    for clock in (wall, steady):
+        clock.now += 60
+    wall.now += 1e9
+    assert meter.read().since == 103.0 + 1e9
+    assert meter.read().since == 103.0 + 1e9
+
+
+def test_a_stream_by_another_clock_has_a_latency_of_its_own(meter):
+    meter.heard(block())
+    meter.scored([window(-1e6)], seconds=0.2, dropped=0)
+    meter.heard(block(stream=replace(LIVE)))
+    assert kitchen(meter).latency is None
 
 
 def test_a_source_that_is_silent_has_no_level(meter):

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import urllib.error
 import urllib.request
 
 import numpy as np
@@ -21,7 +22,7 @@ from ast_edge.reload import Reload, Reloaded
 from ast_edge.service import Service
 
 STREAM = Stream("hall", 16000, 1, 0.0, live=True)
-BLOCK = Block(STREAM, 0, np.full((16000, 1), 0.5, np.float32))
+BLOCK = Block(STREAM, 0, np.tile(np.float32([[0.5], [-0.5]]), (8000, 1)))
 WINDOW = Window(STREAM, 0.0, 1.0, hop=0.5, heard=1.0, fbank=np.zeros((1, 1)))
 
 
@@ -85,6 +86,14 @@ def test_sound_windows_and_events_are_told_by_source(service, reload):
     assert found["windows_dropped_total", HALL] == 3
     assert found["events_total", ("label", "hum"), HALL] == 1
     assert found["real_time_factor",] == pytest.approx(0.08)
+
+
+def test_what_is_no_sound_and_no_probability_is_counted(service, reload):
+    service.meter.heard(Block(STREAM, 0, np.float32([[np.nan], [1e20], [0.5]])))
+    service.daemon.unusable_windows += 2
+    found = scrape(service, reload)
+    assert found["bad_samples_total", HALL] == 2
+    assert found["windows_unusable_total",] == 2
 
 
 def test_times_are_told_as_histograms(service, reload):
@@ -155,3 +164,25 @@ def test_nobody_can_connect_after_close(service, reload):
     server.close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", server.port))
+
+
+def test_a_scrape_that_stumbles_over_a_fault_of_ours_is_not_the_last(
+    service, reload, monkeypatch, capfd
+):
+    read, faults = service.meter.read, [ValueError("oh"), ValueError("oh")]
+
+    def broken():
+        if faults:
+            raise faults.pop()
+        return read()
+
+    monkeypatch.setattr(service.meter, "read", broken)
+    config = MetricsConfig(listen="127.0.0.1:0")
+    with contextlib.closing(MetricsServer(config, service, reload)) as server:
+        url = f"http://127.0.0.1:{server.port}/metrics"
+        for _ in range(2):
+            with pytest.raises(urllib.error.HTTPError, match="500"):
+                urllib.request.urlopen(url, timeout=20)
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            assert b"ast_edge_info" in answer.read()
+    assert "ValueError: oh" in capfd.readouterr().err

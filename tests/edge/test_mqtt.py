@@ -22,6 +22,7 @@ from rigs.sink import (
 from ast_edge import mqtt
 from ast_edge.config import HomeAssistantConfig, TlsConfig
 from ast_edge.home_assistant import HomeAssistant
+from ast_edge.message import Message
 from ast_edge.status import NodeStatus
 from ast_edge.topics import Topics
 
@@ -196,3 +197,39 @@ def test_entities_that_stay_keep_their_states_when_others_are_followed(broker, o
     sink.follow([("mic", DOG), ("hall", SIREN)], lambda: [])
     wait_until(lambda: retained(broker).get("ast-edge/attic/hall/siren/state") == "OFF")
     assert retained(broker)[DOG_STATE] == "ON"
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_events_go_and_commands_come_over_websockets(tmp_path, open_sink, protocol, tls):
+    heard = []
+    listener = NodeStatus(Topics("ast-edge", "attic"), ["mic"], "home", since=0.0)
+    listener.subscriptions = ("ast-edge/attic/+/set/#",)
+    listener.heard = lambda topic, payload, retained: heard.append((topic, payload)) or []
+    with (
+        Mosquitto(tmp_path, tls=tls, websockets=True) as broker,
+        Subscriber(broker) as subscriber,
+    ):
+        sink = open_sink(
+            broker,
+            host="localhost" if tls else "127.0.0.1",
+            port=broker.websockets_port,
+            transport="websockets",
+            protocol=protocol,
+            tls=TlsConfig(ca=broker.ca) if tls else None,
+            extensions=[listener],
+        )
+        for number in range(100):
+            sink.publish(event("update", number))
+        large = Message("ast-edge/attic/large", "ü" * 100_000, retain=True)
+        wait_until(lambda: sink.acknowledged == 100)
+        sink.publish_message(large)
+        assert subscriber.wait_on(large.topic) == [large.payload]
+        wait_for_events(subscriber, *((f"e{n}", "update") for n in range(100)))
+        broker.publish("ast-edge/attic/mic/set/enabled", "OFF")
+        wait_until(lambda: heard)
+        assert heard == [("ast-edge/attic/mic/set/enabled", b"OFF")]
+        broker.restart()
+        wait_until(lambda: sink.reconnects == 1)
+        sink.publish(event("end", 1))
+        wait_until(lambda: sink.acknowledged == 101)
+        assert sink.reconnects == 1

@@ -15,9 +15,10 @@ from rigs.sink import (
     wait_for_events,
 )
 
+from ast_edge.broker_limits import WINDOW
 from ast_edge.config import MqttConfig
 from ast_edge.errors import ConfigError
-from ast_edge.mqtt import WINDOW, MqttSink
+from ast_edge.mqtt import MqttSink
 from ast_edge.outbox import Outbox
 
 pytestmark = [
@@ -202,7 +203,7 @@ def test_a_frozen_broker_gets_no_flood_and_then_every_event_in_order(broker, ope
         for number in range(200):
             sink.publish(event("update", number))
         wait_until(lambda: sink.published == 200)
-        assert sum(number is not None for _, number in sink._packets.values()) == WINDOW
+        assert len(sink._packets) == WINDOW
         broker.thaw()
         wait_for_events(subscriber, *((f"e{n}", "update") for n in range(200)))
         wait_until(lambda: sink.acknowledged == 200)

@@ -1,9 +1,14 @@
 """Where an outbox keeps its events: faults of the file and of the disk."""
 
 import logging
+import os
 import sqlite3
+import subprocess
+import sys
+import threading
 
 import pytest
+from rigs import strace
 from rigs.full_disk import files_end_at
 from rigs.mosquitto import wait_until
 from rigs.outbox import event, put, waiting
@@ -121,7 +126,7 @@ def test_events_go_to_a_file_that_can_be_made_later(open_box, blocked):
 def test_the_pauses_between_two_attempts_grow_up_to_a_limit(open_box, blocked, monkeypatch):
     monkeypatch.setattr(outbox_module, "LONGEST_PAUSE", 0.3)
     box, pauses = open_box(), []
-    wait_until(lambda: pauses.append(box._retry.interval) or pauses.count(0.3) > 1)
+    wait_until(lambda: pauses.append(box._pause) or pauses[-1] == 0.3)
     assert list(dict.fromkeys(pauses)) == [0.05, 0.1, 0.2, 0.3]
 
 
@@ -148,3 +153,66 @@ def test_what_a_file_holds_that_is_opened_late_comes_after_what_is_on_its_way(
         ("interrupted", "start"),
         ("interrupted", "end"),
     ]
+
+
+def test_putting_events_never_waits_for_the_disk(tmp_path):
+    if reason := strace.available():
+        pytest.skip(reason)
+    program = f"""
+from pathlib import Path
+from rigs.mosquitto import wait_until
+from rigs.outbox import event, put
+from ast_edge.outbox import Outbox
+box = Outbox(Path({str(tmp_path / "outbox.sqlite")!r}), max_age=3600.0, max_events=100000)
+Path({str(tmp_path / "begun")!r}).touch()
+for number in range(2000):
+    put(box, event("start" if number % 2 else "end", f"e{{number // 2}}"))
+Path({str(tmp_path / "done")!r}).touch()
+wait_until(lambda: box._checkpoint_at > 2000)
+"""
+    command = [sys.executable, "-c", program]
+    calls = "trace=fsync,fdatasync,openat"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run(
+        ["strace", "-ff", "-s", "4096", "-e", calls, "-o", tmp_path / "calls", *command],
+        check=True,
+        timeout=100,
+        env=environment,
+    )
+    threads = [path.read_text() for path in tmp_path.glob("calls.*")]
+    (putting,) = [text for text in threads if str(tmp_path / "begun") in text]
+    putting = putting[putting.index("/begun") : putting.index("/done")]
+    assert "sync(" not in putting
+    assert any("sync(" in text for text in threads)  # another thread does it
+
+
+def test_an_event_that_is_put_while_the_disk_is_waited_for_is_taken_in_after(open_box, monkeypatch):
+    monkeypatch.setattr(outbox_module, "CHECKPOINT_ROWS", 1)
+    box, begun, go_on = open_box(), threading.Event(), threading.Event()
+    checkpoint = box._store.checkpoint
+
+    def slow():
+        begun.set()
+        assert go_on.wait(20)
+        checkpoint()
+
+    monkeypatch.setattr(box._store, "checkpoint", slow)
+    box._checkpoint_at = 1
+    put(box, event("end", "e0"))
+    assert begun.wait(20)
+    put(box, event("end", "e1"))
+    put(box, event("end", "e2"))
+    go_on.set()
+    assert waiting(box) == [("e0", "end"), ("e1", "end"), ("e2", "end")]
+
+
+def test_the_log_of_changes_does_not_grow_for_ever(open_box, box_path, monkeypatch):
+    monkeypatch.setattr(outbox_module, "CHECKPOINT_ROWS", 20)
+    box = open_box()
+    box._checkpoint_at = 20
+    log = box_path.with_name("outbox.sqlite-wal")
+    for number in range(300):
+        put(box, event("end", f"e{number}"))
+        box.remove(number + 1)
+        wait_until(lambda: box._store.changes < box._checkpoint_at)
+    assert log.stat().st_size < 1_000_000

@@ -85,6 +85,33 @@ def test_an_idle_hop_that_is_shorter_than_the_hop_or_skips_sound_is_refused(prob
     )
 
 
+def test_a_source_has_its_own_hop_idle_hop_and_latency_or_those_of_all(write):
+    own = {"hop": 0.25, "idle_hop": 0.75, "latency": 0}
+    sources = {"a": {"microphone": "x"}, "b": {"microphone": "y"} | own}
+    plan = load_plan(write(hop=0.5, latency=0.8, sources=sources))
+    a, b = plan.hearing("a"), plan.hearing("b")
+    assert (a.hop, a.idle_hop, a.latency) == (0.5, None, 0.8)
+    assert (b.hop, b.idle_hop, b.latency) == (0.25, 0.75, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ({"hop": 1.2}, "sources.a.hop: 1.2 s is longer than the 0.99 s that 'bands' hears"),
+        ({"hop": 0.5, "idle_hop": 0.25}, "sources.a.idle_hop: expected 0.5 s (hop) to the 0.99 s"),
+        ({"hop": 0.9}, "sources.a.idle_hop: expected 0.9 s (hop) to the 0.99 s"),
+    ],
+)
+def test_a_hop_of_a_source_that_cannot_be_is_refused_with_the_source(problem, own, said):
+    assert problem(hop=0.3, idle_hop=0.6, sources={"a": {"microphone": "x"} | own}).startswith(said)
+
+
+@pytest.mark.parametrize("host", ["", "my broker", "a..b", "192.168.1.300", "192.168.1", "-a"])
+def test_a_broker_that_cannot_be_is_refused(problem, host):
+    said = f"mqtt.host: expected a host name or address, got {host!r}, which "
+    assert problem(mqtt={"host": host}).startswith(said)
+
+
 def test_a_device_class_for_an_unknown_label_is_refused_with_the_nearest(problem):
     found = problem(mqtt={"home_assistant": {"device_classes": {"Hom": "safety"}}})
     assert found == (

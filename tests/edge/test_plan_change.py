@@ -112,3 +112,26 @@ def test_a_bundle_whose_files_have_changed_needs_a_restart(tmp_path, model_folde
     tree["labels"][0]["name"] = "Buzz"
     (model_folder / "bundle.json").write_text(json.dumps(tree))
     assert compare(before, load_plan(tmp_path / "c.yaml")).restart == ("bundle (its files)",)
+
+
+def test_secrets_and_variables_that_changed_are_followed(tmp_path, model_folder, monkeypatch):
+    (tmp_path / "c.yaml").write_text(
+        f"bundle: {model_folder}\nsources:\n  hall: {{microphone: !secret mic}}\n"
+        "  attic: {microphone: '${MIC}'}\nmqtt: {username: a, password: !secret broker}\n"
+    )
+    plans = []
+    for number in range(2):
+        monkeypatch.setenv("MIC", f"usb {number}")
+        secrets = f"mic: hw:{number},0\nbroker: hunter{number}\n"
+        (tmp_path / "secrets.yaml").write_text(secrets)
+        plans.append(load_plan(tmp_path / "c.yaml"))
+    change = compare(*plans)
+    assert (change.changed, change.connection, change.restart) == (("hall", "attic"), True, ())
+    assert "hunter" not in f"{plans} {change}"
+
+
+@pytest.mark.parametrize("key", ["hop", "idle_hop", "latency"])
+def test_a_source_that_is_looked_at_in_another_way_is_changed(difference, key):
+    sources = SOURCES | {"attic": {"microphone": "y", key: 0.75}}
+    change = difference({}, {"sources": sources})
+    assert (change.changed, change.restart) == (("attic",), ())

@@ -48,3 +48,19 @@ def test_a_burst_and_a_pause_are_no_wrong_rate():
 def test_a_crystal_that_is_slightly_off_never_adds_up():
     check = RateCheck(1000, 0.0)
     assert complaint_after(check, 1010, 20 * 60, block=1.0) is None  # 12 s ahead in the end
+
+
+@pytest.mark.parametrize(
+    ("stated", "true", "offered"),
+    [
+        (48_000, 44_100, 44_100),
+        (48_000, 96_000, 96_000),
+        (16_000, 31_900, 32_000),
+        (16_000, 14_710, 14_700),  # 44.1 kHz that are said to be 48, converted to 16
+        (48_000, 30_000, None),
+    ],
+)
+def test_a_usual_rate_that_was_stated_wrongly_is_offered(stated, true, offered):
+    check = RateCheck(stated, 0.0)
+    assert complaint_after(check, true, 60)
+    assert check.likely_rate == offered

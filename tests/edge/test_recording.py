@@ -169,3 +169,11 @@ def test_a_sample_rate_that_no_sound_has_is_refused(tmp_path, rate):
     source = RecordingSource("r", tmp_path / "odd.wav", "fast")
     with pytest.raises(AudioError, match=f"expected 1000 to 384000 samples a second, got {rate}"):
         list(source.blocks())
+
+
+@pytest.mark.parametrize(("rate", "lacks"), [(8000, "its sound ends at 4 kHz"), (16000, "")])
+def test_a_recording_of_a_low_rate_is_said_to_lack_what_lies_above(recording, caplog, rate, lacks):
+    source = RecordingSource("r", recording(rate=rate), "fast")
+    list(source.blocks())
+    assert source.health.reason.startswith(lacks)
+    assert bool(source.health.reason) == bool(lacks) == bool(caplog.records)

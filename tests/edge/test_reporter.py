@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def rig():
 
 
 def block(seconds, start=0, value=0.5):
-    samples = np.full((int(seconds * 16000), 1), value, np.float32)
+    samples = np.tile(np.float32([[value], [-value]]), (int(seconds * 8000), 1))
     return Block(LIVE, start, samples)
 
 
@@ -63,6 +64,29 @@ def test_the_level_is_that_of_a_second_of_sound(rig):
     rms = np.sqrt(np.mean(np.square([0.0, 0.1, 0.5, 0.1])))
     assert level["peak"] == pytest.approx(20 * np.log10(0.5), abs=0.1)
     assert level["rms"] == pytest.approx(20 * np.log10(rms), abs=0.1)
+
+
+def of_other_stream(channels, sample_rate=16000):
+    stream = replace(LIVE, channels=channels, sample_rate=sample_rate)
+    return Block(stream, 0, np.full((sample_rate // 2, channels), 0.5, np.float32))
+
+
+@pytest.mark.parametrize(("channels", "sample_rate"), [(2, 16000), (1, 48000), (8, 8000)])
+def test_a_microphone_that_comes_back_in_another_format_has_a_level(rig, channels, sample_rate):
+    rig.reporter.heard(block(0.5))
+    other = of_other_stream(channels, sample_rate)
+    rig.reporter.heard(other)
+    assert rig.payloads("kitchen/level") == []  # not of half a second of each
+    rig.reporter.heard(other)
+    assert len(rig.payloads("kitchen/level")) == 1
+
+
+def test_a_stream_by_another_clock_has_a_latency_of_its_own(rig):
+    rig.reporter.heard(block(0.1))
+    rig.reporter.scored([window(heard=-1e6)], seconds=0.1, dropped=0)
+    rig.reporter.heard(of_other_stream(1))
+    rig.reporter.scored([window(heard=2.8)], seconds=0.1, dropped=0)
+    assert rig.reporter._latency["kitchen"] == pytest.approx(0.2)
 
 
 def test_a_silent_source_is_offline_until_there_is_sound(rig):
@@ -125,3 +149,12 @@ def test_a_source_that_waits_is_silent_and_says_what_it_waits_for(rig):
 def test_only_what_hears_is_available(rig, condition, available):
     rig.reporter.health("kitchen", Health(condition, "why"))
     assert ("kitchen/availability", available) in rig.told
+
+
+def test_what_sound_that_is_all_right_lacks_is_said_while_it_is_listened_to(rig):
+    rig.reporter.heard(block(0.1))
+    rig.reporter.health("kitchen", Health("ok", "its sound ends at 4 kHz"))
+    rig.reporter.heard(block(0.1))
+    told = [(found["state"], found["detail"]) for found in rig.payloads("kitchen/status")]
+    assert told == [("listening", ""), ("listening", "its sound ends at 4 kHz")]
+    assert ("kitchen/availability", "offline") not in rig.told

@@ -60,17 +60,6 @@ def test_channels_are_averaged():
     np.testing.assert_allclose(Resampler(OUT, 2, OUT).feed(samples), [0.3, 0.0], atol=1e-7)
 
 
-@pytest.mark.parametrize("rate", [OUT, 48000])
-def test_nan_and_infinity_are_silence_and_counted(rate):
-    bad, clean = noise(4800, 2), noise(4800, 2)
-    for place, value in ((10, np.nan), (20, np.inf), (30, -np.inf)):
-        bad[place, 1], clean[place, 1] = value, 0
-    resampler = Resampler(rate, 2, OUT)
-    heard = np.concatenate([resampler.feed(bad), resampler.flush()])
-    np.testing.assert_array_equal(heard, resampled(clean, rate))
-    assert resampler.bad_samples == 3
-
-
 @pytest.mark.parametrize("end", ["reset", "flush"])
 def test_nothing_of_the_old_stream_reaches_the_new_one(end):
     resampler = Resampler(48000, 1, OUT)

@@ -29,3 +29,11 @@ def test_sound_that_was_only_held_up_is_on_time_again():
 
 def test_the_error_is_positive_when_sound_comes_late():
     assert SampleClock(RATE, 1000).error(RATE, 1003) == pytest.approx(2)
+
+
+def test_what_is_excused_counts_no_more():
+    clock = SampleClock(RATE, 1000, patience=2.0)
+    assert run(clock, [3.0] * 2) == [False, False]
+    clock.excuse()
+    verdicts = [clock.has_run_away(s * RATE, 1003 + s) for s in range(3, 6)]
+    assert verdicts == [False, False, True]

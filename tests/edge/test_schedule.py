@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ast_edge.schedule import CLOCK_TIMES, DAYS, Schedule, find_zone, parse_period
+from ast_edge.clock import FIRST_TIME
+from ast_edge.schedule import DAYS, Schedule, find_zone, parse_period
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = ["UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Apia"]
@@ -137,7 +138,7 @@ def test_without_a_zone_the_systems_holds(monkeypatch):
 
 
 def test_seconds_of_a_file_are_no_times_of_day():
-    assert all(schedule("12:00-12:01").is_active(t) for t in (0.0, 3600.0, CLOCK_TIMES - 1))
+    assert all(schedule("12:00-12:01").is_active(t) for t in (0.0, 3600.0, FIRST_TIME - 1))
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,9 @@ def test_the_channel_of_a_url_is_chosen_by_ffmpeg():
         ({"stdin": "s16le", "channel": 2}, "channel 2 is not one of 1 channels"),
         ({"microphone": "x", "channels": 2, "channel": 3}, "channel 3 is not one of 2 channels"),
         ({"url": SECRET, "channels": 2}, "channels is not for a url"),
+        ({"stdin": "s16le", "true_rate": 8000}, "give stdin its sample_rate"),
+        ({"microphone": "x", "rtsp_media": "all"}, "are for a url of rtsp"),
+        ({"url": "http://h/x", "rtsp_transport": "udp"}, "are for a url of rtsp"),
         ({"url": SECRET, "microphone": "x"}, "got microphone, url"),
     ],
 )

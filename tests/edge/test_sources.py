@@ -1,4 +1,5 @@
 from ast_edge.audio import Monitored
+from ast_edge.card import CardChannel
 from ast_edge.microphone import MicrophoneSource
 from ast_edge.pcm import PcmSource
 from ast_edge.recording import RecordingSource
@@ -30,6 +31,17 @@ def test_a_url_is_a_url_source():
     source = open_source("gate", SourceConfig(url="rtsp://me:secret@cam/live"))
     assert isinstance(source, UrlSource)
     assert isinstance(source, Monitored)
+
+
+def test_a_channel_of_a_microphone_shares_its_card():
+    one, two = (
+        open_source(name, SourceConfig(microphone="usb", channel=channel))
+        for name, channel in (("left", 1), ("right", 2))
+    )
+    assert isinstance(one, CardChannel)
+    assert isinstance(two, CardChannel)
+    one.close()
+    two.close()
 
 
 def test_a_microphone_knows_its_health():

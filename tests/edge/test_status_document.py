@@ -44,10 +44,11 @@ def test_a_daemon_that_has_just_begun_says_all_it_knows(read, tmp_path):
     assert found["engine"] == "NumPy, 1 thread"
     assert (found["reload"], found["broker"], found["events"]) == (None, None, [])
     assert found["sources"]["hall"]["state"] == "starting"
+    assert found["sources"]["hall"]["hop"] == 0.5
 
 
 def test_sources_and_events_are_as_they_were_last(service, read):
-    service.meter.heard(Block(STREAM, 0, np.full((16000, 1), 0.5, np.float32)))
+    service.meter.heard(Block(STREAM, 0, np.tile(np.float32([[0.5], [-0.5]]), (8000, 1))))
     service.meter.health("hall", Health("clipping", "it is too loud"))
     hum = service.plan.bundle.labels[0]
     service.meter.publish(Event("1", "start", "hall", hum, 0.0, 1.0, 0.9, 0.9))
@@ -64,3 +65,8 @@ def test_sources_and_events_are_as_they_were_last(service, read):
 def test_the_newest_reload_is_told_with_what_was_wrong(read, refusal):
     found = read(Reloaded(0.0, refusal))["reload"]
     assert found == {"time": "1970-01-01T00:00:00.000Z", "refusal": refusal or None}
+
+
+def test_a_source_that_a_reload_has_just_added_or_removed_breaks_nothing(service, read):
+    service.meter.follow(["cellar"])
+    assert read()["sources"]["cellar"]["hop"] is None

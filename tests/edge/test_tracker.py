@@ -104,6 +104,44 @@ def test_a_sound_that_outlasts_the_cooldown_is_reported_then():
     assert second[0] == 3.5
 
 
+def begin_again(tracker, at, scores):
+    """Feed the scores of another stream, which begins at a time of its own."""
+    tracker.finish()
+    tracker.begin(at)
+    steps = [step(number, score, base=at) for number, score in enumerate(scores, 1)]
+    return [event for each in steps for event in tracker.feed(each)] + tracker.finish()
+
+
+@pytest.mark.parametrize("cooldown", [0.0, 1.0])
+def test_a_clock_that_is_set_back_makes_nothing_deaf(cooldown):
+    tracker = make_tracker(cooldown=cooldown)
+    day = 86400.0
+    assert len(begin_again(tracker, day, [0.9, 0])) == 2
+    found = spans(begin_again(tracker, 100.0, [0, 0, 0, 0, 0.9, 0]))
+    assert found == [(102.0, 102.5)]
+
+
+def test_a_cooldown_goes_on_when_the_clock_is_set_back():
+    tracker = make_tracker(cooldown=2.0)
+    begin_again(tracker, 86400.0, [0.9, 0])
+    first, *_ = begin_again(tracker, 100.0, [0.9] * 8)
+    assert first.onset == 102.0
+
+
+def test_a_cooldown_lasts_no_longer_when_time_has_come_to_where_it_was_set_back():
+    tracker = make_tracker(cooldown=10.0)
+    begin_again(tracker, 200.0, [0.9, 0])  # until 200.5
+    begin_again(tracker, 100.0, [0, 0])
+    assert spans(begin_again(tracker, 201.0, [0.9, 0])) == [(201.0, 201.5)]
+
+
+def test_a_score_that_is_no_number_starts_nothing_and_is_nowhere_in_an_event():
+    assert track(make_tracker(), [np.nan] * 5) == []
+    events = track(make_tracker(hold=1.0), [0.9, np.nan, 0.9, 0, 0, 0, 0, 0])
+    assert len(spans(events)) == 1
+    assert not any(np.isnan([event.score, event.peak]).any() for event in events)
+
+
 def test_a_running_event_is_updated_every_few_seconds():
     tracker = make_tracker()
     updates = [e for n in range(1, 31) for e in tracker.feed(step(n, 0.9)) if e.phase == "update"]

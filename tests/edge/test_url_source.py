@@ -3,17 +3,23 @@
 import logging
 import os
 import signal
+import socket
+import subprocess
 import time
 
 import numpy as np
 import pytest
 from rigs import stream_server
+from rigs.camera import Camera
+from rigs.encoded import needs_ffmpeg
 from rigs.listener import Listener
 from rigs.mosquitto import wait_until
 from rigs.processes import children
+from rigs.segment_server import SegmentServer
 
 from ast_edge.errors import AudioError
-from ast_edge.url_source import UrlSource, ffmpeg_command
+from ast_edge.health import OK
+from ast_edge.url_source import MediaChoice, UrlSource, ffmpeg_command
 
 PATHS = {"rtsp": "/sound", "http": "/live"}
 
@@ -158,6 +164,127 @@ def test_a_recording_is_no_live_stream(server):
         wait_until(lambda: source.health.condition == "waiting")
     assert source.health.reason == "its sound comes faster than time goes by: is it a recording?"
     assert not listener.blocks
+
+
+@pytest.mark.parametrize("server", ["http"], indirect=True)
+def test_a_burst_of_a_low_bit_rate_is_left_out(server):
+    server.start()
+    source = UrlSource("gate", server.url.replace("/live", "/long-burst"))
+    with Listener(source) as listener:
+        listener.wait(lambda it: len(it.blocks) >= 5)
+        now = time.time()
+    block = listener.blocks[4]
+    end = block.stream.started_at + (block.start + len(block.samples)) / block.stream.sample_rate
+    assert end == pytest.approx(now, abs=1.0)  # a minute came at once
+
+
+# Cameras
+
+
+@needs_ffmpeg
+@pytest.mark.slow  # ffmpeg waits five seconds for the picture
+@pytest.mark.parametrize("stingy", ["refuse", "burst"])
+def test_a_camera_that_gives_no_lasting_sound_alone_is_asked_for_the_picture_too(stingy):
+    with Camera(stingy) as camera, Listener(UrlSource("gate", camera.url)) as listener:
+        wait_until(lambda: {"picture", "sound"} in camera.asked)
+        heard = len(listener.blocks)
+        listener.wait(lambda it: len(it.blocks) >= heard + 20)
+        assert camera.asked == [{"sound"}, {"sound"}, {"picture", "sound"}]
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(("media", "tracks"), [("audio", {"sound"}), ("all", {"picture", "sound"})])
+def test_those_who_know_can_say_what_a_camera_is_asked_for(media, tracks):
+    with Camera() as camera, Listener(UrlSource("gate", camera.url, media=media)):
+        wait_until(lambda: camera.asked)
+    assert camera.asked[0] == tracks
+
+
+def test_what_has_brought_lasting_sound_is_asked_for_again():
+    choice = MediaChoice()
+    for seconds, media in [(0, "audio"), (2, "all"), (0, "all"), (3600, "all"), (0, "all")]:
+        choice.judge(seconds)
+        assert choice.now == media
+    choice.judge(0)
+    assert choice.now == "audio"
+
+
+@needs_ffmpeg
+def test_sound_at_8_khz_is_said_to_lack_the_upper_half(caplog):
+    with Camera() as camera, Listener(source := UrlSource("gate", camera.url)) as listener:
+        listener.wait(lambda it: it.blocks)
+        wait_until(lambda: "ends at 4 kHz" in source.health.reason)
+    assert source.health.condition == "ok"
+    [said] = warnings(caplog)
+    assert "its sound ends at 4 kHz where the model hears up to 8" in said
+
+
+@needs_ffmpeg
+@pytest.mark.slow  # a wrong rate is noticed after 20 s
+def test_the_true_rate_is_offered_where_a_wrong_one_is_stated():
+    with Camera(speed=2) as camera, Listener(source := UrlSource("gate", camera.url)):
+        wait_until(lambda: source.health.condition == "drifting", timeout=60)
+        assert source.health.reason.endswith("; if it always does, set `true_rate: 32000`")
+
+
+@needs_ffmpeg
+def test_with_its_true_rate_the_sound_is_as_long_as_the_time(caplog):
+    with Camera(speed=2) as camera:
+        source = UrlSource("gate", camera.url, true_rate=32_000)
+        with Listener(source) as listener:
+            listener.wait(lambda it: len(it.blocks) >= 30)
+    (stream,) = listener.streams
+    assert stream.sample_rate == 32_000
+    assert source.health == OK  # 8 kHz are stated, 16 kHz it is
+
+
+# Other kinds of address
+
+
+@needs_ffmpeg
+@pytest.mark.slow
+def test_segments_flow_whatever_their_list_is_called(tmp_path):
+    with SegmentServer(tmp_path) as server:
+        source = UrlSource("gate", f"{server.url}/play?id=3", stall_timeout=1.5)
+        with Listener(source) as listener:
+            listener.wait(lambda it: len(it.blocks) >= 80)
+    assert len(listener.streams) == 1
+
+
+@needs_ffmpeg
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("url", "form", "options"),
+    [
+        ("srt://127.0.0.1:{}", "mpegts", {"query": "?mode=listener"}),
+        ("rtmp://127.0.0.1:{}/live/garden", "flv", {"listen": ("-listen", "1")}),
+    ],
+)
+def test_other_live_protocols_are_heard(url, form, options):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = url.format(probe.getsockname()[1])
+    tone = ("-re", "-f", "lavfi", "-i", "sine=1000:r=44100", "-c:a", "aac", "-f", form)
+    command = ["ffmpeg", "-nostdin", "-v", "error", *tone, *options.get("listen", ())]
+    server = subprocess.Popen([*command, url + options.get("query", "")])
+    try:
+        assert pitch(heard(UrlSource("gate", url))) == pytest.approx(1000, abs=2)
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+@needs_ffmpeg
+def test_the_transport_of_a_camera_can_be_chosen(transport):
+    command = ffmpeg_command("rtsp://camera/live", 16_000, transport=transport)
+    assert command[command.index("-rtsp_transport") + 1] == transport
+
+
+@pytest.mark.parametrize("server", ["rtsp"], indirect=True)
+def test_a_server_of_rtsp_is_heard_over_udp(server):
+    server.start()
+    assert pitch(heard(UrlSource("gate", server.url, transport="udp"))) == 1000
 
 
 @pytest.mark.parametrize("server", ["rtsp"], indirect=True)

@@ -135,6 +135,23 @@ def test_sound_that_is_not_scored_lets_the_watchdog_bite(manager, now, caplog):
     ]
 
 
+def test_a_source_that_waits_its_turn_at_a_slow_engine_is_no_fault(manager, now):
+    dog = watchdog()
+    dog.heard(sound(UNSCORED_SECONDS + 1))
+    dog.heard(sound(UNSCORED_SECONDS + 1, "door"))
+    dog.scored([window()], 8.0, 100)
+    dog.beat()
+    assert "WATCHDOG=1" in said(manager)
+
+
+def test_an_engine_that_gives_no_usable_scores_lets_the_watchdog_bite(manager, now):
+    dog = watchdog()
+    dog.heard(sound(UNSCORED_SECONDS + 1))
+    dog.scored([], 8.0, 100)
+    dog.beat()
+    assert "WATCHDOG=1" not in said(manager)
+
+
 def test_short_streams_that_never_fill_a_window_are_no_fault(manager, now):
     dog = watchdog()
     for _ in range(5):

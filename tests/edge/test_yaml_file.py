@@ -51,9 +51,44 @@ def test_what_is_not_given_has_its_default(load):
     assert (bike.weight, bike.spare.size, bike.wheels) == (10.0, 26, {})
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_no_part_of_the_first_key(load, encoding):
+    assert load("name: Küche".encode(encoding)).name == "Küche"
+
+
 @pytest.mark.parametrize("word", ["on", "off", "yes", "no", "y", "On", "NO", "True"])
 def test_only_true_and_false_are_no_words(load, word):
     assert load(f"name: {word}").name == word
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("12:30", "1:20:30", "12:30.5", "-1:00", "::1", "00:00-06:00"),
+        *("0123", "007", "1_000", "0b11", "0x1F", "0o17", "1e3", "2026-01-01", "2026-99-99"),
+        *("2026-01-01 12:30:00", "=", "1.2.3", "+49 40 1", "NaN", "nul"),
+    ],
+)
+def test_what_is_no_plain_number_is_text_as_it_stands(load, text):
+    assert load(f"name: {text}").name == text
+
+
+@pytest.mark.parametrize(
+    ("text", "weight"),
+    [("3", 3), ("-0.0", 0), ("1e1", 10), ("1_0", 10), ("+2.5e+1", 25), (".5", 0.5)],
+)
+def test_any_spelling_of_a_number_is_one_where_a_number_is_wanted(load, text, weight):
+    assert load(f"{{name: a, weight: {text}}}").weight == weight
+
+
+@pytest.mark.parametrize("key", ["1", "12:30", "true", "null", "1.50", "2026-01-01", "0123"])
+def test_a_key_is_text_as_it_stands(load, key):
+    assert list(load(f"name: a\nwheels:\n  {key}: {{size: 20}}").wheels) == [key]
+
+
+def test_merged_keys_are_taken_from_an_anchor(load):
+    bike = load("name: a\nwheels:\n  rear: &rear {size: 20}\n  front: {<<: *rear}")
+    assert bike.wheels["front"].size == 20
 
 
 def test_true_and_false_are_booleans(load):
@@ -97,8 +132,11 @@ def test_a_tilde_is_the_home_directory(load, tmp_path, monkeypatch):
         ("{name: a, weight: .nan}", "weight: should be a finite number, got nan"),
         ("{name: a, weight: .inf}", "weight: should be a finite number, got inf"),
         ("{name: a, weight: -1}", "weight: should be greater than or equal to 0, got -1"),
-        ("{name: 12}", "name: should be a valid string, got 12"),
-        ("{name: 2026-01-01}", "name: should be a valid string, got datetime.date(2026, 1, 1)"),
+        ("{name: 12}", 'name: should be a valid string, got 12; write name: "12"'),
+        ("{name: 1.50}", "name: should be a valid string, got 1.5; write it in quotes"),
+        ("{name: true}", 'name: should be a valid string, got True; write name: "true"'),
+        ("{name: [a]}", "name: should be a valid string, got ['a']"),
+        ("{name: a, log: 7}", 'log: is not a valid path, got 7; write log: "7"'),
         (
             "{name: a, spare: {size: 26.5}}",
             "spare.size: should be a valid integer, got a number with a fractional part, got 26.5",
@@ -122,7 +160,7 @@ def test_a_tilde_is_the_home_directory(load, tmp_path, monkeypatch):
         ("{[1, 2]: 3}", None),
         ("? {a: 1}\n: 2", None),
         ("name: *nowhere", None),
-        (b"\xff\xfe", "is not UTF-8 text (byte 0)"),
+        (b"\xe4", "is not UTF-8 text (byte 0)"),
         (b"name: a\0", None),
         ("name: " + "[" * 20_000, "is nested too deeply"),
     ],
@@ -199,7 +237,9 @@ def test_a_few_aliases_that_make_a_value_without_end_are_refused_at_once(load):
     assert len(str(caught.value)) < 500
 
 
-@pytest.mark.parametrize("value", ["2026-99-99", "!!int x", "!!bool x", "!!binary é", "9" * 5000])
+@pytest.mark.parametrize(
+    "value", ["!!timestamp 2026-99-99", "!!int x", "!!bool x", "!!binary é", "9" * 5000]
+)
 def test_a_value_that_is_not_what_it_claims_is_refused(load, value):
     with pytest.raises(
         ConfigError, match=r"bike\.yaml: (holds a value that cannot be|is not YAML)"

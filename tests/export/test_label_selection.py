@@ -3,7 +3,7 @@ import torch
 from rigs.checkpoints import random_checkpoint
 
 from ast_edge.errors import ConfigError
-from ast_export.label_selection import leave_out
+from ast_export.label_selection import leave_out, wanted_alone
 
 
 def scores(checkpoint):
@@ -43,3 +43,13 @@ def test_an_unknown_label_is_refused_with_the_nearest():
 def test_a_model_without_labels_is_refused():
     with pytest.raises(ConfigError, match="at least one"):
         leave_out(random_checkpoint(), ["Whistle", "Hum", "Hiss"])
+
+
+def test_what_was_learnt_only_beside_the_wanted_labels_is_left_out():
+    checkpoint = random_checkpoint(recipe={"wanted": ["Hiss"]})
+    assert [label.name for label in wanted_alone(checkpoint).labels] == ["Hiss"]
+
+
+def test_a_recipe_that_wants_all_keeps_all():
+    checkpoint = random_checkpoint()
+    assert wanted_alone(checkpoint) is checkpoint

@@ -223,7 +223,7 @@ def test_settings_of_a_configuration_become_the_bundles_own(export, tmp_path):
     found = bundle.settings[bundle.label(LABELS[0].name)]
     assert (found.on, found.off, found.hold) == (0.83, 0.4, 2)
     card = (tmp_path / "tuned" / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert "settings of 1 of 3 labels as a configuration gave them" in card
+    assert "thresholds of 1 of 3 labels are those of `tuned.yaml`" in card
     assert "tune`" not in card
 
 
@@ -253,7 +253,7 @@ def test_the_card_repeats_on_what_settings_were_chosen(export, tmp_path):
         "of 30 rooms) and 1.5 h with (90 recordings, 333 events, annotations aaaaaaaaaaaaaaaa)"
         in card
     )
-    assert "settings of 1 of 3 labels as a configuration gave them" in card
+    assert "thresholds of 1 of 3 labels are those of `tuned.yaml`" in card
     tree = json.loads((tmp_path / "tuned" / "bundle.json").read_text(encoding="utf-8"))
     assert tree["tuning"]["negative_hours"] == 12.5
 
@@ -271,7 +271,7 @@ def test_the_card_does_not_claim_for_tune_what_was_changed_by_hand(export, tmp_p
     export(tmp_path / "tuned", settings=tuned_config(tmp_path / "tuned.yaml", on=0.9))
     card = (tmp_path / "tuned" / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "tune`" not in card
-    assert "settings of 2 of 3 labels as a configuration gave them" in card
+    assert "thresholds of 2 of 3 labels are those of `tuned.yaml`" in card
 
 
 def test_settings_for_a_label_that_is_not_there_are_refused(export, tmp_path):

@@ -1,5 +1,7 @@
 """A broker that does what no real one can be made to: state limits, send nonsense, be mute."""
 
+import contextlib
+import select
 import socket
 import struct
 import threading
@@ -46,6 +48,7 @@ class FakeBroker:
         acknowledges: bool = True,
         greet: Callable[[Will | None], int] = lambda will: 0,
         judge: Callable[[Published], int | None] = lambda message: None,
+        lull: float = LULL,
     ) -> None:
         """Take what it is like.
 
@@ -55,6 +58,7 @@ class FakeBroker:
             acknowledges: whether messages are acknowledged at all; pings always are.
             greet: returns the reason code of the CONNACK; not 0 refuses the client.
             judge: returns the reason code with which a message ends the connection, or None.
+            lull: seconds without a packet after which what waits is acknowledged.
         """
         self.acknowledges = acknowledges
         self.published: list[Published] = []
@@ -65,7 +69,8 @@ class FakeBroker:
         self.most = 0
         """The most messages that have waited for an acknowledgement at once."""
         self._properties, self._receive_maximum = properties, receive_maximum
-        self._greet, self._judge = greet, judge
+        self._greet, self._judge, self._lull = greet, judge, lull
+        self.pings = 0
         self._server = socket.create_server(("127.0.0.1", 0))
         self._client: socket.socket | None = None
         self._closing = False
@@ -80,7 +85,8 @@ class FakeBroker:
         self._closing = True
         self._server.shutdown(socket.SHUT_RDWR)
         if self._client:
-            self._client.close()
+            with contextlib.suppress(OSError):
+                self._client.shutdown(socket.SHUT_RDWR)
         self._thread.join(10)
         self._server.close()
 
@@ -123,17 +129,15 @@ class FakeBroker:
             return
         waiting: list[bytes] = []
         while True:
-            client.settimeout(LULL)
-            try:
-                start = client.recv(1)
-            except TimeoutError:
+            if not select.select([client], [], [], self._lull)[0]:
                 for packet in waiting if self.acknowledges else ():
                     client.sendall(_framed(0x40, packet))
-                if self.acknowledges:
+                if self.acknowledges and waiting:
                     waiting.clear()
+                elif not self._lull:
+                    select.select([client], [], [])
                 continue
-            client.settimeout(10)
-            first, body = _packet(client, start)
+            first, body = _packet(client)
             kind = first >> 4
             if kind == PUBLISH:
                 ending = self._take(first, body, version, waiting)
@@ -146,6 +150,7 @@ class FakeBroker:
                 tail = b"\0\1" if version == 5 else b"\1"
                 client.sendall(_framed(0x90, body[:2] + tail))
             elif kind == PING:
+                self.pings += 1
                 client.sendall(_framed(0xD0, b""))
             elif kind == DISCONNECT:
                 return
@@ -173,10 +178,8 @@ def publish_packet(topic: bytes, payload: bytes = b"", *, retain: bool = False) 
     return _framed(0x31 if retain else 0x30, body)
 
 
-def _packet(client: socket.socket, start: bytes = b"") -> tuple[int, bytes]:
-    first = start or _read(client, 1)
-    if not first:
-        raise EOFError
+def _packet(client: socket.socket) -> tuple[int, bytes]:
+    first = _read(client, 1)
     length = shift = 0
     while True:
         digit = _read(client, 1)[0]

@@ -1,6 +1,7 @@
 """A radio station: http_server.py PORT. It plays a tone of 1 kHz as WAV without an end.
 
-/burst gives four seconds at once and goes on in real time, as Icecast does; /file gives a minute
+/burst gives four seconds at once and goes on in real time, as Icecast does, /long-burst a minute,
+as it does at a low bit rate; /file gives a minute
 as fast as they are taken, and ends.
 """
 
@@ -41,6 +42,8 @@ class Station(BaseHTTPRequestHandler):
             return
         if self.path == "/burst":
             self.wfile.write(4 * SECOND)
+        if self.path == "/long-burst":
+            self.wfile.write(60 * SECOND)
         began, played = time.monotonic(), 0
         while True:
             self.wfile.write(SECOND[: RATE // 5])

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +34,8 @@ class Mosquitto:
     well, and `certificate` and `key` are one for them. With `persistent` it remembers sessions and
     retained messages over `stop` and `start`. With `deaf`, nobody hears anything: subscriptions
     are refused ("refused"), or accepted for nothing, as by an access control list ("silent").
+    With `websockets`, it takes these as well, at `websockets_port`, with TLS where that is asked
+    for. `options` are further lines of its configuration.
     """
 
     def __init__(
@@ -44,6 +47,8 @@ class Mosquitto:
         certificates: bool = False,
         persistent: bool = False,
         deaf: Literal["", "refused", "silent"] = "",
+        websockets: bool = False,
+        options: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.password = password
@@ -61,6 +66,7 @@ class Mosquitto:
             "log_type all",
             "max_queued_messages 100000",  # for a subscriber that is away; 1000 by default
             f"allow_anonymous {str(not password).lower()}",
+            *options,
         ]
         if password:
             (folder / "acl").write_text(f"user {USER}\ntopic readwrite #\ntopic deny forbidden/#\n")
@@ -71,13 +77,13 @@ class Mosquitto:
                 capture_output=True,
             )
             lines += [f"password_file {folder}/passwords", f"acl_file {folder}/acl"]
-        if self.ca:
-            lines += [
-                f"cafile {folder}/ca.crt",
-                f"certfile {folder}/server.crt",
-                f"keyfile {folder}/server.key",
-                f"require_certificate {str(certificates).lower()}",
-            ]
+        secured = [
+            f"cafile {folder}/ca.crt",
+            f"certfile {folder}/server.crt",
+            f"keyfile {folder}/server.key",
+            f"require_certificate {str(certificates).lower()}",
+        ]
+        lines += secured if self.ca else []
         if deaf:
             silent = deaf == "silent"
             rights = {"publishClientSend": True, "publishClientReceive": not silent}
@@ -87,6 +93,10 @@ class Mosquitto:
                 f"plugin {dynamic_security()}",
                 f"plugin_opt_config_file {folder}/rights.json",
             ]
+        self.websockets_port = _free_port()
+        if websockets:
+            lines += [f"listener {self.websockets_port} 127.0.0.1", "protocol websockets"]
+            lines += secured if self.ca else []
         (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n")
 
     def __enter__(self) -> "Mosquitto":

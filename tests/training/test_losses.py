@@ -35,3 +35,20 @@ def test_the_loss_of_steps_is_the_mean_over_steps_and_labels():
 
 def test_without_steps_there_is_no_loss():
     assert frame_losses(torch.zeros(3, 0, 2), torch.zeros(3, 0, 2)).tolist() == [0, 0, 0]
+
+
+def test_labels_count_by_their_weights():
+    logits, targets = torch.randn(5, 3), torch.rand(5, 3)
+    weights = torch.tensor([1.0, 0.0, 1.0])
+    expected = losses(logits[:, [0, 2]], targets[:, [0, 2]], "bce")
+    torch.testing.assert_close(losses(logits, targets, "bce", weights), expected)
+
+
+def test_what_is_not_known_teaches_nothing():
+    logits = torch.randn(2, 4, 3, requires_grad=True)
+    targets = torch.rand(2, 4, 3)
+    targets[0, :, 1] = torch.nan
+    frame_losses(logits, targets).sum().backward()
+    assert logits.grad.isfinite().all()
+    assert (logits.grad[0, :, 1] == 0).all()
+    assert (logits.grad[1, :, 1] != 0).all()

@@ -62,7 +62,10 @@ def test_refuses_a_pack_that_maps_to_no_label_of_the_recipe(tmp_path, packs):
         ({"model": {"drop_path": 1.0}}, "model.drop_path"),
         ({"model": {"frames": 8}}, "8 frames holds no patch"),
         ({"model": {"std": 0}}, "std must be positive"),
-        ({"labels": {"Hum": "", "Whistle": "", "hum": ""}}, "'Hum', 'hum' have the same topic"),
+        (
+            {"labels": {"Hum": "", "Whistle": "", "hum": ""}},
+            "the same topic name, 'hum': 'Hum' and 'hum'",
+        ),
     ],
 )
 def test_refuses_what_cannot_be_trained(tmp_path, packs, sections, words):

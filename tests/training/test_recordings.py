@@ -62,7 +62,7 @@ def test_rows_whose_column_contains_the_text_are_skipped(pack):
 
 def test_a_table_without_a_named_column_is_refused(pack):
     pack.add("a.wav", "hum")
-    with pytest.raises(ConfigError, match=r"table\.csv: has no column 'speaker' \(packs\.one\)"):
+    with pytest.raises(ConfigError, match=r"packs\.one: .*table\.csv: expected a column .speaker."):
         read(pack, group="speaker")
 
 

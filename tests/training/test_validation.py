@@ -64,6 +64,17 @@ def test_predictions_say_what_they_are_of(pack):
     assert found.activation == "sigmoid"
 
 
+def test_only_what_is_wanted_is_measured(pack):
+    pack.add("a.wav", "hum", hiss(1))
+    pack.add("b.wav", "whistle", hiss(2))
+    recipe = make_recipe(
+        {"one": pack.config(labels={"whistle": "Whistle", "hum": "Hum"})}, wanted=["Hum"]
+    )
+    found = predictions(ValidationSet(AudioCache(read_recordings(recipe), 16000), recipe))
+    assert found.labels == ("Hum",)
+    assert found.targets.tolist() == [[1], [0]]
+
+
 @pytest.mark.parametrize("seconds", [0.01, 0.1, 5.0])
 def test_recordings_of_any_length_are_scored(pack, seconds):
     pack.add("a.wav", "hum", hiss(1, seconds))

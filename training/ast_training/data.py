@@ -103,7 +103,8 @@ def _select(clips: ClipSet, data: DataConfig) -> tuple[NDArray[np.int64], NDArra
 def _open_packs(recipe: Recipe, cache: Path | None) -> tuple[Examples, EvaluationSet]:
     teaching = None
     if recipe.teachers:
-        teaching = Teaching(partial(open_teachers, recipe.teachers), list(recipe.labels))
+        doubt = recipe.annotation.doubt if recipe.annotation else None
+        teaching = Teaching(partial(open_teachers, recipe.teachers), list(recipe.labels), doubt)
     examples = SoundscapeExamples(
         open_composer(recipe, "train"),
         recipe.model_spec,

@@ -195,8 +195,9 @@ def train_step(state: TrainingState, batch: Batch, share: float, recipe: Recipe)
             with torch.autocast(device.type, state.dtype, enabled=state.dtype != torch.float32):
                 clip, frame, kept = state.network(x.to(device, non_blocking=True))
             true_clip, true_frame = (truth.to(device, non_blocking=True) for truth in truths)
-            each = losses(clip.float(), true_clip, recipe.loss)
-            loss = share * (each + frame_losses(frame.float(), true_frame[:, kept])).sum()
+            each = losses(clip.float(), true_clip, recipe.loss, state.label_weights)
+            steps = frame_losses(frame.float(), true_frame[:, kept], state.label_weights)
+            loss = share * (each + steps).sum()
             state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         total += loss.detach()
     state.scaler.unscale_(state.optimizer)

@@ -1,23 +1,36 @@
-"""The loss of each example, by the recipe's kind."""
+"""The loss of each example, by the recipe's kind; a target that is no number is not known."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
-def frame_losses(logits: Tensor, targets: Tensor) -> Tensor:
-    """Compute the mean loss of each example's steps (batch,) from (batch, steps, labels)."""
+def frame_losses(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Compute the mean loss of each example's steps (batch,) from (batch, steps, labels).
+
+    `weights` (labels,) say how much each label counts in the mean; all alike without them.
+    """
     if not targets.shape[1]:
         return logits.new_zeros(len(logits))
-    loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    return loss.mean(dim=(1, 2))
+    return _binary(logits, targets, weights).mean(dim=1)
 
 
-def losses(logits: Tensor, targets: Tensor, kind: str) -> Tensor:
-    """Compute the loss of each example (batch,).
+def losses(logits: Tensor, targets: Tensor, kind: str, weights: Tensor | None = None) -> Tensor:
+    """Compute the loss of each example (batch,) from (batch, labels).
 
     Cross-entropy takes targets as they are, one or a mixture: the official code cuts a mixture's
     shares to integers, which makes class 0 of every mixed clip.
     """
     if kind == "bce":
-        return F.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(dim=1)
+        return _binary(logits, targets, weights)
     return F.cross_entropy(logits, targets, reduction="none")
+
+
+def _binary(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
+    """Average over the labels, the last dimension; those not known count as learnt."""
+    known = targets.isfinite()
+    each = F.binary_cross_entropy_with_logits(
+        logits, targets.nan_to_num(), reduction="none", weight=weights
+    )
+    each = torch.where(known, each, 0.0)
+    return each.mean(dim=-1) if weights is None else each.sum(dim=-1) / weights.sum()

@@ -1,7 +1,6 @@
 """A training recipe: one YAML file under configs/train."""
 
 import re
-from collections import Counter
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
+from ast_edge.label_names import why_unusable
 from ast_edge.spec import SIZES, ModelSpec
 from ast_edge.yaml_file import OutputPath, Section, beside_the_file, load_yaml
 from ast_training.datasets.clip_list import Split
@@ -89,6 +89,14 @@ class AugmentConfig(Section):
     """Which part of a clip that is longer than the window to take."""
 
 
+class AnnotationConfig(Section):
+    """What the packs' labels are worth beside what the teachers hear."""
+
+    doubt: Fraction = 0.5
+    """Share that is believed of a teacher's probability of a label that was not placed in the
+    example, unless a recording in it may hold it unannounced."""
+
+
 class LoopConfig(Section):
     """How the work is done: changes speed and memory, not what is learnt but for rounding.
 
@@ -132,6 +140,13 @@ class Recipe(Section):
     soundscapes: SoundscapeConfig = SoundscapeConfig()
     teachers: list[TeacherConfig] = Field(default_factory=list)
     """Networks that hear every composed example; what they say is learnt, not what was composed."""
+    annotation: AnnotationConfig | None = None
+    """With teachers: what was composed is learnt as well, where and when it was placed."""
+    wanted: list[str] = Field(default_factory=list)
+    """The labels that the model is made for, if not all: the others are learnt beside them, are not
+    measured, and are left out of a bundle."""
+    auxiliary: float = Field(default=0.1, ge=0, le=1)
+    """How much a label that is not wanted counts in the loss; a wanted one counts 1."""
     data: DataConfig | None = None
     augment: AugmentConfig = AugmentConfig()
     sampler: Literal["shuffle", "balanced"] = "shuffle"
@@ -175,6 +190,13 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _wants_labels_that_it_has(self) -> "Recipe":
+        for name in self.wanted:
+            if name not in self.labels:
+                raise ValueError(f"wanted: {name!r} is none of the labels")
+        return self
+
+    @model_validator(mode="after")
     def _has_one_kind_of_examples(self) -> "Recipe":
         if bool(self.packs) == (self.data is not None):
             raise ValueError("expected either packs or data to train on, not both and not neither")
@@ -196,10 +218,8 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _make_a_bundle(self) -> "Recipe":
         """Find now what would else be found when the trained model is exported."""
-        slugs = Counter(label.slug for label in self.label_set)
-        twice = [label.name for label in self.label_set if slugs[label.slug] > 1]
-        if twice:
-            raise ValueError(f"labels: {', '.join(map(repr, twice))} have the same topic name")
+        if fault := why_unusable(self.label_set):
+            raise ValueError(f"labels: {fault}")
         grid = self.model_spec.grid  # refuses a window without a patch
         if any(out >= size for out, size in zip(self.model.patchout, grid, strict=True)):
             raise ValueError(f"model.patchout: leaves nothing of a grid of {grid} patches")
@@ -237,6 +257,13 @@ class Recipe(Section):
             patchout=self.model.patchout,
             activation_checkpointing=self.loop.activation_checkpointing,
         )
+
+    @property
+    def label_weights(self) -> list[float] | None:
+        """How much each label counts in the loss; None if all count alike."""
+        if not self.wanted:
+            return None
+        return [1.0 if name in self.wanted else self.auxiliary for name in self.labels]
 
     @property
     def label_set(self) -> tuple[Label, ...]:

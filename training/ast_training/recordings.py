@@ -1,6 +1,5 @@
 """Labelled recordings: the tables of a recipe's packs, split by source, and their audio."""
 
-import csv
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from ast_edge.errors import AudioError, ConfigError
 from ast_training.datasets.clip_list import SPLITS, Split
 from ast_training.datasets.decoding import AudioBytes, decode, resample
+from ast_training.datasets.tables import read_rows
 from ast_training.packs import PackConfig, Role
 from ast_training.recipe import Recipe
 from ast_training.sources import source_of, split_of
@@ -35,7 +35,7 @@ class Recording:
     pause: float
     """Seconds of silence that belong to a sound."""
     open: tuple[int, ...] = ()
-    """Columns of the labels that may sound in it as well: nobody said."""
+    """Columns of the labels that may sound in it as well: nobody said. All, if it has no label."""
 
 
 def read_recordings(recipe: Recipe) -> list[Recording]:
@@ -61,11 +61,14 @@ def _read_pack(
     name: str, pack: PackConfig, targets: Targets, recipe: Recipe
 ) -> Iterator[Recording]:
     may = targets.heard(pack.may) + targets.open(pack.may)
+    everything = range(len(recipe.labels))
     for row in _rows(name, pack):
         labels = _labels(pack, row, targets)
         if labels is None:
             continue
         heard, source = targets.heard(labels), source_of(name, pack, row)
+        # Where nobody said anything, everything may be heard.
+        may_be = targets.open(labels) if row[pack.label] else everything
         split = split_of(source, pack, row)
         if split == "train" and not recipe.terms.search(row["terms"]):
             continue
@@ -77,7 +80,7 @@ def _read_pack(
             split=split,
             role=pack.role,
             pause=pack.pause,
-            open=tuple(sorted({*targets.open(labels), *may} - set(heard))),
+            open=tuple(sorted({*may_be, *may} - set(heard))),
         )
 
 
@@ -85,15 +88,14 @@ def _rows(name: str, pack: PackConfig) -> list[dict[str, str]]:
     """Read a pack's table; every row gets its "terms"."""
     terms = {}
     if pack.terms_table:
-        with pack.terms_table.open(newline="", encoding="utf-8-sig") as file:
-            terms = {row[pack.filename]: row[pack.terms] for row in csv.DictReader(file)}
-    with pack.table.open(newline="", encoding="utf-8-sig") as file:
-        table = csv.DictReader(file, restval="")
-        named = {pack.filename, pack.label, pack.group or "", *pack.validation, *pack.skip}
-        missing = (named | {*pack.hold_out}) - {"", *(table.fieldnames or ())}
-        if missing:
-            raise ConfigError(f"{pack.table}: has no column {min(missing)!r} (packs.{name})")
+        table = read_rows(pack.terms_table, (pack.filename, pack.terms))
+        terms = {row[pack.filename]: row[pack.terms] for row in table}
+    named = {pack.filename, pack.label, pack.group or "", *pack.validation, *pack.skip}
+    try:
+        table = read_rows(pack.table, (named | {*pack.hold_out}) - {""})
         rows = [r for r in table if not any(text in r[c] for c, text in pack.skip.items())]
+    except ConfigError as exc:
+        raise ConfigError(f"packs.{name}: {exc}") from exc
     for row in rows:
         said = row.get(pack.terms) or pack.licence
         row["terms"] = terms.get(row[pack.filename], said)

@@ -40,6 +40,8 @@ class TrainingState:
     """Of the matrix products."""
     epoch_steps: int
     """Steps in an epoch."""
+    label_weights: Tensor | None = None
+    """How much each label counts in the loss (labels,); None if all count alike."""
     epoch: int = 0
     """Complete epochs."""
     step: int = 0
@@ -72,6 +74,7 @@ class TrainingState:
             network = torch.compile(network)  # type: ignore[assignment]
         dtype = _dtype(recipe.loop.precision, device)
         weights = model.state_dict() if recipe.optimizer.ema else {}
+        shares = recipe.label_weights
         state = cls(
             model=model,
             network=network,
@@ -81,6 +84,7 @@ class TrainingState:
             total=torch.zeros((), device=device),
             dtype=dtype,
             epoch_steps=epoch_steps,
+            label_weights=None if shares is None else torch.tensor(shares, device=device),
         )
         if last.exists():
             saved = load_checkpoint(last)

@@ -27,7 +27,9 @@ class ValidationSet:
         Raises:
             ConfigError: if none of the recordings has a label.
         """
-        self.labels, self._cache, self._spec = tuple(recipe.labels), cache, recipe.fbank_spec
+        self.labels = tuple(recipe.wanted or recipe.labels)
+        self._columns = [list(recipe.labels).index(name) for name in self.labels]
+        self._cache, self._spec = cache, recipe.fbank_spec
         self.names = tuple(f"{r.pack}/{r.path.name}" for r in cache.recordings)
         self.targets = np.zeros((len(cache), len(self.labels)), np.float32)
         self._clip: list[int] = []
@@ -35,7 +37,7 @@ class ValidationSet:
         spec, frames = recipe.fbank_spec, recipe.model.frames
         hop = round(HOP_SECONDS * 1000 / spec.frame_shift_ms)
         for index, recording in enumerate(cache.recordings):
-            self.targets[index, list(recording.targets)] = 1
+            self.targets[index] = np.isin(self._columns, recording.targets)
             features = fbank(cache.samples(index), spec)
             for window in windows_of(features, frames, hop):
                 windows.append(window.astype(np.float16))
@@ -57,7 +59,7 @@ class ValidationSet:
     def predict(self, model: AudioSpectrogramTransformer, processes: Processes) -> Predictions:
         """Score every recording with the model, alike in every process."""
         logits = np.full(self.targets.shape, -np.inf, np.float32)
-        np.maximum.at(logits, self._clip, self._logits(model))
+        np.maximum.at(logits, self._clip, self._logits(model)[:, self._columns])
         return Predictions(self.labels, self.names, self.targets, logits, model.spec.activation)
 
     def _logits(self, model: AudioSpectrogramTransformer, batch: int = 64) -> NDArray[np.float32]:

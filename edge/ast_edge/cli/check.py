@@ -14,6 +14,7 @@ from ast_edge.cli.terminal import log_to_stderr
 from ast_edge.errors import AudioError
 
 if TYPE_CHECKING:
+    from ast_edge.hearing import Hearing
     from ast_edge.plan import Plan
     from ast_edge.source_config import SourceConfig
 
@@ -40,11 +41,13 @@ def run(args: argparse.Namespace) -> int:
     engine = open_engine(plan.bundle, plan.config.engine)
     console = Console()
     missing = _print_sources(plan, console)
-    bundle, hop = plan.bundle, plan.config.hop
+    bundle = plan.bundle
     console.print(
-        f"[bold]model[/]   {bundle.name}: AST, {bundle.window_seconds:.2f} s window every {hop} s, "
-        f"macro AP {bundle.metrics.get('macro_ap', 'unknown')}\n        {_resolution(plan)}\n"
-        f"        {bundle.licence}",
+        f"[bold]model[/]   {bundle.name}: AST, {bundle.window_seconds:.2f} s window"
+        f"{_looks(plan)}, macro AP {bundle.metrics.get('macro_ap', 'unknown')}",
+        *_ways(plan),
+        bundle.licence,
+        sep="\n        ",
         soft_wrap=True,
     )
     console.print(f"[bold]engine[/]  {engine.description}")
@@ -56,13 +59,29 @@ def run(args: argparse.Namespace) -> int:
     return AudioError.exit_code if missing else 0
 
 
-def _resolution(plan: "Plan") -> str:
-    """Say how exactly events are placed, and how long after."""
-    bundle, config = plan.bundle, plan.config
+def _looks(plan: "Plan") -> str:
+    """Say how often all sources are looked at, if that is the same."""
+    hops = {plan.hearing(name).hop for name in plan.config.sources}
+    return f" every {hops.pop():g} s" if len(hops) == 1 else ""
+
+
+def _ways(plan: "Plan") -> list[str]:
+    """Say how exactly events are placed, and how long after, of all sources or of each."""
+    ways: dict[tuple[float, str], list[str]] = {}
+    for name in plan.config.sources:
+        hearing = plan.hearing(name)
+        ways.setdefault((hearing.hop, _resolution(hearing)), []).append(name)
+    if len(ways) == 1:
+        return [way for _, way in ways]
+    return [f"{', '.join(names)}: every {hop:g} s, {way}" for (hop, way), names in ways.items()]
+
+
+def _resolution(hearing: "Hearing") -> str:
+    bundle = hearing.bundle
     if bundle.frame == "none":
-        return f"clip scores: events lie where they were to {config.hop:g} s, the hop"
+        return f"clip scores: events lie where they were to {hearing.hop:g} s, the hop"
     kind = "frame scores" if bundle.frame == "head" else "a curve of frame scores"
-    latency = min(config.latency, bundle.window_seconds)
+    latency = min(hearing.latency, bundle.window_seconds)
     return f"{kind}: events lie where they were to {bundle.step_seconds:g} s, told {latency:g} s on"
 
 
@@ -86,10 +105,10 @@ def _describe(source: "SourceConfig") -> str:
         rate = source.sample_rate or device.sample_rate
         return f"microphone {device.name!r}, {rate} Hz"
     if source.url is not None:
+        from ast_edge.ffmpeg import find_ffmpeg
         from ast_edge.stream_url import shown_url
-        from ast_edge.url_source import find_ffmpeg
 
-        find_ffmpeg()
+        find_ffmpeg("a url")
         return f"stream {shown_url(source.url.get_secret_value())}"
     if source.file is not None:
         return f"recording {source.file}, {source.pace}"
@@ -104,9 +123,10 @@ def _print_broker(plan: "Plan", console: Console) -> None:
     from ast_edge.topics import Topics
 
     topics = Topics(mqtt.base_topic, plan.config.node)
-    port = mqtt.port or (8883 if mqtt.tls else 1883)
-    where = "embedded broker" if mqtt.embedded else f"{mqtt.host}:{port}"
-    console.print(f"[bold]mqtt[/]    {where}, MQTT {mqtt.protocol}{', TLS' if mqtt.tls else ''}")
+    where = "embedded broker" if mqtt.embedded else f"{mqtt.host}:{mqtt.port_number}"
+    how = ", websockets" if mqtt.transport == "websockets" else ""
+    how += ", TLS" if mqtt.tls else ""
+    console.print(f"[bold]mqtt[/]    {where}, MQTT {mqtt.protocol}{how}")
     console.print(f"        {topics.availability}")
     for source in plan.config.sources:
         console.print(f"        {topics.event(source)}", soft_wrap=True)

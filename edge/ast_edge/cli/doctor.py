@@ -7,6 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from ast_edge.printable import printable
+
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `doctor` to the sub-commands."""
@@ -23,14 +25,15 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Print one line for each step, with a remedy where it fails; 1 if one does."""
     from ast_edge.doctor import examine
+    from ast_edge.secret_values import masked
 
     logging.basicConfig(level=logging.CRITICAL)  # the findings say it all
     console, status = Console(highlight=False), 0
     for finding in examine(args.config):
         mark = "[green]ok  [/]" if finding.well else "[red]FAIL[/]"
-        line = f"{mark} [bold]{finding.step}[/]  {escape(finding.text)}"
+        line = f"{mark} [bold]{finding.step}[/]  {escape(printable(masked(finding.text)))}"
         console.print(line, soft_wrap=True)
         if finding.remedy:
-            console.print(f"     → {escape(finding.remedy)}", soft_wrap=True)
+            console.print(f"     → {escape(printable(masked(finding.remedy)))}", soft_wrap=True)
         status = status or (0 if finding.well else 1)
     return status

@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,13 @@ from rich.progress import track
 from rich.table import Table
 
 from ast_edge.aggregator import LATENCY_SECONDS
-from ast_edge.cli.terminal import add_model_options, log_to_stderr, non_negative, open_model
+from ast_edge.cli.terminal import (
+    add_model_options,
+    add_source_option,
+    log_to_stderr,
+    non_negative,
+    open_model,
+)
 
 if TYPE_CHECKING:
     from ast_edge.evaluation.annotations import Annotations
@@ -69,9 +76,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--config",
         type=Path,
-        help="take labels, bundle, engine, hop and latency from a configuration, not from the "
-        "options below",
+        help="take labels, bundle, engine, hop, latency and all that is done to a source's sound "
+        "from a configuration, not from the options below",
     )
+    add_source_option(parser)
     add_model_options(parser)
     parser.add_argument(
         "--latency",
@@ -102,8 +110,11 @@ def run(args: argparse.Namespace) -> int:
     report = make_report(heard, labels, time.monotonic() - started)
     _print(report)
     if args.json:
-        said = {"model": detector.bundle.sha256, "annotations": file_sha256(args.annotations)}
-        tree = {**as_tree(report), **said}
+        # What was measured, so that nobody takes it for the figures of another model.
+        bundle = {"name": detector.bundle.name, "sha256": detector.bundle.sha256}
+        settings = {label.name: asdict(one) for label, one in detector.settings.items()}
+        tree = as_tree(report) | {"bundle": bundle, "settings": settings}
+        tree["annotations"] = file_sha256(args.annotations)
         write_output(args.json, json.dumps(tree, indent=1, ensure_ascii=False) + "\n")
     if args.html:
         title = f"{detector.bundle.name} on {args.annotations.name}"
@@ -113,12 +124,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _open_detector(args: argparse.Namespace) -> "Detector":
     from ast_edge.evaluation.detector import Detector, open_detector
+    from ast_edge.hearing import Hearing
     from ast_edge.plan import load_plan
 
     if args.config:
-        return open_detector(load_plan(args.config))
+        return open_detector(load_plan(args.config), args.source)
     bundle, engine = open_model(args)
-    return Detector(bundle, engine, bundle.settings, args.hop, args.latency)
+    return Detector(Hearing(bundle, bundle.settings, args.hop, args.latency), engine)
 
 
 def _listen(

@@ -80,7 +80,9 @@ def _configuration(given: Path | None, *, user: bool) -> "list[File]":
     from ast_edge.config import Config
     from ast_edge.errors import BundleError, ConfigError
     from ast_edge.plan import load_plan
+    from ast_edge.text_file import read_text
     from ast_edge.yaml_file import parse_tree, read_tree
+    from ast_edge.yaml_references import SECRET, SECRETS
 
     place = service_unit.config_path(user=user)
     source = given or place
@@ -101,8 +103,12 @@ def _configuration(given: Path | None, *, user: bool) -> "list[File]":
     if source.resolve() == place.resolve():
         return []
     group = None if user else service_unit.GROUP
+    copies, secrets = {place: read_text(source)}, source.with_name(SECRETS)
+    if f"{SECRET} " in copies[place] and secrets.exists():
+        copies[place.with_name(SECRETS)] = read_text(secrets)
     # Addresses of cameras in it hold passwords.
-    return [service_unit.File(place, source.read_text("utf-8"), 0o640 if group else 0o600, group)]
+    mode = 0o640 if group else 0o600
+    return [service_unit.File(path, text, mode, group) for path, text in copies.items()]
 
 
 def _do(steps: Sequence[Sequence[str]], files: "Sequence[File]", *, dry_run: bool) -> None:

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
             for block in source.blocks():
                 view.level = measure(block.samples)
                 for window in listener.feed(block):
-                    probabilities = engine.run(window.fbank[np.newaxis]).clip[0]
+                    probabilities, _ = next(engine.run(window.fbank[np.newaxis]).each())
                     view.scores = dict(zip(names, probabilities.tolist(), strict=True))
                     view.line()
                 view.draw()

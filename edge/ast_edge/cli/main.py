@@ -18,7 +18,10 @@ from ast_edge.cli import (
     tag,
     tune,
 )
+from ast_edge.cli.any_text import allow_any_text
 from ast_edge.errors import AstError
+from ast_edge.printable import printable
+from ast_edge.secret_values import hide_in_tracebacks
 
 COMMANDS = (
     run,
@@ -37,6 +40,8 @@ COMMANDS = (
 
 def main(argv: list[str] | None = None) -> int:
     """Run one sub-command and return its exit status (0, or one of sysexits.h)."""
+    allow_any_text()
+    hide_in_tracebacks()
     parser = argparse.ArgumentParser(prog="ast-edge", description=__doc__)
     parser.add_argument("--version", action="version", version=f"ast-edge {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -46,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return int(args.command(args))
     except AstError as exc:
-        print(f"ast-edge: {exc}", file=sys.stderr)
+        print(f"ast-edge: {printable(str(exc))}", file=sys.stderr)
         return exc.exit_code
     except KeyboardInterrupt:
         return 130

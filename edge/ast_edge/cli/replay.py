@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from ast_edge.aggregator import LATENCY_SECONDS
 from ast_edge.cli.terminal import (
     add_files,
     add_model_options,
+    add_source_option,
     log_to_stderr,
     non_negative,
     open_model,
@@ -18,11 +19,9 @@ from ast_edge.cli.terminal import (
 from ast_edge.errors import AstError
 
 if TYPE_CHECKING:
-    from ast_edge.bundle import Bundle
     from ast_edge.engine import Engine
-    from ast_edge.events import Event, Label
-    from ast_edge.rules import Rule
-    from ast_edge.tracker import TrackerSettings
+    from ast_edge.events import Event
+    from ast_edge.hearing import Hearing
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -37,8 +36,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--config",
         type=Path,
-        help="take labels, bundle, engine and hop from a configuration, not from the options below",
+        help="take labels, bundle, engine, hop, latency and all that is done to a source's sound "
+        "from a configuration, not from the options below",
     )
+    add_source_option(parser)
     add_model_options(parser)
     parser.add_argument(
         "--latency",
@@ -53,21 +54,21 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Print the finished events of every file; a bad one is reported, the others go on."""
     from ast_edge.engine import open_engine
+    from ast_edge.hearing import Hearing
     from ast_edge.plan import load_plan
 
     log_to_stderr()
     if args.config:
         plan = load_plan(args.config)
-        bundle, settings, hop, rules = plan.bundle, plan.settings, plan.config.hop, plan.rules
-        latency = plan.config.latency
-        engine = open_engine(bundle, plan.config.engine)
+        hearing = plan.hearing_of(args.source)
+        engine = open_engine(hearing.bundle, plan.config.engine)
     else:
         bundle, engine = open_model(args)
-        settings, hop, rules, latency = bundle.settings, args.hop, None, args.latency
+        hearing = Hearing(bundle, bundle.settings, args.hop, args.latency)
     status = 0
     for path in args.files:
         try:
-            for event in replay(path, bundle, engine, settings, hop, rules, latency):
+            for event in replay(path, hearing, engine):
                 _print(path, event, as_json=args.json)
         except AstError as exc:
             print(f"ast-edge: {exc}", file=sys.stderr)
@@ -75,27 +76,20 @@ def run(args: argparse.Namespace) -> int:
     return status
 
 
-def replay(
-    path: Path,
-    bundle: "Bundle",
-    engine: "Engine",
-    settings: Mapping["Label", "TrackerSettings"],
-    hop: float,
-    rules: Mapping["Label", "Rule"] | None = None,
-    latency: float = LATENCY_SECONDS,
-) -> Iterator["Event"]:
+def replay(path: Path, hearing: "Hearing", engine: "Engine") -> Iterator["Event"]:
     """Yield the finished events of a file in the order they end; times in seconds of the file.
 
     Raises:
         AudioError: if the file cannot be read.
     """
-    from ast_edge.pipeline import Pipeline, score_recording
+    from ast_edge.hearing import find_events
+    from ast_edge.one_channel import for_recordings
     from ast_edge.recording import RecordingSource
 
-    source = RecordingSource(path.stem, path, pace="fast")
-    pipeline = Pipeline(source.name, bundle, settings, hop, rules, latency=latency)
-    for window, clip, frame in score_recording(source, pipeline, engine):
-        yield from (e for e in pipeline.score(window, clip, frame) if e.phase == "end")
+    hearing, source = for_recordings(hearing, RecordingSource(path.stem, path, pace="fast"))
+    pipeline = hearing.pipeline(source.name)
+    for _, events in find_events(source, pipeline, engine):
+        yield from (e for e in events if e.phase == "end")
     yield from (e for e in pipeline.finish() if e.phase == "end")
 
 

@@ -63,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
             service.sinks.append(LogSink())
             stack.callback(service.close)
         service.open_jsonl()
+        _open_history(service, stack)
         _open_clips(service, stack)
         watchdog = _open_watchdog(service, stack)
         with (
@@ -92,6 +93,22 @@ def _open_status(service: "Service", reload: "Reload", stack: contextlib.ExitSta
         from ast_edge.metrics import MetricsServer
 
         stack.callback(MetricsServer(config.metrics, service, reload).close)
+
+
+def _open_history(service: "Service", stack: contextlib.ExitStack) -> None:
+    """Remember events over a restart; not in the demo, which leaves nothing behind."""
+    config = service.plan.config
+    if config.history.enabled and not (config.mqtt and config.mqtt.embedded):
+        from ast_edge.history import History, history_path
+
+        history = History(
+            history_path(config.node),
+            node=config.node,
+            bundle=service.plan.bundle.name,
+            max_events=config.history.max_events,
+        )
+        stack.callback(history.close)
+        service.sinks.append(history)
 
 
 def _open_clips(service: "Service", stack: contextlib.ExitStack) -> None:

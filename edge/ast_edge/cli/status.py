@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ast_edge.errors import AstError, ConfigError
+from ast_edge.printable import printable_tree
 from ast_edge.runtime_folder import find_sockets
 from ast_edge.status_socket import ask
 
@@ -39,21 +40,55 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog="example: ast-edge status --json | jq .sources",
     )
     parser.add_argument("--node", help="which one, where several run")
-    parser.add_argument("--json", action="store_true", help="print the whole document")
+    parser.add_argument(
+        "--history",
+        metavar="COUNT",
+        nargs="?",
+        type=_count_of,
+        const=50,
+        help="the newest events instead, also of a daemon that is gone (50)",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the whole document, or an event a line"
+    )
     parser.set_defaults(command=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the status of the daemon on this machine."""
+    """Print the status of the daemon on this machine, or the events of the past."""
+    if args.history is not None:
+        _print_history(args)
+        return 0
     text = _ask(args.node)
     if args.json:
         sys.stdout.write(text)
         return 0
-    console = Console()
-    if not console.is_terminal:
-        console = Console(file=sys.stdout, width=_PLAIN_WIDTH)
-    show(json.loads(text), console)
+    show(printable_tree(json.loads(text)), _console())
     return 0
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(file=sys.stdout, width=_PLAIN_WIDTH)
+
+
+def _count_of(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"expected a number of events, 1 or more, got {text}")
+    return int(text)
+
+
+def _print_history(args: argparse.Namespace) -> None:
+    from ast_edge.history import find_history, read_history
+
+    events = read_history(find_history(args.node), args.history)
+    if args.json:
+        for event in events:
+            print(json.dumps(event, ensure_ascii=False))
+    elif events:
+        _console().print(_events(printable_tree(events)))
+    else:
+        print("no event yet")
 
 
 def _ask(node: str | None) -> str:

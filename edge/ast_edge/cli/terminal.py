@@ -8,7 +8,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ast_edge.log_format import JournalFormatter, JsonFormatter, RepeatFilter, goes_to_the_journal
+from ast_edge.log_format import (
+    JournalFormatter,
+    JsonFormatter,
+    PlainFormatter,
+    RepeatFilter,
+    SecretFilter,
+    goes_to_the_journal,
+)
 
 if TYPE_CHECKING:
     from ast_edge.bundle import Bundle
@@ -29,6 +36,7 @@ def log_to_stderr(*, verbose: bool = False, as_json: bool = False) -> None:
             handler.emit(record)
 
     repeats = RepeatFilter(emit)
+    handler.addFilter(SecretFilter())
     handler.addFilter(repeats)
     atexit.register(repeats.flush)
     level = logging.DEBUG if verbose else logging.INFO
@@ -37,12 +45,12 @@ def log_to_stderr(*, verbose: bool = False, as_json: bool = False) -> None:
 
 def _formatter(*, as_json: bool) -> logging.Formatter:
     if goes_to_the_journal():
-        return JournalFormatter(JsonFormatter() if as_json else logging.Formatter("%(message)s"))
+        return JournalFormatter(JsonFormatter() if as_json else PlainFormatter("%(message)s"))
     if as_json:
         return JsonFormatter()
     if sys.stderr.isatty():
-        return logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
-    return logging.Formatter("%(levelname)s %(message)s")
+        return PlainFormatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+    return PlainFormatter("%(levelname)s %(message)s")
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +65,15 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="(auto)",
     )
     parser.add_argument("--hop", type=_hop, default=0.5, help="seconds between looks (0.5)")
+
+
+def add_source_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that chooses a source of the configuration."""
+    parser.add_argument(
+        "--source",
+        metavar="NAME",
+        help="listen as to this source of the configuration; needed where sources differ",
+    )
 
 
 def open_model(args: argparse.Namespace) -> "tuple[Bundle, Engine]":
@@ -98,4 +115,4 @@ def non_negative(text: str) -> float:
 
 def add_files(parser: argparse.ArgumentParser) -> None:
     """Add the argument for recordings."""
-    parser.add_argument("files", metavar="FILE", type=Path, nargs="+", help="WAV, FLAC, OGG or MP3")
+    parser.add_argument("files", metavar="FILE", type=Path, nargs="+", help="a recording")

@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from ast_edge.cli.terminal import log_to_stderr
+from ast_edge.cli.terminal import add_source_option, log_to_stderr
 from ast_edge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         '--false-alarms "1 per week"',
     )
     parser.add_argument("--config", type=Path, required=True, help="the configuration to write to")
+    add_source_option(parser)
     parser.add_argument(
         "--negatives",
         metavar="RECORDING",
@@ -118,6 +119,7 @@ def run(args: argparse.Namespace) -> int:
     from ast_edge.evaluation.output import write_output
     from ast_edge.evaluation.rooms import find_rooms
     from ast_edge.plan import load_plan
+    from ast_edge.text_file import open_text
     from ast_edge.tuning.outcome import make_record, write_outcome
     from ast_edge.tuning.pieces import cut
     from ast_edge.tuning.plot import draw_plot
@@ -128,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
     plan = load_plan(args.config)
     settings = _chosen(args, plan)
     references = _positives(args, plan, settings)
-    detector = open_detector(plan)
+    detector = open_detector(plan, args.source)
     quiet = list(list_files(args.negatives))
     rooms = find_rooms(quiet, args.rooms)
     negatives = list(_listen(detector, {path: {} for path in quiet}))
@@ -149,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
     _print(tuning)
     if args.plot:
         write_output(args.plot, draw_plot(tuning))
-    with args.config.open(encoding="utf-8", newline="") as file:
+    with open_text(args.config, newline="") as file:
         before = file.read()
     record = make_record(plan, tuning, negatives, positives, args.annotations)
     after = write_outcome(before, plan, tuning, record)

@@ -12,7 +12,8 @@ from ast_edge.evaluation.errors import EvaluationError
 from ast_edge.evaluation.span import Span
 from ast_edge.events import Label
 from ast_edge.groups import Group
-from ast_edge.recording import AUDIO_SUFFIXES
+from ast_edge.sound_file import AUDIO_SUFFIXES
+from ast_edge.text_file import open_text
 from ast_edge.yaml_file import did_you_mean
 
 COLUMNS = ["filename", "onset", "offset", "event_label"]
@@ -42,7 +43,7 @@ def read_annotations(path: Path) -> Annotations:
     """
     found: Annotations = {}
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with open_text(path, newline="") as file:
             rows = csv.DictReader(file, delimiter="\t")
             if missing := [name for name in COLUMNS if name not in (rows.fieldnames or [])]:
                 raise EvaluationError(

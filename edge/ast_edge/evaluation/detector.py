@@ -1,13 +1,12 @@
 """What is evaluated: a bundle, its engine, and how scores become events, over one recording."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.aggregator import LATENCY_SECONDS
 from ast_edge.bundle import Bundle
 from ast_edge.engine import Engine, open_engine
 from ast_edge.evaluation.curve import Curve, CurveRecorder
@@ -15,10 +14,11 @@ from ast_edge.evaluation.span import Span
 from ast_edge.evaluation.spectrogram import SpectrogramMaker
 from ast_edge.events import Event, Label
 from ast_edge.groups import Group
-from ast_edge.pipeline import Pipeline, score_recording
+from ast_edge.hearing import Hearing, find_events
+from ast_edge.one_channel import for_recordings
+from ast_edge.pipeline import Pipeline
 from ast_edge.plan import Plan
 from ast_edge.recording import RecordingSource
-from ast_edge.rules import Rule
 from ast_edge.tracker import Step, TrackerSettings
 
 
@@ -54,12 +54,18 @@ class Outcome:
 class Detector:
     """The deployed pipeline, to be run over recordings faster than real time."""
 
-    bundle: Bundle
+    hearing: Hearing
     engine: Engine
-    settings: Mapping[Label, TrackerSettings]
-    hop: float
-    latency: float = LATENCY_SECONDS
-    rules: Mapping[Label, Rule] = field(default_factory=dict)
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle that listens."""
+        return self.hearing.bundle
+
+    @property
+    def settings(self) -> Mapping[Label, TrackerSettings]:
+        """The labels and groups that are reported."""
+        return self.hearing.settings
 
     def listen(
         self, path: Path, dtype: type[np.floating] = np.float32, *, draw: bool = True
@@ -72,18 +78,20 @@ class Detector:
             AudioError: if the file cannot be read.
         """
         source = RecordingSource(path.stem, path, pace="fast")
+        hearing, heard = for_recordings(self.hearing, source)
         columns = len(self.bundle.labels) + sum(isinstance(one, Group) for one in self.settings)
         curve = CurveRecorder(columns, dtype)
-        pipeline = _RecordingPipeline(source.name, self, curve)
+        pipeline = hearing.make(_RecordingPipeline, source.name)
+        pipeline.curve = curve
         spectrogram = SpectrogramMaker(self.bundle.fbank)
         started: dict[str, float] = {}
         ended: list[Detection] = []
         now = 0.0
-        for window, clip, frame in score_recording(source, pipeline, self.engine):
+        for window, events in find_events(heard, pipeline, self.engine):
             now = window.end
             if draw:
                 spectrogram.feed(window)
-            _collect(pipeline.score(window, clip, frame), now, started, ended)
+            _collect(events, now, started, ended)
         _collect(pipeline.finish(), now, started, ended)
         return Outcome(
             path,
@@ -94,20 +102,15 @@ class Detector:
         )
 
 
-def open_detector(plan: Plan) -> Detector:
-    """Open the engine of a configuration.
+def open_detector(plan: Plan, source: str | None = None) -> Detector:
+    """Open the engine of a configuration, to listen as one of its sources is listened to.
 
     Raises:
+        ConfigError: there is no such source, or they differ and none is named.
         EngineError: if none works.
     """
-    return Detector(
-        plan.bundle,
-        open_engine(plan.bundle, plan.config.engine),
-        plan.settings,
-        plan.config.hop,
-        plan.config.latency,
-        plan.rules,
-    )
+    hearing = plan.hearing_of(source)
+    return Detector(hearing, open_engine(hearing.bundle, plan.config.engine))
 
 
 def _collect(
@@ -125,21 +128,12 @@ def _collect(
 class _RecordingPipeline(Pipeline):
     """A pipeline that keeps the steps that its tracker was fed."""
 
-    def __init__(self, source: str, detector: Detector, curve: CurveRecorder) -> None:
-        super().__init__(
-            source,
-            detector.bundle,
-            detector.settings,
-            detector.hop,
-            detector.rules,
-            latency=detector.latency,
-        )
-        self._curve = curve
+    curve: CurveRecorder
 
     def _track(self, steps: Iterable[Step]) -> list[Event]:
         return super()._track(self._record(steps))
 
     def _record(self, steps: Iterable[Step]) -> Iterator[Step]:
         for step in steps:
-            self._curve.feed(step)
+            self.curve.feed(step)
             yield step

@@ -16,7 +16,7 @@ def write_output(path: Path, text: str, *, backup: bool = False) -> None:
     target = path.resolve()  # what a link points to, not the link
     partial = target.with_name(target.name + ".partial")
     try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
+        with partial.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

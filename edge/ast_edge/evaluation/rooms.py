@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ast_edge.evaluation.errors import EvaluationError
+from ast_edge.text_file import open_text
 
 COLUMNS = ["filename", "room"]
 
@@ -19,7 +20,7 @@ def read_rooms(path: Path) -> dict[str, str]:
     """
     rooms: dict[str, str] = {}
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with open_text(path, newline="") as file:
             rows = csv.DictReader(file, delimiter="\t")
             if missing := [name for name in COLUMNS if name not in (rows.fieldnames or [])]:
                 raise EvaluationError(

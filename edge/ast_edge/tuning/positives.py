@@ -1,6 +1,7 @@
 """Recordings of the sounds themselves, to see how many of them are still found."""
 
 import math
+import unicodedata
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -31,16 +32,21 @@ def in_folders(folder: Path, labels: Collection[Label]) -> dict[Path, References
     """
     if not folder.is_dir():
         raise EvaluationError(f"{folder}: expected a folder with one folder for each label")
-    known = {name: label for label in labels for name in (label.slug, label.name)}
+    known = {name: label for label in labels for name in (label.slug, _nfc(label.name))}
     found: dict[Path, References] = {}
     for one in sorted(path for path in folder.iterdir() if path.is_dir()):
-        if one.name not in known:
-            near = did_you_mean(one.name, [label.name for label in labels])
+        name = _nfc(one.name)  # macOS has decomposed names
+        if name not in known:
+            near = did_you_mean(name, [label.name for label in labels])
             raise EvaluationError(f"{one}: is not named after a label that is tuned{near}")
-        found |= {path: {known[one.name]: [Span(0.0, math.inf)]} for path in list_files([one])}
+        found |= {path: {known[name]: [Span(0.0, math.inf)]} for path in list_files([one])}
     if not found:
         raise EvaluationError(f"{folder}: expected recordings in folders, got none")
     return found
+
+
+def _nfc(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def in_table(

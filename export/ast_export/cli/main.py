@@ -6,7 +6,10 @@ import os
 import sys
 
 from ast_edge import __version__
+from ast_edge.cli.any_text import allow_any_text
 from ast_edge.errors import AstError
+from ast_edge.log_format import SecretFilter
+from ast_edge.secret_values import hide_in_tracebacks
 from ast_export.cli import bench, onnx_, trt, verify
 
 COMMANDS = (onnx_, trt, verify, bench)
@@ -14,6 +17,8 @@ COMMANDS = (onnx_, trt, verify, bench)
 
 def main(argv: list[str] | None = None) -> int:
     """Run one sub-command and return its exit status (0, or one of sysexits.h)."""
+    allow_any_text()
+    hide_in_tracebacks()
     parser = argparse.ArgumentParser(prog="ast-export", description=__doc__)
     parser.add_argument("--version", action="version", version=f"ast-export {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -23,6 +28,8 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(format="%(levelname)s %(message)s")  # libraries: warnings and worse
     for package in ("ast_edge", "ast_export"):
         logging.getLogger(package).setLevel(logging.INFO)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(SecretFilter())
     try:
         return int(args.command(args))
     except AstError as exc:

@@ -96,7 +96,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Write the bundle and print how far it is from the model."""
     from ast_export.cli.reports import print_reports
-    from ast_export.label_selection import leave_out
+    from ast_export.label_selection import leave_out, wanted_alone
     from ast_export.merged import load_members
     from ast_export.writer import ExportOptions, ParityError, write_bundle
     from ast_training.calibration import folded
@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
     )
     average = args.average and args.checkpoints[1:]
     members = [average_checkpoints(args.checkpoints)] if average else load_members(args.checkpoints)
-    members = [folded(member) for member in members]
+    members = [wanted_alone(folded(member)) for member in members]
     if args.without:
         members = [leave_out(member, args.without) for member in members]
     try:

@@ -54,6 +54,22 @@ def test_it_writes_unit_and_configuration_and_starts_the_service(machine, config
     ]
 
 
+def test_secrets_go_where_the_configuration_goes(machine, config, tmp_path):
+    config.with_name("secrets.yaml").write_text("node: attic\n")
+    config.write_text(config.read_text() + "node: !secret node\n")
+    assert main(["install-service", "--user", "--config", str(config)]) == 0
+    assert written(tmp_path) == ["ast-edge.service", "mic.yaml", "secrets.yaml"]
+    place = tmp_path / "config/ast-edge/secrets.yaml"
+    assert place.read_text() == "node: attic\n"
+    assert place.stat().st_mode & 0o777 == 0o600
+
+
+def test_secrets_that_are_not_wanted_stay_where_they_are(machine, config, tmp_path):
+    config.with_name("secrets.yaml").write_text("node: attic\n")
+    assert main(["install-service", "--user", "--config", str(config)]) == 0
+    assert written(tmp_path) == ["ast-edge.service", "mic.yaml"]
+
+
 def test_a_dry_run_says_all_that_and_does_nothing(machine, config, tmp_path, capsys):
     assert main(["install-service", "--user", "--config", str(config), "--dry-run"]) == 0
     said = capsys.readouterr().out

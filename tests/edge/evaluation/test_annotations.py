@@ -31,6 +31,12 @@ def bundle(tiny_model):
     return load_bundle(tiny_model)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path, encoding):
+    (tmp_path / "events.tsv").write_text(HEADER + "a.wav\t0\t1\tHum\n", encoding=encoding)
+    assert list(read_annotations(tmp_path / "events.tsv")) == ["a.wav"]
+
+
 def test_events_are_read_by_file(write):
     path = write(HEADER + "a.wav\t1.5\t2\tHum\nb.wav\t0\t1\tHiss\na.wav\t4\t5.25\tHiss\n")
     assert read_annotations(path) == {
@@ -148,7 +154,7 @@ def test_a_folder_without_recordings_is_an_error(mixed):
     for path in list_files([mixed]):
         path.unlink()
     with pytest.raises(
-        EvaluationError, match=r"mixed: expected recordings \(.aif, .*among 4 files"
+        EvaluationError, match=r"mixed: expected recordings \(.3gp, .*among 4 files"
     ):
         list(list_files([mixed]))
 

@@ -10,6 +10,7 @@ from ast_edge.cli.replay import replay
 from ast_edge.config import EngineConfig
 from ast_edge.engine import open_engine
 from ast_edge.evaluation.detector import Detector
+from ast_edge.hearing import Hearing
 
 HOP = 0.1
 
@@ -27,7 +28,7 @@ def recording(tmp_path_factory):
 def make_detector(folder, latency=0.4):
     bundle = load_bundle(folder)
     engine = open_engine(bundle, EngineConfig(name="openvino"))
-    return Detector(bundle, engine, bundle.settings, HOP, latency)
+    return Detector(Hearing(bundle, bundle.settings, HOP, latency), engine)
 
 
 @pytest.fixture(scope="module", params=["tiny_model", "framed_model"])
@@ -41,9 +42,7 @@ def outcome(detector, recording):
 
 
 def test_the_detections_are_the_events_of_replay(detector, recording, outcome):
-    events = replay(
-        recording, detector.bundle, detector.engine, detector.settings, HOP, None, detector.latency
-    )
+    events = replay(recording, detector.hearing, detector.engine)
     expected = sorted((e.label.index, e.onset, e.offset, e.peak) for e in events)
     found = [(d.label.index, d.span.onset, d.span.offset, d.peak) for d in outcome.detections]
     assert found == expected
@@ -52,7 +51,7 @@ def test_the_detections_are_the_events_of_replay(detector, recording, outcome):
 
 def test_a_sound_is_told_when_enough_of_it_was_heard(detector, outcome):
     hum, _ = outcome.detections
-    latency = 0.0 if detector.bundle.frame == "none" else detector.latency
+    latency = 0.0 if detector.bundle.frame == "none" else detector.hearing.latency
     assert 1.0 + latency <= hum.told <= 1.0 + latency + 2 * HOP + 0.1
 
 

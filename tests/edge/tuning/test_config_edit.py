@@ -105,3 +105,8 @@ def test_a_record_is_put_at_the_end_and_then_replaced(text):
 def test_a_record_that_was_written_by_hand_is_not_touched():
     with pytest.raises(ConfigError, match="remove it"):
         put_record(HEAD + "tuned:\n  wish: 1\n", "tuned", {"wish": 2})
+
+
+def test_what_stands_elsewhere_is_referred_to_as_before():
+    text = "sources: {a: {microphone: !secret mic}}\nnode: ${NODE}\nlabels:\n  Dog: {on: '${ON}'}\n"
+    assert edit(text, Dog=NEW) == text.replace("'${ON}'", "0.75, off: 0.3")

@@ -8,6 +8,7 @@ from rigs.clip_lists import write_noise
 from ast_edge.errors import ConfigError
 from ast_training.cli import prepare
 from ast_training.datasets.clips import ClipSet
+from ast_training.recipe import load_recipe
 
 
 def run(*argv):
@@ -44,6 +45,8 @@ def test_prints_what_is_in_the_set(sounds, out, capsys):
         f"{out}: sounds, 2 labels, 0.00 hours",
         f"clips    train {train}, validation {8 - train}",
         f"fbanks   mean {clips.mean:.4f}, std {clips.std:.4f} (of train)",
+        "labels   1 without a clip to validate: hum",  # bad.wav was to
+        "         (of one source, by their names? a table and --group say better)",
         "skipped  1",
         f"  {sounds}/hum/bad.wav: is empty or cut short",
         f"recipe   {out}/recipe.yaml, to start from",
@@ -64,6 +67,30 @@ def test_names_labels_without_a_clip(sounds, out, tmp_path, capsys):
     (tmp_path / "labels.txt").write_text("hum\nbeep\nbuzz\n")
     run("folder", sounds, "--out", out, "--labels", tmp_path / "labels.txt")
     assert "labels   1 without a clip to train on: buzz" in capsys.readouterr().out
+
+
+def test_labels_of_any_script_make_a_recipe_whose_labels_have_topics(out, tmp_path):
+    for label in ("Собака", "狗", "いぬ", "Türklingel"):
+        for take in range(3):
+            write_noise(tmp_path / "sounds" / label / f"{take}.wav", take)
+    run("folder", tmp_path / "sounds", "--out", out)
+    labels = load_recipe(out / "recipe.yaml").label_set
+    assert [label.slug for label in labels] == ["turklingel", "sobaka", "inu", "u72d7"]
+
+
+def test_a_label_without_a_letter_is_refused_before_any_work(sounds, out):
+    write_noise(sounds / "🐶" / "1.wav", 0)
+    with pytest.raises(ConfigError, match="no topic name can be made of the label '🐶'; rename it"):
+        run("folder", sounds, "--out", out)
+    assert not out.exists()
+
+
+def test_names_labels_that_nothing_validates(sounds, out, capsys):
+    for take in range(3):
+        write_noise(sounds / "buzz" / f"one_{take}.wav", take)
+    run("folder", sounds, "--out", out)
+    printed = capsys.readouterr().out
+    assert "labels   1 without a clip to validate: buzz\n" in printed
 
 
 def test_prepares_a_table(sounds, out, tmp_path):
@@ -108,6 +135,33 @@ def test_prepares_esc50(out, tmp_path):
         write_noise(tmp_path / "esc" / "audio" / f"{name}.wav", 0)
     run("esc50", tmp_path / "esc", "--esc10", "--out", out)
     assert [clip.fold for clip in ClipSet.open(out)] == [2]
+
+
+def test_prepares_fsd50k_with_a_recipe(out, tmp_path):
+    root = tmp_path / "fsd50k"
+    (root / "FSD50K.ground_truth").mkdir(parents=True)
+    (root / "FSD50K.ground_truth" / "vocabulary.csv").write_text("0,Bark,/m/05tny_\n")
+    (root / "FSD50K.ground_truth" / "dev.csv").write_text(
+        "fname,labels,mids,split\n1,Bark,/m/05tny_,train\n2,Bark,/m/05tny_,val\n"
+    )
+    for name in ("1", "2"):
+        write_noise(root / "FSD50K.dev_audio" / f"{name}.wav", 0, rate=44_100)
+    run("fsd50k", root, "--out", out)
+    assert [clip.split for clip in ClipSet.open(out)] == ["train", "validation"]
+    assert load_recipe(out / "recipe.yaml").labels == {"Bark": "/m/05tny_"}
+
+
+def test_prepares_urbansound8k_with_a_recipe(out, tmp_path):
+    root = tmp_path / "urban"
+    (root / "metadata").mkdir(parents=True)
+    (root / "metadata" / "UrbanSound8K.csv").write_text(
+        "slice_file_name,fold,class\na.wav,1,siren\nb.wav,10,dog_bark\n"
+    )
+    write_noise(root / "audio" / "fold1" / "a.wav", 0, channels=2)
+    write_noise(root / "audio" / "fold10" / "b.wav", 0, rate=48_000)
+    run("urbansound8k", root, "--out", out)
+    assert [clip.fold for clip in ClipSet.open(out)] == [1, 10]
+    assert load_recipe(out / "recipe.yaml").data.fold == 1
 
 
 @pytest.mark.parametrize(("options", "train"), [(["--balanced"], 1), (["--full"], 2), ([], 2)])

@@ -48,6 +48,14 @@ def test_reads_labels_and_split_of_every_segment(root):
     ]
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_id(tmp_path):
+    row = f'aaaaaaaaaaa, 0.000, 10.000, "{SPEECH}"\n'
+    (tmp_path / "balanced_train_segments.csv").write_text(row, encoding="utf-8-sig")
+    write_list(tmp_path, "eval_segments.csv")
+    add(tmp_path, "aaaaaaaaaaa.m4a")
+    assert found(tmp_path, "balanced") == {"aaaaaaaaaaa_0": "aaaaaaaaaaa.m4a"}
+
+
 def test_the_balanced_list_can_be_had_alone(root):
     add(root, "--4gqARaEJE.wav", "YdlsiellS4Q.wav", "-_12345678_.wav")
     assert list(found(root, "balanced")) == ["--4gqARaEJE_0", "-_12345678__120"]

@@ -4,6 +4,7 @@ import pytest
 from rigs.clip_lists import LABELS
 
 from ast_edge.errors import ConfigError
+from ast_edge.events import Label
 from ast_training.datasets.clip_list import ClipList, RawClip
 
 
@@ -26,3 +27,13 @@ def test_a_label_that_is_like_no_other_has_no_suggestion():
 def test_a_list_of_nothing_says_how_many_are_missing():
     with pytest.raises(ConfigError, match="x: found no recording of the 2 that are listed"):
         ClipList("x", LABELS, [], missing=("a: none", "b: none"))
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [(["Hum", "🐶"], "no topic name can be made of"), (["Hum", "hum!"], "the same topic name")],
+)
+def test_labels_that_could_not_become_topics_are_refused_before_any_work(names, reason):
+    labels = tuple(Label(index, name, "") for index, name in enumerate(names))
+    with pytest.raises(ConfigError, match=reason):
+        ClipList("x", labels, [RawClip("a", Path("a.wav"), ("Hum",))])

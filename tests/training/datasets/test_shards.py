@@ -109,6 +109,43 @@ def test_without_such_names_some_clips_validate(tmp_path):
     assert sum(clip.split == "validation" for clip in clips) == 3
 
 
+def test_takes_of_one_source_are_not_divided(tmp_path):
+    members = {f"rec{n}_{take}.wav": sound(n, "wav") for n in range(8) for take in range(3)}
+    members |= {f"{name.removesuffix('.wav')}.cls": b"0" for name in members}
+    write_shard(tmp_path / "00000.tar", members)
+    clips = read_shards(tmp_path, LABELS).clips
+    assert len({(clip.name.split("_")[0], clip.split) for clip in clips}) == 8
+
+
+def test_a_link_to_a_shard_makes_no_copies(tmp_path):
+    two_shards(tmp_path)
+    (tmp_path / "test-0.tar").symlink_to("train-0.tar")
+    clips = read_shards(tmp_path)
+    assert len(clips.clips) == 14
+    assert clips.missing == (f"{tmp_path}/test-0.tar: is {tmp_path}/train-0.tar once more",)
+
+
+def test_labels_without_a_recording_are_listed(tmp_path):
+    write_shard(tmp_path / "a.tar", {"x.wav": sound(0, "wav"), "x.cls": b"0", "y.cls": b"1"})
+    assert read_shards(tmp_path, LABELS).missing == (
+        f"{tmp_path}/a.tar: y: no recording, by its members' names",
+    )
+
+
+def test_a_film_beside_its_sound_is_left(tmp_path):
+    members = {"x.mp4": b"film", "x.wav": sound(0, "wav"), "x.cls": b"0"}
+    write_shard(tmp_path / "a.tar", members)
+    clip = read_shards(tmp_path, LABELS).clips[0]
+    assert clip.size == len(sound(0, "wav"))
+
+
+@pytest.mark.parametrize("suffix", ["json", "txt"])
+def test_a_byte_order_mark_is_no_part_of_a_label(tmp_path, suffix):
+    text = '{"labels": ["Hum"]}' if suffix == "json" else "Hum"
+    members = {"x.wav": sound(0, "wav"), f"x.{suffix}": text.encode("utf-8-sig")}
+    assert labels_of(tmp_path, members) == {"a/x": ("Hum",)}
+
+
 # Reading
 
 

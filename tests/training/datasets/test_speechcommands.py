@@ -49,7 +49,7 @@ def test_without_lists_the_split_is_by_hash(root):
 
 
 def test_the_lists_decide_where_they_are(root):
-    (root / "validation_list.txt").write_text("one/55463c16_nohash_0.wav\n")
+    (root / "validation_list.txt").write_text("one/55463c16_nohash_0.wav\n", "utf-8-sig")
     (root / "testing_list.txt").write_text("left/00176480_nohash_0.wav\n")
     found = splits(read_speechcommands(root, ["left", "one"]))
     others = set(found) - {"one/55463c16_nohash_0.wav", "left/00176480_nohash_0.wav"}

@@ -6,9 +6,11 @@ from rigs.soundscapes import make_composer, whistle_and_hum
 
 from ast_edge.fbank import FbankSpec
 from ast_edge.spec import ModelSpec
-from ast_training.soundscapes.composer import PlacedEvent
 from ast_training.soundscapes.example_cache import ExampleCache
-from ast_training.soundscapes.examples import SoundscapeExamples, clip_targets, frame_targets
+from ast_training.soundscapes.examples import SoundscapeExamples
+from ast_training.teacher.grid import step_count
+from ast_training.teacher.heard import Heard
+from ast_training.teacher.teaching import Teaching
 
 SPEC = FbankSpec()
 MODEL = ModelSpec(
@@ -52,28 +54,6 @@ def test_negatives_come_in_their_share(examples):
     held = [examples.example(0, position).clip.any() for position in range(400)]
     # A few positives lie too much outside of the window to count.
     assert np.mean(np.logical_not(held)) == pytest.approx(0.3, abs=0.08)
-
-
-def test_a_step_is_in_an_event_when_its_middle_is():
-    targets = frame_targets([PlacedEvent(1, 0.1, 0.3)], MODEL, SPEC)
-    middles = np.arange(25) * 0.04 + 0.02
-    np.testing.assert_array_equal(targets[:, 1], (middles >= 0.1) & (middles < 0.3))
-    assert not targets[:, 0].any()
-
-
-def test_an_event_between_two_middles_is_in_the_nearest_step():
-    targets = frame_targets([PlacedEvent(0, 0.105, 0.115)], MODEL, SPEC)
-    assert np.flatnonzero(targets[:, 0]).tolist() == [2]
-
-
-def test_a_trace_of_an_event_does_not_count_for_the_window():
-    events = [PlacedEvent(0, 0.0, 0.05), PlacedEvent(1, 0.0, 0.07)]
-    assert clip_targets(events, 2).tolist() == [0, 1]
-
-
-def test_without_a_frame_head_there_are_no_steps():
-    plain = ModelSpec(labels=2, frames=100, width=12, heads=3)
-    assert frame_targets([PlacedEvent(0, 0.0, 1.0)], plain, SPEC).shape == (0, 2)
 
 
 # Examples that are seen again
@@ -142,3 +122,65 @@ def test_every_epoch_masks_an_example_anew(packs):
             hidden = masked.example(epoch, n).features != whole
             masks[whole.tobytes()].add(hidden.any(axis=0).tobytes())
     assert Counter(map(len, masks.values()))[2] >= 7  # of 8; two may fall together
+
+
+# Examples that are taught
+
+
+class Monotone:
+    """A teacher that says the same of every sound: 0.4 whistle and 0.2 hum."""
+
+    labels = ("Whistle", "Hum")
+
+    def hear(self, samples):
+        clip = np.tile(np.array([0.4, 0.2], np.float32), (len(samples), 1))
+        steps = np.repeat(clip[:, None], step_count(samples.shape[1]), axis=1)
+        nothing = np.zeros((len(samples), 0), np.float32)
+        return Heard(clip, steps, nothing, nothing)
+
+
+def taught(packs, doubt, folder=None, **changes):
+    composer = make_composer(packs, **({"negatives": 0, "distractors": 0, "repeats": 2} | changes))
+    teaching = Teaching(Monotone, ["Whistle", "Hum"], doubt)
+    cache = ExampleCache(folder) if folder else None
+    return SoundscapeExamples(composer, MODEL, SPEC, 3, teaching, cache)
+
+
+def test_what_the_teacher_says_is_to_be_learnt(packs):
+    _, clip, frame = taught(packs, None).example(0, 0)
+    np.testing.assert_allclose(clip, [0.4, 0.2])
+    np.testing.assert_allclose(frame, [[0.4, 0.2]] * 25, atol=1e-6)
+
+
+def test_what_was_placed_is_certain_when_and_where_it_was(packs, tmp_path):
+    for folder in (None, tmp_path / "cache"):
+        examples = taught(packs, 0.5, folder)
+        plain = SoundscapeExamples(examples.composer, MODEL, SPEC, 3)
+        for _ in range(2):  # the second time from the cache
+            for n in range(10):
+                _, clip, frame = examples.example(0, n)
+                _, placed, where = plain.example(0, n)
+                np.testing.assert_allclose(clip[placed > 0], 1)
+                np.testing.assert_allclose(frame[:, placed > 0], where[:, placed > 0])
+                rest = np.array([0.2, 0.1])[placed == 0]  # half of what the teacher says
+                np.testing.assert_allclose(clip[placed == 0], rest, atol=1e-3)
+
+
+def test_what_may_sound_unannounced_is_believed(tmp_path):
+    sounds = whistle_and_hum(tmp_path)
+    sounds["sounds"]["may"] = ["Hum"]
+    composer = make_composer(sounds, negatives=0, distractors=0)
+    composer._labelled[:] = [1, 0, 0]  # the whistle
+    teaching = Teaching(Monotone, ["Whistle", "Hum"], 0.5)
+    _, clip, _ = SoundscapeExamples(composer, MODEL, SPEC, 3, teaching).example(0, 0)
+    assert clip[1] == pytest.approx(0.2)
+
+
+def test_without_a_teacher_what_may_sound_unannounced_is_not_known(tmp_path):
+    sounds = whistle_and_hum(tmp_path)
+    sounds["sounds"]["may"] = ["Hum"]
+    composer = make_composer(sounds, negatives=0, distractors=0)
+    composer._labelled[:] = [1, 0, 0]
+    _, clip, frame = SoundscapeExamples(composer, MODEL, SPEC, 3).example(0, 0)
+    assert np.isfinite(clip).tolist() == [True, False]
+    assert np.isfinite(frame).all(axis=0).tolist() == [True, False]

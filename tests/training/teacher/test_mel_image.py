@@ -1,7 +1,16 @@
 import numpy as np
+import pytest
 import torch
+import torchaudio
 
-from ast_training.teacher.mel_image import MelImage
+from ast_training.teacher.mel_image import BLOCK, Doubling, MelImage
+
+
+@pytest.mark.parametrize("length", [BLOCK - 1, BLOCK, 10 * BLOCK + 1])
+def test_doubling_is_torchaudios_resampling(length):
+    sound = torch.randn(2, length, generator=torch.Generator().manual_seed(1))
+    expected = torchaudio.functional.resample(sound, 16000, 32000)
+    torch.testing.assert_close(Doubling()(sound), expected, atol=1e-6, rtol=0)
 
 
 def test_silence_is_the_floor():

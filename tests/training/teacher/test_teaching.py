@@ -4,6 +4,7 @@ import pytest
 from ast_edge.errors import ConfigError
 from ast_edge.fbank import FbankSpec
 from ast_edge.spec import ModelSpec
+from ast_training.soundscapes.composer import PlacedEvent, Soundscape
 from ast_training.teacher.grid import RATE, step_count, step_middles
 from ast_training.teacher.heard import Heard
 from ast_training.teacher.teaching import Teaching
@@ -26,10 +27,15 @@ class LoudnessTeacher:
         return Heard(clip.astype(np.float32), steps.astype(np.float32), nothing, nothing)
 
 
+def scape(level, events=(), may=()):
+    """A second and a bit of one loudness."""
+    samples = np.full(RATE + 100, level, np.float32)
+    return Soundscape(samples, events, frozenset(may))
+
+
 def test_targets_are_what_is_heard_in_the_order_of_the_students_labels():
     teaching = Teaching(LoudnessTeacher, ["Whistle", "Hum"])
-    sounds = np.stack([np.ones(RATE), np.full(RATE, 0.5)]).astype(np.float32)
-    (clip, steps), (quiet, _) = teaching.targets(sounds)
+    (clip, steps), (quiet, _) = teaching.targets([scape(1.0), scape(0.5)], RATE)
     np.testing.assert_allclose(clip, [0.3, 0.1], atol=1e-6)
     np.testing.assert_allclose(quiet, [0.15, 0.05], atol=1e-6)
     np.testing.assert_allclose(steps, [[0.3, 0.1]] * 2, atol=1e-6)
@@ -37,7 +43,15 @@ def test_targets_are_what_is_heard_in_the_order_of_the_students_labels():
 
 def test_a_label_that_no_teacher_knows_is_refused():
     with pytest.raises(ConfigError, match="do not know the label 'Purr'"):
-        Teaching(LoudnessTeacher, ["Hum", "Purr"]).targets(np.zeros((1, RATE), np.float32))
+        Teaching(LoudnessTeacher, ["Hum", "Purr"]).targets([scape(0)], RATE)
+
+
+def test_what_was_placed_is_certain_and_the_rest_is_doubted():
+    teaching = Teaching(LoudnessTeacher, ["Hum", "Hiss", "Whistle"], doubt=0.5)
+    sound = scape(1.0, (PlacedEvent(0, 0.2, 0.6),), may={2})
+    ((clip, steps),) = teaching.targets([sound], RATE)
+    np.testing.assert_allclose(clip, [1, 0.1, 0.3], atol=1e-6)
+    np.testing.assert_allclose(steps, [[0.05, 0.1, 0.3]] * 2, atol=1e-6)
 
 
 def test_the_teacher_is_opened_when_it_is_asked():
@@ -45,7 +59,7 @@ def test_the_teacher_is_opened_when_it_is_asked():
     teaching = Teaching(lambda: opened.append(1) or LoudnessTeacher(), ["Hum"])
     assert not opened
     for _ in range(2):
-        teaching.targets(np.zeros((1, RATE), np.float32))
+        teaching.targets([scape(0)], RATE)
     assert opened == [1]
 
 

@@ -1,10 +1,11 @@
+import numpy as np
 import pytest
 from rigs.teachers import SHARED, YAMNET
 
 from ast_edge.errors import BundleError
 from ast_training.datasets.decoding import AudioBytes, decode
 from ast_training.labels import label_table
-from ast_training.teacher.yamnet import YamnetTeacher
+from ast_training.teacher.yamnet import PART, YamnetTeacher
 
 AT_HAND = pytest.mark.skipif(not YAMNET.exists(), reason="YAMNet is not at hand")
 
@@ -31,12 +32,33 @@ def test_a_dog_is_heard_where_it_barks():
 
 @AT_HAND
 def test_another_number_of_labels_than_outputs_is_refused():
-    with pytest.raises(BundleError, match="2 probabilities out, one per label"):
+    with pytest.raises(BundleError, match=r"2 outputs, one per label, got .* and \[\?,521\]"):
         YamnetTeacher(YAMNET, ("a", "b"))
 
 
 @pytest.mark.parametrize("content", [b"", b"no model at all" * 100])
 def test_what_is_no_model_is_refused(tmp_path, content):
     (tmp_path / "broken.tflite").write_bytes(content)
-    with pytest.raises(BundleError, match=r"broken\.tflite: cannot be read as a TFLite model"):
-        YamnetTeacher(tmp_path / "broken.tflite")
+    with pytest.raises(BundleError, match=r"broken\.tflite: expected YAMNet as a TFLite model"):
+        YamnetTeacher(tmp_path / "broken.tflite", ("a", "b"))
+
+
+def test_a_model_that_does_not_name_its_outputs_needs_labels(tmp_path):
+    (tmp_path / "bare.tflite").write_bytes(b"no archive")
+    with pytest.raises(BundleError, match=r"bare\.tflite: .* or give a list of labels"):
+        YamnetTeacher(tmp_path / "bare.tflite")
+
+
+@AT_HAND
+def test_a_sound_gets_the_same_answer_in_any_batch():
+    teacher = YamnetTeacher(YAMNET)
+    noise = np.random.default_rng(1).normal(size=(PART + 1, 20000)).astype(np.float32) * 0.1
+    together, alone = teacher.hear(noise), teacher.hear(noise[-1:])
+    np.testing.assert_allclose(together.steps[-1:], alone.steps, atol=0.02)  # of bf16
+
+
+@AT_HAND
+def test_a_sound_shorter_than_a_window_is_heard():
+    heard = YamnetTeacher(YAMNET).hear(np.zeros((2, 4000), np.float32))
+    assert heard.steps.shape == (2, 1, 521)
+    assert heard.clip[0].argmax() == 494  # silence

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from rigs.foreign import deit, official, random_model
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from ast_edge.errors import BundleError
 from ast_training.weights.foreign import read_foreign
@@ -79,6 +79,54 @@ def test_a_folder_with_the_older_file_is_read(folder, model):
     assert_weights(read_foreign(folder), model)
 
 
+def shard(folder, suffix, save):
+    """Divide the weights of a folder among three files, with an index beside them."""
+    tensors = load_file(folder / "model.safetensors")
+    stem = "model" if suffix == "safetensors" else "pytorch_model"
+    index = {}
+    for number in range(3):
+        name = f"{stem}-{number + 1:05d}-of-00003.{suffix}"
+        part = dict(list(tensors.items())[number::3])
+        save(part, folder / name)
+        index |= dict.fromkeys(part, name)
+    (folder / "model.safetensors").unlink()
+    path = folder / f"{stem}.{suffix}.index.json"
+    path.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": index}))
+    return path
+
+
+@pytest.mark.parametrize(("suffix", "save"), [("safetensors", save_file), ("bin", torch.save)])
+def test_weights_in_several_files_are_read(folder, model, suffix, save):
+    index = shard(folder, suffix, save)
+    foreign = read_foreign(folder)
+    assert_weights(foreign, model)
+    assert foreign.file == index
+    before = foreign.sha256()
+    (foreign.parts[1]).write_bytes(b"changed")
+    assert foreign.sha256() != before
+
+
+def test_a_part_of_weights_alone_says_that_it_is_one(folder):
+    shard(folder, "safetensors", save_file)
+    with pytest.raises(BundleError, match="one part of several: name their folder"):
+        read_foreign(folder / "model-00001-of-00003.safetensors")
+
+
+@pytest.mark.parametrize("name", ["../other.safetensors", "/etc/passwd", "gone.safetensors", ".."])
+def test_an_index_that_names_what_is_not_beside_it_is_refused(folder, name):
+    index = shard(folder, "safetensors", save_file)
+    index.write_text(json.dumps({"weight_map": {"a": name}}))
+    with pytest.raises(BundleError, match="which is not beside it; get all files again"):
+        read_foreign(folder)
+
+
+@pytest.mark.parametrize("tree", [{}, {"weight_map": {}}, {"weight_map": ["a"]}])
+def test_an_index_of_nothing_is_refused(folder, tree):
+    shard(folder, "safetensors", save_file).write_text(json.dumps(tree))
+    with pytest.raises(BundleError, match="expected a weight_map that names files"):
+        read_foreign(folder)
+
+
 @pytest.mark.parametrize("size", ["64", 0, None, True, 1.5])
 def test_a_size_that_is_none_is_refused(folder, size):
     (folder / "config.json").write_text(json.dumps({"max_length": size}))
@@ -104,7 +152,7 @@ def test_a_configuration_that_is_none_is_refused(folder, text):
 
 
 def test_a_folder_without_weights_is_refused(tmp_path):
-    assert "model.safetensors or pytorch_model.bin, found neither" in refusal(tmp_path)
+    assert "model.safetensors or model.safetensors.index.json or " in refusal(tmp_path)
 
 
 def test_a_path_that_is_not_there_is_refused(tmp_path):

@@ -57,6 +57,13 @@ def test_a_cached_model_of_the_older_format_is_found(folder, tmp_path):
     assert str(snapshot) in offline(tmp_path, f"hf:{NAME}")
 
 
+@pytest.mark.parametrize("name", ["model-00001-of-00002.safetensors", "pytorch_model-1-of-2.bin"])
+def test_a_cached_model_in_several_files_is_found(folder, tmp_path, name):
+    (folder / "model.safetensors").rename(folder / name)
+    snapshot = hub_cache(tmp_path, NAME, folder)
+    assert str(snapshot) in offline(tmp_path, f"hf:{NAME}")
+
+
 def test_a_published_member_with_a_pin_comes_at_that_commit(folder, tmp_path):
     member = MEMBERS[0]
     hub_cache(tmp_path, member.name, folder, commit=member.revision)

@@ -104,6 +104,12 @@ def test_names_that_are_not_numbered_are_refused(foreign, names):
         imported(with_config(foreign, {"id2label": names}))
 
 
+def test_names_that_could_not_become_topics_are_refused(foreign):
+    names = {str(index): f"sound {index}" for index in range(527)} | {"3": "🐶"}
+    with pytest.raises(BundleError, match="no topic name can be made of the label '🐶'"):
+        imported(with_config(foreign, {"id2label": names}))
+
+
 def test_labels_that_nothing_names_must_be_stated():
     model = random_model(labels=7)
     nameless = ForeignModel(Path(__file__), model.state_dict(), {}, {})

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -62,6 +64,34 @@ def test_each_layout_is_told_by_its_names(model, layout):
     assert layout_of(from_ours(model.state_dict(), layout)) == (layout, 2)
 
 
+QKV_BIAS = re.compile(r".*(attn\.qkv|attention\.(query|key|value)|[qkv]_proj)\.bias")
+
+
+@pytest.mark.parametrize("layout", ["official", "hub", "transformers"])
+def test_a_model_without_biases_of_query_key_and_value_has_zeros(model, layout):
+    theirs = from_ours(model.state_dict(), layout)
+    bare = {name: value for name, value in theirs.items() if not QKV_BIAS.fullmatch(name)}
+    assert len(theirs) - len(bare) == (2 if layout == "official" else 6)
+    zeros = {
+        name: torch.zeros_like(value) if name.endswith("attn.qkv.bias") else value
+        for name, value in model.state_dict().items()
+    }
+    assert_equal(to_ours(bare), zeros)
+
+
+def test_a_model_without_such_biases_computes_what_transformers_does(model):
+    transformers = pytest.importorskip("transformers")
+    settings = hugging_face(model).config.to_diff_dict() | {"qkv_bias": False}
+    theirs = transformers.ASTForAudioClassification(transformers.ASTConfig(**settings)).eval()
+    theirs.classifier.layernorm.eps = 1e-5
+    ours = random_model()
+    ours.load_state_dict(to_ours(theirs.state_dict()))
+    sound = torch.randn(2, ours.spec.frames, ours.spec.mel_bins)
+    normalised = (sound - ours.spec.mean) / (2 * ours.spec.std)
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(sound), theirs(normalised).logits, atol=1e-5, rtol=1e-4)
+
+
 # DeiT
 
 
@@ -105,6 +135,13 @@ def test_missing_and_unexpected_weights_are_named(model):
     tensors = from_ours(model.state_dict(), "hub")
     tensors["decoder.bias"] = tensors.pop("classifier.dense.bias")
     assert "classifier.dense.bias missing and decoder.bias unexpected" in refusal(tensors)
+
+
+def test_one_missing_bias_of_many_is_named(model):
+    tensors = from_ours(model.state_dict(), "hub")
+    gone = "audio_spectrogram_transformer.encoder.layer.0.attention.attention.key.bias"
+    del tensors[gone]
+    assert f"{gone} missing" in refusal(tensors)
 
 
 def test_a_missing_block_is_named(deep):

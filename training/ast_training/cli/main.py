@@ -6,7 +6,10 @@ import os
 import sys
 
 from ast_edge import __version__
+from ast_edge.cli.any_text import allow_any_text
 from ast_edge.errors import AstError
+from ast_edge.log_format import SecretFilter
+from ast_edge.secret_values import hide_in_tracebacks
 from ast_training.cli import (
     ablate,
     average,
@@ -36,6 +39,8 @@ COMMANDS = (
 
 def main(argv: list[str] | None = None) -> int:
     """Run one sub-command and return its exit status (0, or one of sysexits.h)."""
+    allow_any_text()
+    hide_in_tracebacks()
     parser = argparse.ArgumentParser(prog="ast-train", description=__doc__)
     parser.add_argument("--version", action="version", version=f"ast-train {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -43,6 +48,8 @@ def main(argv: list[str] | None = None) -> int:
         command.add_parser(commands)
     args = parser.parse_args(argv)
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(SecretFilter())
     try:
         return int(args.command(args))
     except AstError as exc:

@@ -44,6 +44,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     audioset.add_argument("--test", type=Path, metavar="JSON", help="authors' list to evaluate on")
     esc50 = add("esc50", "ESC-50, five folds", "folder with meta/ and audio/")
     esc50.add_argument("--esc10", action="store_true", help="only the ten classes of ESC-10")
+    add("fsd50k", "FSD50K, its 200 labels by AudioSet's names", "folder of FSD50K.ground_truth/")
+    add("urbansound8k", "UrbanSound8K, ten folds", "folder with metadata/ and audio/")
     words = add("speechcommands", "Speech Commands V2", "folder with a folder for every word")
     words.add_argument("--words", nargs="+", default=[], metavar="WORD", help="only these (all 35)")
     folder = add("folder", "a folder for every label", "folder of the labels' folders")
@@ -113,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
         console=Console(stderr=True),
     )
     print(summary(clips))
-    if args.kind in ("folder", "csv", "shards"):
+    if args.kind in ("folder", "csv", "shards", "fsd50k", "urbansound8k"):
         kept = (args.out / "recipe.yaml").exists()
         said = "is kept as it was" if kept else "to start from"
         print(f"recipe   {write_starter_recipe(clips)}, {said}")
@@ -135,6 +137,14 @@ def _read(args: argparse.Namespace) -> "ClipList":
         from ast_training.datasets.esc50 import read_esc50
 
         return read_esc50(source, esc10=args.esc10)
+    if args.kind == "fsd50k":
+        from ast_training.datasets.fsd50k import read_fsd50k
+
+        return read_fsd50k(source)
+    if args.kind == "urbansound8k":
+        from ast_training.datasets.urbansound8k import read_urbansound8k
+
+        return read_urbansound8k(source)
     if args.kind == "speechcommands":
         from ast_training.datasets.speechcommands import read_speechcommands
 
@@ -156,6 +166,10 @@ def _labels(args: argparse.Namespace) -> "tuple[Label, ...] | None":
     return read_labels(args.labels) if args.labels else None
 
 
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+
+
 def summary(clips: "ClipSet") -> str:
     """Describe a prepared set in a few lines."""
     from ast_training.datasets.clip_list import SPLITS
@@ -170,8 +184,14 @@ def summary(clips: "ClipSet") -> str:
     used = clips.counts(clips.select(["train"]))
     unused = [label.name for label in clips.labels if not used[label.index]]
     if unused:
-        listed = ", ".join(unused[:SHOWN]) + (", ..." if len(unused) > SHOWN else "")
-        lines.append(f"labels   {len(unused)} without a clip to train on: {listed}")
+        lines.append(f"labels   {len(unused)} without a clip to train on: {_listed(unused)}")
+    held_out = clips.counts(clips.select(["validation", "test"]))
+    unheld = [
+        label.name for label in clips.labels if used[label.index] > held_out[label.index] == 0
+    ]
+    if unheld and not clips.table.folds.any():
+        lines.append(f"labels   {len(unheld)} without a clip to validate: {_listed(unheld)}")
+        lines.append("         (of one source, by their names? a table and --group say better)")
     if clips.licence:
         lines.append(f"licence  {clips.licence}")
     if clips.skipped:

@@ -15,6 +15,7 @@ from typing import Literal
 
 from ast_edge.errors import ConfigError
 from ast_edge.events import Label
+from ast_edge.text_file import open_text
 from ast_training.datasets.audio_files import find_audio
 from ast_training.datasets.clip_list import ClipList, RawClip, Split
 from ast_training.datasets.tables import read_labels
@@ -61,7 +62,7 @@ def read_audioset(root: Path, train: Literal["balanced", "full"]) -> ClipList:
     labels = _labels(root)
     name_of = {label.mid: label.name for label in labels}
     files: dict[str, list[Path]] = defaultdict(list)
-    for path in find_audio(root):
+    for path in find_audio(root).audio:
         for id in _ids(path.stem):
             files[id].append(path)
     clips: list[RawClip] = []
@@ -116,7 +117,7 @@ def read_segments(table: Path) -> Iterator[Segment]:
     Raises:
         ConfigError: naming the line that is none.
     """
-    with table.open(newline="", encoding="utf-8") as file:
+    with open_text(table, newline="") as file:
         for number, row in enumerate(csv.reader(file, skipinitialspace=True), 1):
             if not row or row[0].startswith("#"):
                 continue

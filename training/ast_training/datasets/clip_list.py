@@ -8,6 +8,7 @@ from typing import Literal
 
 from ast_edge.errors import ConfigError
 from ast_edge.events import Label
+from ast_edge.label_names import why_unusable
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -35,7 +36,8 @@ class ClipList:
     """The recordings of a data set, as yet neither decoded nor checked.
 
     Raises:
-        ConfigError: if there is none, or two have one name, or one has an unknown label.
+        ConfigError: if there is none, or two have one name, or one has an unknown label, or no
+            topic could be made of a label.
     """
 
     dataset: str
@@ -49,6 +51,8 @@ class ClipList:
         if not self.clips:
             listed = f" of the {len(self.missing):,} that are listed" if self.missing else ""
             raise ConfigError(f"{self.dataset}: found no recording{listed}")
+        if reason := why_unusable(self.labels):
+            raise ConfigError(f"{self.dataset}: {reason}")
         known = {label.name for label in self.labels}
         paths: dict[str, Path] = {}
         for clip in self.clips:

@@ -91,6 +91,12 @@ def write_cache(
         path.write_text(json.dumps(tree, indent=2), encoding="utf-8")
 
 
+def remove_cache(folder: Path) -> None:
+    """Remove the fbanks of a prepared folder, if there are any."""
+    for name in ("fbank.json", "fbank.npy"):
+        (folder / name).unlink(missing_ok=True)
+
+
 def open_cache(folder: Path, seconds: NDArray[np.float64]) -> FeatureCache | None:
     """Open the cache of a prepared folder; None if there is none or it is of other clips.
 

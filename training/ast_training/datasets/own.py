@@ -1,14 +1,16 @@
 """Recordings of one's own: a folder for every label, or a CSV file."""
 
+import re
+import unicodedata
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ast_edge.errors import ConfigError
 from ast_edge.events import Label
-from ast_training.datasets.audio_files import find_audio
+from ast_training.datasets.audio_files import find_audio, identity
 from ast_training.datasets.clip_list import SPLITS, ClipList, RawClip, Split, unknown_label
 from ast_training.datasets.held_out import choose_groups
-from ast_training.datasets.tables import read_rows
+from ast_training.datasets.tables import label_name, read_rows
 
 SPLIT_NAMES: dict[str, Split] = {
     **{name: "train" for name in ("train", "training")},
@@ -21,7 +23,8 @@ SPLIT_NAMES: dict[str, Split] = {
 def read_folder(root: Path, labels: tuple[Label, ...] | None = None) -> ClipList:
     """List the recordings of a folder that has one folder for every label.
 
-    About 15 % of each label's recordings validate.
+    About 15 % of each label's sources validate. A file that lies in the folders of several labels,
+    by links, has them all.
 
     Args:
         root: the folder; the labels' folders may have folders in them.
@@ -32,35 +35,60 @@ def read_folder(root: Path, labels: tuple[Label, ...] | None = None) -> ClipList
     """
     if not root.is_dir():
         raise ConfigError(f"{root}: no such folder")
-    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+    inside = sorted(path for path in root.iterdir() if not path.name.startswith("."))
+    folders = [path for path in inside if path.is_dir()]
     if not folders:
         raise ConfigError(f"{root}: expected a folder for every label, got none")
-    labels = labels or _alphabetical({folder.name for folder in folders})
+    labels = labels or _alphabetical({label_name(folder.name) for folder in folders})
     names = [label.name for label in labels]
-    found: dict[str, tuple[Path, tuple[str, ...]]] = {}
+    files: dict[object, _File] = {}
+    missing = [f"{path}: lies in no label's folder" for path in inside if path not in folders]
     for folder in folders:
-        if folder.name not in names:
-            raise ConfigError(f"{folder}: {unknown_label(folder.name, names)}")
-        paths = find_audio(folder)
-        if not paths:
+        label = label_name(folder.name)
+        if label not in names:
+            raise ConfigError(f"{folder}: {unknown_label(label, names)}")
+        found = find_audio(folder)
+        if not found.audio:
             raise ConfigError(f"{folder}: holds no audio file; add some or remove the folder")
-        found |= {p.relative_to(root).as_posix(): (p, (folder.name,)) for p in paths}
-    held_out = choose_groups((name, labels_of) for name, (_, labels_of) in found.items())
+        missing += found.others
+        for path in found.audio:
+            name = path.relative_to(root).as_posix()
+            file = files.setdefault(identity(path), _File(name, path, source_of(name)))
+            if label not in file.labels:
+                file.labels.append(label)
+            elif file.path != path:
+                missing.append(f"{path}: is {file.path} once more")
+    held_out = choose_groups((file.group, tuple(file.labels)) for file in files.values())
     clips = [
-        RawClip(name, path, labels_of, "validation" if name in held_out else "train")
-        for name, (path, labels_of) in found.items()
+        file.clip("validation" if file.group in held_out else "train") for file in files.values()
     ]
-    return ClipList(root.resolve().name, labels, clips)
+    return ClipList(root.resolve().name, labels, clips, tuple(missing))
 
 
 @dataclass
-class _Row:
-    """What the rows of one file say together."""
+class _File:
+    """What folders, or the rows of a table, say of one file together."""
 
-    split: str
-    fold: int
+    name: str
+    path: Path
     group: str
+    split: str = ""
+    fold: int = 0
     labels: list[str] = field(default_factory=list)
+
+    def clip(self, split: Split) -> RawClip:
+        """Return it as a recording of a split."""
+        return RawClip(self.name, self.path, tuple(self.labels), split, self.fold)
+
+
+def source_of(name: str) -> str:
+    """Name the source of a recording: takes that differ in a trailing number are of the same.
+
+    A name that is nothing but a number tells of no source, and stands for itself.
+    """
+    path = PurePath(name)
+    stem = re.sub(r"[\W_]*[0-9]*\W*$", "", path.stem)
+    return (path.parent / stem).as_posix() if stem else name
 
 
 def read_csv(
@@ -74,27 +102,33 @@ def read_csv(
 
     Several labels of a file stand in one row, with ";" between, or in several rows. Columns `split`
     (train, validation, test) and `fold` (a number) are used if they are there; without `split`
-    about 15 % of the groups validate.
+    about 15 % of the groups validate. Names of one file (links) are one recording.
 
     Args:
         table: the CSV file.
         audio: what its file names are relative to; the folder of `table` by default.
         labels: the labels, if not those of the table in alphabetical order.
         group: a column: recordings with the same value are never divided between splits. Without
-            it each file is on its own.
+            it takes that differ in a trailing number stay together, see `source_of`.
 
     Raises:
         ConfigError: if a column is missing, a value unknown, or rows of one file disagree.
     """
     columns = ["filename", "label", *([group] if group else [])]
-    files: dict[str, _Row] = {}
+    files: dict[object, _File] = {}
+    folder = audio or table.parent
     for number, row in enumerate(read_rows(table, columns), 2):
         name, where = row["filename"], f"{table}:{number}"
-        new = _Row(_split(row, where), _fold(row, where), row[group] if group else name)
-        known = files.setdefault(name, new)
-        if (known.split, known.fold, known.group) != (new.split, new.fold, new.group):
+        if not name:
+            raise ConfigError(f"{where}: has no filename")
+        path = find_file(folder, name)
+        source = row[group] if group else source_of(name)
+        new = _File(name, path, source, _split(row, where), _fold(row, where))
+        known = files.setdefault(identity(path), new)
+        other_source = group and known.group != new.group
+        if (known.split, known.fold) != (new.split, new.fold) or other_source:
             raise ConfigError(f"{where}: {name} has another split, fold or group than above")
-        found = (label.strip() for label in row["label"].split(";"))
+        found = (label_name(label) for label in row["label"].split(";"))
         known.labels += [label for label in found if label and label not in known.labels]
     if not files:
         raise ConfigError(f"{table}: has no rows")
@@ -103,19 +137,26 @@ def read_csv(
         if any(row.split for row in files.values())
         else choose_groups((row.group, tuple(row.labels)) for row in files.values())
     )
-    folder = audio or table.parent
     clips = [
-        RawClip(
-            name=name,
-            path=folder / name,
-            labels=tuple(row.labels),
-            split="validation" if row.group in held_out else SPLIT_NAMES[row.split or "train"],
-            fold=row.fold,
-        )
-        for name, row in files.items()
+        row.clip("validation" if row.group in held_out else SPLIT_NAMES[row.split or "train"])
+        for row in files.values()
     ]
     labels = labels or _alphabetical({label for clip in clips for label in clip.labels})
     return ClipList(table.stem, labels, clips)
+
+
+def find_file(folder: Path, name: str) -> Path:
+    """Find a file that a table names, though its name may be spelt otherwise on the disk.
+
+    An "é" is one character or two, whichever system wrote it.
+    """
+    if (folder / name).exists():
+        return folder / name
+    path = folder
+    for part in PurePath(name).parts:
+        forms = (part, *(unicodedata.normalize(form, part) for form in ("NFC", "NFD")))
+        path = next((path / form for form in forms if (path / form).exists()), path / part)
+    return path
 
 
 def _alphabetical(names: set[str]) -> tuple[Label, ...]:

@@ -3,13 +3,12 @@
 import hashlib
 import io
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from ast_training.atomic_file import atomic_file
 from ast_training.datasets.clip_list import SPLITS, ClipList, RawClip
 from ast_training.datasets.clips import FORMAT, SAMPLE_RATE, Clip, ClipSet
 from ast_training.datasets.decoding import AudioBytes, decode, resample
-from ast_training.datasets.feature_cache import write_cache
+from ast_training.datasets.feature_cache import remove_cache, write_cache
 from ast_training.datasets.moments import Moments
 from ast_training.datasets.workers import map_in_processes, processors
 from ast_training.progress import progress_bar
@@ -31,6 +30,12 @@ from ast_training.progress import progress_bar
 SILENCE = 1e-4
 """A recording whose samples all lie below this (-80 dB of full scale) is silent: digital silence,
 or the dither of a converter."""
+
+CONVERSION = 2
+"""Counts the ways in which recordings were converted: those of an older one are made anew."""
+
+LONGEST_STEM = 120
+"""Bytes that a converted recording keeps of its name; file systems know 255 in all."""
 
 LISTED = 1000
 """Reasons for skipping that `set.json` has; `skipped.txt` has all."""
@@ -80,9 +85,10 @@ def prepare(
 ) -> ClipSet:
     """Check every recording, convert it if need be, and write the folder `out`.
 
-    A recording that is mono at 16 kHz is used where it is; others are converted to 16-bit FLAC in
-    `out/audio`, where a later call finds them. What cannot be decoded, is silent or shorter than a
-    frame is left out and listed in `out/skipped.txt`.
+    What libsndfile reads as mono at 16 kHz is used where it is; all else is converted to 16-bit
+    FLAC in `out/audio`, where a later call finds it, as long as the original is the same byte by
+    byte. What cannot be decoded, is silent or shorter than a frame is left out and listed in
+    `out/skipped.txt`.
 
     Args:
         clips: the recordings.
@@ -90,7 +96,8 @@ def prepare(
         jobs: processes; one for each processor by default.
         copy: put every recording into `out/audio`, so that the folder can be moved.
         keep_silent: take silent recordings (AudioSet has a label for them).
-        cache_features: store all fbanks too.
+        cache_features: store all fbanks too; else those of a former call are removed, for the
+            sound of a clip may have changed.
         console: where to show the progress.
 
     Raises:
@@ -117,6 +124,7 @@ def prepare(
     with atomic_file(out / "set.json") as path:
         tree = _description(clips, tally)
         path.write_text(json.dumps(tree, indent=2, ensure_ascii=False), encoding="utf-8")
+    remove_cache(out)
     if cache_features:
         _cache(ClipSet.open(out), FbankSpec(), jobs, console)
     return ClipSet.open(out)
@@ -152,15 +160,16 @@ def check_clip(clip: RawClip, out: Path, copy: bool, keep_silent: bool) -> Check
 
 def _check(clip: RawClip, converted: Path, copy: bool, keep_silent: bool) -> Checked:
     original = AudioBytes(clip.path.absolute(), clip.offset, clip.size)
-    source = AudioBytes(converted) if _is_of(converted, clip.path) else original
+    source = AudioBytes(converted) if _is_of(converted, original) else original
     sound = decode(source)
     samples = resample(sound, SAMPLE_RATE)
     if len(samples) < FbankSpec().frame_length:
         raise AudioError(f"{original}: shorter than a frame of {FbankSpec().frame_length_ms:g} ms")
     if np.abs(samples).max() < SILENCE and not keep_silent:
         raise AudioError(f"{original}: silent (no sample reaches {SILENCE:g} of full scale)")
-    if source is original and (copy or (sound.rate, sound.channels) != (SAMPLE_RATE, 1)):
-        samples = _write_flac(converted, samples, clip.path.stat().st_mtime_ns)
+    as_it_is = (sound.rate, sound.channels, sound.by_ffmpeg) == (SAMPLE_RATE, 1, False)
+    if source is original and (copy or not as_it_is):
+        samples = _write_flac(converted, samples, _origin(original))
         source = AudioBytes(converted)
     moments = _moments(samples) if clip.split == "train" else Moments()
     return Checked(source, len(samples) / SAMPLE_RATE, moments)
@@ -176,26 +185,41 @@ def _moments(samples: NDArray[np.float32]) -> Moments:
 def _file_name(name: str) -> str:
     """Make a safe path of any name; the hash keeps names apart and folders small."""
     digest = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
-    stem = re.sub(r"[^\w-]+", "_", Path(name).with_suffix("").as_posix())[-80:]
-    return f"{digest[:2]}/{stem}-{digest[:12]}.flac"
+    stem = re.sub(r"[^\w-]+", "_", PurePath(name).with_suffix("").as_posix())
+    shortened = stem.encode()[-LONGEST_STEM:].decode(errors="ignore")
+    return f"{digest[:2]}/{shortened}-{digest[:12]}.flac"
 
 
-def _is_of(converted: Path, original: Path) -> bool:
-    """Tell whether a converted recording was made of the original as it is now."""
+def _origin(original: AudioBytes) -> str:
+    """Say what a conversion is made of, and how."""
+    return f"ast-train {CONVERSION}, of {original.sha256()}"
+
+
+def _is_of(converted: Path, original: AudioBytes) -> bool:
+    """Tell whether a converted recording was made of the original as it is now.
+
+    Times tell nothing: a copy may keep that of another recording.
+    """
+    if not converted.exists():
+        return False
+    origin = _origin(original)
     try:
-        return converted.stat().st_mtime_ns == original.stat().st_mtime_ns
-    except OSError:
-        return False  # reading the original will say why
+        with soundfile.SoundFile(converted) as file:
+            return bool(file.comment == origin)
+    except soundfile.SoundFileError:
+        return False  # damaged
 
 
-def _write_flac(path: Path, samples: NDArray[np.float32], time_ns: int) -> NDArray[np.float32]:
-    """Write samples with the time of the original; return them as they will be read."""
+def _write_flac(path: Path, samples: NDArray[np.float32], origin: str) -> NDArray[np.float32]:
+    """Write samples, and what they are of; return them as they will be read."""
     integers = np.rint(samples * 32768).clip(-32768, 32767).astype(np.int16)
     encoded = io.BytesIO()
-    soundfile.write(encoded, integers, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    with soundfile.SoundFile(encoded, "w", SAMPLE_RATE, 1, "PCM_16", format="FLAC") as file:
+        file.comment = origin
+        file.write(integers)
     with atomic_file(path) as partial_path:
-        partial_path.write_bytes(encoded.getbuffer())
-        os.utime(partial_path, ns=(time_ns, time_ns))
+        # No view of the buffer: what an error keeps of it would forbid its end (Python 3.13).
+        partial_path.write_bytes(encoded.getvalue())
     return integers.astype(np.float32) / np.float32(32768)
 
 

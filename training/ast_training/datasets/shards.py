@@ -8,18 +8,23 @@ stream of shards cannot give; the byte offsets of the members can.
 import json
 import re
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ast_edge.errors import ConfigError
 from ast_edge.events import Label
-from ast_edge.recording import AUDIO_SUFFIXES
+from ast_edge.sound_file import AUDIO_SUFFIXES
+from ast_edge.text_file import decode_text
+from ast_training.datasets.audio_files import identity
 from ast_training.datasets.clip_list import ClipList, RawClip, Split
 from ast_training.datasets.held_out import choose_groups
+from ast_training.datasets.own import source_of
+from ast_training.datasets.tables import label_name
 
 LABEL_SUFFIXES = (".json", ".cls", ".txt")
+FILMS = frozenset({".3gp", ".mkv", ".mov", ".mp4", ".webm"})
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ def read_shards(root: Path, labels: tuple[Label, ...] | None = None) -> ClipList
     """List the clips of all shards (`*.tar`) of a folder.
 
     Shards whose name, or folder, starts with train, val or test (eval) are of that split; if none
-    does, about 15 % of the clips validate.
+    does, about 15 % of the sources validate, see `source_of`. A link to a shard is none.
 
     Args:
         root: the folder.
@@ -48,14 +53,24 @@ def read_shards(root: Path, labels: tuple[Label, ...] | None = None) -> ClipList
     Raises:
         ConfigError: if there is no shard, a shard is damaged or compressed, or a label is unknown.
     """
-    shards = sorted(root.rglob("*.tar"))
+    shards: dict[object, Path] = {}
+    missing: list[str] = []
+    for shard in sorted(root.rglob("*.tar"), key=lambda path: (path.is_symlink(), path)):
+        if (known := shards.setdefault(identity(shard), shard)) is not shard:
+            missing.append(f"{shard}: is {known} once more")
     if not shards:
         raise ConfigError(f"{root}: expected shards (*.tar), got none")
-    members = [member for shard in shards for member in index_shard(shard)]
+    members: list[ShardClip] = []
+    for shard in sorted(shards.values()):
+        found, silent = index_shard(shard)
+        members += found
+        missing += silent
     labels = labels or _labels_in(root, members)
     name_of: dict[str | int, str] = {label.mid: label.name for label in labels if label.mid}
     name_of |= {label.index: label.name for label in labels}
-    prefixes = {shard: shard.relative_to(root).with_suffix("").as_posix() for shard in shards}
+    prefixes = {
+        shard: shard.relative_to(root).with_suffix("").as_posix() for shard in shards.values()
+    }
     splits = {shard: _split_of(prefix) for shard, prefix in prefixes.items()}
     clips = [
         RawClip(
@@ -69,9 +84,14 @@ def read_shards(root: Path, labels: tuple[Label, ...] | None = None) -> ClipList
         for member in members
     ]
     if not any(splits.values()):
-        held_out = choose_groups((clip.name, clip.labels) for clip in clips)
-        clips = [replace(c, split="validation") if c.name in held_out else c for c in clips]
-    return ClipList(root.resolve().name, labels, clips)
+        # A key has no suffix, and may have dots in its folders.
+        sources = [source_of(f"{clip.name}.audio") for clip in clips]
+        held_out = choose_groups(zip(sources, (clip.labels for clip in clips), strict=True))
+        clips = [
+            replace(clip, split="validation") if source in held_out else clip
+            for clip, source in zip(clips, sources, strict=True)
+        ]
+    return ClipList(root.resolve().name, labels, clips, tuple(missing))
 
 
 def _labels_in(root: Path, members: Sequence[ShardClip]) -> tuple[Label, ...]:
@@ -84,13 +104,14 @@ def _labels_in(root: Path, members: Sequence[ShardClip]) -> tuple[Label, ...]:
     return tuple(Label(i, name, "") for i, name in enumerate(sorted(map(str, names))))
 
 
-def index_shard(shard: Path) -> Iterator[ShardClip]:
-    """Find the audio members of a shard.
+def index_shard(shard: Path) -> tuple[list[ShardClip], list[str]]:
+    """Find the audio members of a shard, and say which labels have none.
 
     Raises:
         ConfigError: if it is damaged or compressed, or an audio member has no labels.
     """
-    audio: dict[str, tuple[int, int]] = {}
+    sound: dict[str, tuple[int, int]] = {}
+    film: dict[str, tuple[int, int]] = {}
     labels: dict[str, tuple[str | int, ...]] = {}
     try:
         with tarfile.open(shard, "r:") as tar:
@@ -102,9 +123,11 @@ def index_shard(shard: Path) -> Iterator[ShardClip]:
                 if not key or not member.isfile():
                     continue
                 if suffix in AUDIO_SUFFIXES:
-                    if key in audio:
+                    # A film beside its sound is no second recording.
+                    kinds = film if suffix in FILMS else sound
+                    if key in kinds:
                         raise ConfigError(f"{shard}: two recordings have the key {key!r}")
-                    audio[key] = (member.offset_data, member.size)
+                    kinds[key] = (member.offset_data, member.size)
                 elif suffix in LABEL_SUFFIXES and (file := tar.extractfile(member)):
                     found = _parse(file.read(), suffix, f"{shard}: {member.name}")
                     labels[key] = labels.get(key) or found
@@ -113,19 +136,25 @@ def index_shard(shard: Path) -> Iterator[ShardClip]:
                 raise tarfile.ReadError("has no end")
     except (OSError, tarfile.TarError) as exc:
         raise ConfigError(f"{shard}: not an uncompressed, whole tar file: {exc}") from exc
-    for key, (offset, size) in audio.items():
+    audio = film | sound
+    for key in audio:
         if key not in labels:
             suffixes = ", ".join(f"{key}{suffix}" for suffix in LABEL_SUFFIXES)
             raise ConfigError(f"{shard}: expected labels of {key!r} in one of {suffixes}, got none")
-        yield ShardClip(key, shard, offset, size, labels[key])
+    silent = [
+        f"{shard}: {key}: no recording, by its members' names"
+        for key in labels.keys() - audio.keys()
+    ]
+    clips = [ShardClip(key, shard, *where, labels[key]) for key, where in audio.items()]
+    return clips, sorted(silent)
 
 
 def _parse(data: bytes, suffix: str, where: str) -> tuple[str | int, ...]:
     """Read the labels of a member; none where a JSON object says nothing of labels."""
     try:
-        text = data.decode()
+        text = decode_text(data)
         if suffix == ".txt":
-            parts = (part.strip() for part in re.split("[;\n]", text))
+            parts = (label_name(part) for part in re.split("[;\n]", text))
             return tuple(part for part in parts if part)
         if suffix == ".cls":
             return (int(text),)
@@ -136,7 +165,7 @@ def _parse(data: bytes, suffix: str, where: str) -> tuple[str | int, ...]:
     values: Sequence[Any] = found if isinstance(found, list) else [found]
     if not all(isinstance(value, str | int) for value in values):
         raise ConfigError(f"{where}: expected labels as names, ids or numbers, got {found!r}")
-    return tuple(values)
+    return tuple(label_name(value) if isinstance(value, str) else value for value in values)
 
 
 def _names(member: ShardClip, name_of: dict[str | int, str]) -> tuple[str, ...]:

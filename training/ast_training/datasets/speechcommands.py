@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ast_edge.errors import ConfigError
 from ast_edge.events import Label
+from ast_edge.text_file import read_text
 from ast_training.datasets.audio_files import find_audio
 from ast_training.datasets.clip_list import ClipList, RawClip, Split, unknown_label
 from ast_training.labels import label_table
@@ -41,14 +42,18 @@ def read_speechcommands(root: Path, words: Sequence[str] = ()) -> ClipList:
             f"from those that are there: --words {' '.join(there) or '(none)'}"
         )
     listed = _read_lists(root)
-    clips = []
+    clips: list[RawClip] = []
+    missing: list[str] = []
     for word in chosen:
-        for path in find_audio(audio / word):
+        found = find_audio(audio / word)
+        missing += found.others
+        for path in found.audio:
             key = f"{word}/{path.stem}"
             split = listed.get(key, "train") if listed else hash_split(path.name)
             clips.append(RawClip(f"{word}/{path.name}", path, (word,), split))
     labels = tuple(Label(index, word, "") for index, word in enumerate(chosen))
-    return ClipList("Speech Commands V2", labels, clips, licence="CC BY 4.0 (Speech Commands)")
+    licence = "CC BY 4.0 (Speech Commands)"
+    return ClipList("Speech Commands V2", labels, clips, tuple(missing), licence)
 
 
 def hash_split(file_name: str) -> Split:
@@ -67,5 +72,5 @@ def _read_lists(root: Path) -> dict[str, Split]:
     return {
         Path(line).with_suffix("").as_posix(): LISTS[path.name]
         for path in there
-        for line in path.read_text(encoding="utf-8").split()
+        for line in read_text(path).split()
     }

@@ -1,29 +1,40 @@
-"""CSV files with a header, row by row."""
+"""CSV files with a header, row by row, and lists of labels."""
 
 import csv
+import unicodedata
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ast_edge.errors import ConfigError
 from ast_edge.events import Label
+from ast_edge.text_file import open_text, read_text
 
 
 def read_rows(path: Path, columns: Collection[str]) -> Iterator[dict[str, str]]:
     """Yield the rows of a CSV file that has at least these columns.
 
     Raises:
-        ConfigError: if it cannot be read, or lacks a column.
+        ConfigError: if it cannot be read, lacks a column or has one twice, or a row has more values
+            than there are columns: a comma in a value was not quoted.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file, restval="")
-            missing = [name for name in columns if name not in (table.fieldnames or ())]
-            if missing:
-                raise ConfigError(
-                    f"{path}: expected a column {missing[0]!r}, got "
-                    f"{', '.join(table.fieldnames or ()) or 'an empty file'}"
-                )
-            yield from table
+        with open_text(path, newline="") as file:
+            # With a space before its quote a value would end at its first comma.
+            table = csv.DictReader(file, restval="", skipinitialspace=True)
+            header = list(table.fieldnames or ())
+            for name in columns:
+                if header.count(name) != 1:
+                    got = ", ".join(header) or "an empty file"
+                    raise ConfigError(f"{path}: expected a column {name!r}, got {got}")
+            for row in table:
+                # What is too much stands under None: empty after a comma at the end of the line.
+                if any(more := row.pop(None, [])):
+                    raise ConfigError(
+                        f"{path}:{table.line_num}: expected {len(header)} values, got "
+                        f"{len(header) + len(more)}; a value with a comma in it needs quotes: "
+                        '"Child speech, kid speaking"'
+                    )
+                yield row
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
     except (UnicodeDecodeError, csv.Error) as exc:
@@ -41,12 +52,18 @@ def read_labels(path: Path) -> tuple[Label, ...]:
         named = [(row["display_name"], row["mid"]) for row in rows]
     else:
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = read_text(path).splitlines()
         except (OSError, UnicodeDecodeError) as exc:
             raise ConfigError(f"{path}: cannot be read: {exc}") from exc
         named = [(line.strip(), "") for line in lines if line.strip()]
-    names = [name for name, _ in named]
+    names = [label_name(name) for name, _ in named]
     if not names or len(set(names)) < len(names):
         twice = next((name for name in names if names.count(name) > 1), None)
         raise ConfigError(f"{path}: {f'names {twice!r} twice' if twice else 'names no label'}")
-    return tuple(Label(index, name, mid) for index, (name, mid) in enumerate(named))
+    mids = [mid for _, mid in named]
+    return tuple(map(Label, range(len(names)), names, mids))
+
+
+def label_name(text: str) -> str:
+    """Give the one spelling of a name: an "é" may be one character, or two (as macOS has it)."""
+    return unicodedata.normalize("NFC", text.strip())

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.errors import ConfigError
-from ast_training.recordings import AudioCache
+from ast_training.recordings import AudioCache, Recording
 from ast_training.soundscapes.activity import Activity, activities
 from ast_training.soundscapes.balance import by_source, shares
 from ast_training.soundscapes.config import SoundscapeConfig
@@ -39,13 +39,15 @@ class Soundscape:
     """(samples,), full scale at 1.0."""
     events: tuple[PlacedEvent, ...]
     """In the order of their onsets."""
+    open: frozenset[int] = frozenset()
+    """Labels that may be heard as well, of which nobody said whether they are."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Excerpt:
     samples: Audio
     active: tuple[Activity, ...]
-    targets: tuple[int, ...]
+    recording: Recording
 
 
 class Composer:
@@ -95,7 +97,7 @@ class Composer:
         if self._others.any():
             chosen += [self._others] * others
         background = self._background(round(seconds * rate), rng)
-        samples, placed = background.copy(), list[PlacedEvent]()
+        samples, placed, may = background.copy(), list[PlacedEvent](), set[int]()
         noise = loudness(background, rate)
         for weights in chosen:
             excerpt = self._excerpt(weights, rng)
@@ -113,6 +115,7 @@ class Composer:
                     excerpt, at = _filling(excerpt, seconds, rate), 0.0
             _add(samples, at_level(excerpt.samples, level, rate), round(at * rate))
             placed += _placed(excerpt, at, seconds)
+            may.update(excerpt.recording.open)
         samples = degrade(
             samples,
             rate,
@@ -129,6 +132,7 @@ class Composer:
         return Soundscape(
             samples.clip(-1, 1).astype(np.float32),
             tuple(sorted(placed, key=lambda event: (event.onset, event.label))),
+            frozenset(may) - {event.label for event in placed},
         )
 
     def _excerpt(self, weights: NDArray[np.float64], rng: np.random.Generator) -> _Excerpt:
@@ -145,7 +149,7 @@ class Composer:
         active = tuple(
             Activity((one.onset - start) / speed, (one.offset - start) / speed) for one in part
         )
-        return _Excerpt(samples, active, self.events.recordings[index].targets)
+        return _Excerpt(samples, active, self.events.recordings[index])
 
     def _room(self, rng: np.random.Generator) -> Audio:
         if len(self.rooms) and rng.random() < MEASURED_ROOMS:
@@ -221,7 +225,7 @@ def _filling(excerpt: _Excerpt, seconds: float, sample_rate: int) -> _Excerpt:
     return _Excerpt(
         np.resize(excerpt.samples, round(seconds * sample_rate)),
         tuple(Activity(at + a.onset, at + a.offset) for at in starts for a in excerpt.active),
-        excerpt.targets,
+        excerpt.recording,
     )
 
 
@@ -236,5 +240,5 @@ def _placed(excerpt: _Excerpt, at: float, seconds: float) -> list[PlacedEvent]:
         PlacedEvent(label, max(at + active.onset, 0.0), min(at + active.offset, seconds))
         for active in excerpt.active
         if at + active.offset > 0 and at + active.onset < seconds
-        for label in excerpt.targets
+        for label in excerpt.recording.targets
     ]

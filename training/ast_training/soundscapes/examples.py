@@ -1,6 +1,6 @@
 """Training examples that are soundscapes of one window, with targets for every step."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,13 @@ from ast_training.augmentation import mask
 from ast_training.examples import Example
 from ast_training.soundscapes.composer import Composer, PlacedEvent, Soundscape
 from ast_training.soundscapes.example_cache import ExampleCache
+from ast_training.soundscapes.placed import clip_targets, frame_targets
 from ast_training.teacher.teaching import Teaching
 
-AUDIBLE_SECONDS = 0.06
-"""A label counts for the clip when as much of it is in the window."""
+Array = NDArray[np.float32]
+
+MOST_EVENTS = 128
+"""That are kept of an example; there are fewer in a window of some seconds."""
 
 
 class SoundscapeExamples:
@@ -74,7 +77,7 @@ class SoundscapeExamples:
             self._order = epoch, age, rng.permutation(-(-len(self) // repeats))
         return epoch + repeats - 1 - age, int(self._order[2][slot])
 
-    def _cached(self, key: tuple[int, int]) -> list[NDArray[np.float32]] | None:
+    def _cached(self, key: tuple[int, int]) -> list[Array] | None:
         if self.cache is None:
             return None
         oldest = key[0] - self.composer.config.repeats + 1
@@ -87,29 +90,21 @@ class SoundscapeExamples:
     def _shapes(self) -> list[tuple[int, ...]]:
         model = self.model
         steps = model.steps if model.frame_head else 0
-        if self.teaching and steps:
-            steps = self.teaching.steps(self._samples)
-        return [(model.frames, model.mel_bins), (model.labels,), (steps, model.labels)]
+        shapes: list[tuple[int, ...]] = [(model.frames, model.mel_bins), (model.labels,)]
+        if self.teaching is None:
+            return [*shapes, (steps, model.labels)]
+        heard = self.teaching.steps(self._samples) if steps else 0
+        return [*shapes, (heard, model.labels), (MOST_EVENTS, 3)]
 
     @property
     def _samples(self) -> int:
         return self.spec.samples_in(self.model.frames)
 
-    def _compose(self, keys: Sequence[tuple[int, int]]) -> list[list[NDArray[np.float32]]]:
+    def _compose(self, keys: Sequence[tuple[int, int]]) -> list[list[Array]]:
         scapes = [self._scape(np.random.default_rng((self.seed, *key))) for key in keys]
         features = [fbank(scape.samples[: self._samples], self.spec) for scape in scapes]
-        if self.teaching and scapes:
-            sounds = np.stack([scape.samples[: self._samples] for scape in scapes])
-            targets = self.teaching.targets(sounds)
-        else:
-            targets = [
-                (
-                    clip_targets(scape.events, self.model.labels),
-                    frame_targets(scape.events, self.model, self.spec),
-                )
-                for scape in scapes
-            ]
-        return [[x, *truths] for x, truths in zip(features, targets, strict=True)]
+        truths = map(self._annotated, scapes) if self.teaching is None else self._taught(scapes)
+        return [[x, *truth] for x, truth in zip(features, truths, strict=True)]
 
     def _scape(self, rng: np.random.Generator) -> Soundscape:
         config = self.composer.config
@@ -118,37 +113,40 @@ class SoundscapeExamples:
         seconds = self._samples / self.spec.sample_rate
         return self.composer.compose(seconds, count, rng, others=others)
 
-    def _example(self, arrays: list[NDArray[np.float32]], rng: np.random.Generator) -> Example:
-        features, clip, frame = arrays
+    def _annotated(self, scape: Soundscape) -> list[Array]:
+        clip = clip_targets(scape.events, self.model.labels)
+        frame = frame_targets(scape.events, self.model, self.spec)
+        clip[list(scape.open)] = np.nan
+        frame[:, list(scape.open)] = np.nan
+        return [clip, frame]
+
+    def _taught(self, scapes: Sequence[Soundscape]) -> list[list[Array]]:
+        if self.teaching is None or not scapes:
+            return []
+        targets = self.teaching.targets(scapes, self._samples)
+        steps = slice(None) if self.model.frame_head else slice(0)
+        return [
+            [clip, heard[steps], _rows_of(scape.events)]
+            for (clip, heard), scape in zip(targets, scapes, strict=True)
+        ]
+
+    def _example(self, arrays: list[Array], rng: np.random.Generator) -> Example:
+        features, clip, frame, *rows = arrays
         config = self.composer.config
         if self.teaching and self.model.frame_head:
             frame = self.teaching.spread(frame, self.model, self.spec)
+            events = _events_of(rows[0]) if self.teaching.doubt is not None else ()
+            for label in {event.label for event in events}:
+                frame[:, label] = frame_targets(events, self.model, self.spec)[:, label]
         return Example(mask(features, config.freq_mask, config.time_mask, rng), clip, frame)
 
 
-def clip_targets(events: Iterable[PlacedEvent], labels: int) -> NDArray[np.float32]:
-    """Return 1 for every label that is audible in the window (labels,)."""
-    heard = np.zeros(labels)
-    for event in events:
-        heard[event.label] += event.offset - event.onset
-    return (heard >= AUDIBLE_SECONDS).astype(np.float32)
+def _rows_of(events: Sequence[PlacedEvent]) -> Array:
+    rows = np.full((MOST_EVENTS, 3), -1, np.float32)
+    for row, event in zip(rows, events, strict=False):
+        row[:] = event.label, event.onset, event.offset
+    return rows
 
 
-def frame_targets(
-    events: Iterable[PlacedEvent], model: ModelSpec, spec: FbankSpec
-) -> NDArray[np.float32]:
-    """Return 1 where the middle of a step lies in an event (steps, labels).
-
-    Without a frame head there are no steps.
-    """
-    steps = model.steps if model.frame_head else 0
-    targets = np.zeros((steps, model.labels), np.float32)
-    shift = spec.frame_shift_ms / 1000
-    middles = (np.arange(steps) * model.stride[1] + model.patch[1] / 2) * shift
-    for event in events:
-        # A short sound between two middles is in the step nearest to it.
-        inside = (middles >= event.onset) & (middles < event.offset)
-        if steps and not inside.any():
-            inside[np.abs(middles - (event.onset + event.offset) / 2).argmin()] = True
-        targets[inside, event.label] = 1
-    return targets
+def _events_of(rows: Array) -> list[PlacedEvent]:
+    return [PlacedEvent(int(n), on, off) for n, on, off in rows.tolist() if n >= 0]

@@ -77,8 +77,11 @@ class Mobilenet(nn.Module):
 
     def forward(self, samples: Tensor) -> Impression:
         """Listen to sounds (batch, samples) at 16 kHz."""
-        image = self.image(samples).contiguous(memory_format=torch.channels_last)
-        columns = self.features(image).mean(2)  # (batch, features, columns)
+        # On a CPU one by one: for more, memory is asked of the system and given back each time.
+        sounds = torch.split(samples, 1 if samples.device.type == "cpu" else len(samples))
+        images = torch.cat([self.image(sound) for sound in sounds])
+        found = self.features(images.contiguous(memory_format=torch.channels_last))
+        columns = found.mean(2)  # (batch, features, columns)
         features = columns.mean(2)
         shares = window_shares(samples.shape[1], columns.shape[2]).to(columns)
         local = torch.einsum("bfc,swc->bswf", columns, shares)

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from ast_edge.errors import ConfigError
 from ast_edge.fbank import FbankSpec
 from ast_edge.spec import ModelSpec
+from ast_training.soundscapes.composer import Soundscape
+from ast_training.soundscapes.placed import clip_targets
 from ast_training.teacher.grid import step_count, step_middles
 from ast_training.teacher.heard import Teacher
 
-Targets = NDArray[np.float32]
+Array = NDArray[np.float32]
 
 
 class Teaching:
@@ -21,19 +23,40 @@ class Teaching:
     So a worker process opens its own, and a process that only reads examples opens none.
     """
 
-    def __init__(self, open_teacher: Callable[[], Teacher], labels: Sequence[str]) -> None:
-        """Take the names of the student's labels."""
-        self._open, self.labels = open_teacher, tuple(labels)
+    def __init__(
+        self,
+        open_teacher: Callable[[], Teacher],
+        labels: Sequence[str],
+        doubt: float | None = None,
+    ) -> None:
+        """Take the names of the student's labels.
 
-    def targets(self, sounds: Targets) -> list[tuple[Targets, Targets]]:
-        """Return clip (labels,) and steps (steps, labels) for each of the sounds (batch, samples).
+        With `doubt`, what was composed counts as well, and of a label that was not placed only that
+        share of the teacher's probability, unless it may sound unannounced.
+        """
+        self._open, self.labels, self.doubt = open_teacher, tuple(labels), doubt
+
+    def targets(self, scapes: Sequence[Soundscape], samples: int) -> list[tuple[Array, Array]]:
+        """Return clip (labels,) and steps (steps, labels) for each soundscape's first samples.
 
         Raises:
             ConfigError: if the teacher does not know one of the labels.
         """
-        heard = self._teacher.hear(sounds)
+        heard = self._teacher.hear(np.stack([scape.samples[:samples] for scape in scapes]))
         columns = self._columns
-        return list(zip(heard.clip[:, columns], heard.steps[:, :, columns], strict=True))
+        pairs = zip(heard.clip[:, columns], heard.steps[:, :, columns], strict=True)
+        if self.doubt is None:
+            return list(pairs)
+        return [
+            self._with_annotation(clip, steps, scape)
+            for (clip, steps), scape in zip(pairs, scapes, strict=True)
+        ]
+
+    def _with_annotation(self, clip: Array, steps: Array, scape: Soundscape) -> tuple[Array, Array]:
+        believed = np.full(len(clip), self.doubt, np.float32)
+        believed[list(scape.open)] = 1
+        placed = clip_targets(scape.events, len(clip)) > 0
+        return np.where(placed, 1, clip * believed).astype(np.float32), steps * believed
 
     @staticmethod
     def steps(samples: int) -> int:
@@ -41,7 +64,7 @@ class Teaching:
         return step_count(samples)
 
     @staticmethod
-    def spread(steps: Targets, model: ModelSpec, spec: FbankSpec) -> Targets:
+    def spread(steps: Array, model: ModelSpec, spec: FbankSpec) -> Array:
         """Draw a teacher's steps (steps, labels) straight to those of the student."""
         given = step_middles(spec.samples_in(model.frames))
         shift = spec.frame_shift_ms / 1000
@@ -51,7 +74,7 @@ class Teaching:
             return np.repeat(steps, model.steps, axis=0)
         share = (wanted - given[after - 1]) / (given[after] - given[after - 1])
         share = share.clip(0, 1).astype(np.float32)[:, None]
-        spread: Targets = steps[after - 1] * (1 - share) + steps[after] * share
+        spread: Array = steps[after - 1] * (1 - share) + steps[after] * share
         return spread
 
     @cached_property

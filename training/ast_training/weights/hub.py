@@ -122,15 +122,16 @@ def download(source: str) -> Snapshot:
     from huggingface_hub import errors, snapshot_download
 
     def fetch(weights: str) -> Path:
-        patterns = ["config.json", "preprocessor_config.json", weights]
+        # Large models lie in several files, with an index beside them.
+        patterns = ["config.json", "preprocessor_config.json", weights, f"{weights}.index.json"]
         return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
 
     # The base of all errors of the client that the Hub is asked with.
     http_error = errors.HTTPError  # type: ignore[attr-defined]
     try:
-        folder = fetch("model.safetensors")
-        if not (folder / "model.safetensors").exists():
-            folder = fetch("pytorch_model.bin")
+        folder = fetch("model*.safetensors")
+        if not list(folder.glob("model*.safetensors")):
+            folder = fetch("pytorch_model*.bin")
     except (OSError, ValueError, errors.EntryNotFoundError, http_error) as exc:
         raise BundleError(
             f"{source}: revision {revision!r} can be neither downloaded nor found in the cache of "

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ast_edge.bundle import file_sha256
 from ast_edge.errors import BundleError
 from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec, fbank
+from ast_edge.label_names import why_unusable
 from ast_edge.spec import Activation
 from ast_training.augmentation import fit_length
 from ast_training.checkpoint import Checkpoint
@@ -63,7 +63,7 @@ def import_ast(
         provenance={
             "imported from": origin,
             "file": foreign.file.name,
-            "sha256": file_sha256(foreign.file),
+            "sha256": foreign.sha256(),
             "licence": licence,
         },
     )
@@ -71,6 +71,8 @@ def import_ast(
         raise BundleError(
             f"{foreign.file}: expected {spec.labels} labels, got {len(checkpoint.labels)}"
         )
+    if reason := why_unusable(checkpoint.labels):
+        raise BundleError(f"{foreign.file}: {reason} (by --labels)")
     return checkpoint
 
 

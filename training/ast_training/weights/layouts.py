@@ -55,6 +55,8 @@ _INSIDE: dict[Layout, dict[str, tuple[str, ...]]] = {
     },
 }
 """Our layers in a block -> Hugging Face's."""
+_NO_BIAS = ".attn.qkv.bias"
+"""Of ours, what a model may lack in all blocks together."""
 _DEAD = re.compile(r"(module\.)?(v\.)?head(_dist)?\.(weight|bias)")
 """DeiT's classifiers of images, which the official checkpoints still carry."""
 
@@ -107,7 +109,11 @@ def layout_of(tensors: Mapping[str, Tensor]) -> tuple[Layout, int]:
 
 
 def _check_names(tensors: Mapping[str, Tensor], layout: Layout, depth: int) -> None:
-    expected = {name for names in names_in(layout, depth).values() for name in names}
+    table = names_in(layout, depth)
+    expected = {name for names in table.values() for name in names}
+    biases = {name for ours in table if ours.endswith(_NO_BIAS) for name in table[ours]}
+    if not biases & tensors.keys():
+        expected -= biases  # trained without (qkv_bias: false)
     missing = sorted(expected - tensors.keys())
     unexpected = sorted(name for name in tensors.keys() - expected if not _DEAD.fullmatch(name))
     wrong = [f"{_some(missing)} missing"] if missing else []
@@ -129,14 +135,19 @@ def to_ours(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     DeiT's patch kernel (width, 3, 16, 16) is summed over the colours, which equals showing the
     spectrogram in all three (AST's paper says averaged, its code sums). Its result has no head.
+    A model without biases of query, key and value gets zeros, which are the same.
 
     Raises:
         BundleError: if the layout is unknown, or the parts of a weight do not fit together.
     """
     layout, depth = layout_of(tensors)
-    ours = {}
+    ours: dict[str, Tensor] = {}
     try:
         for name, theirs in names_in(layout, depth).items():
+            if name.endswith(_NO_BIAS) and theirs[0] not in tensors:
+                weight = name.removesuffix("bias") + "weight"
+                ours[name] = torch.zeros(ours[weight].shape[0])
+                continue
             parts = [tensors[key] for key in theirs]
             ours[name] = torch.cat(parts) if len(parts) > 1 else parts[0]
         if layout == "deit":

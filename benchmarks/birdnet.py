@@ -180,9 +180,9 @@ def _arguments() -> argparse.Namespace:
 def _measured(
     validation: Sequence[Scene], test: Sequence[Scene], name: str, settings: Settings
 ) -> Iterator[tuple[str, Figures]]:
-    trials, hours = trials_of(validation, name, settings, off_share=0.5, most=max(WISHES))
+    trials, pieces = trials_of(validation, name, settings, off_share=0.5, most=max(WISHES))
     for wish in WISHES:
-        tuning = tune(trials, hours, wish, lowest=LOWEST)
+        tuning = tune(trials, pieces, wish, lowest=LOWEST, sure=False)
         after = {one.label: one.after for one in tuning.labels}
         yield f"{wish:g} an hour", measure(test, name, after)
     if name == NAME:

@@ -97,7 +97,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=int, help="taken of each set of recordings (all)")
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--off", type=float, default=0.5, help="as a share of on (0.5)")
+    parser.add_argument("--off", type=float, help="as a share of on (several are tried)")
     parser.add_argument("--lowest", type=float, default=0.2, help="no on falls below this (0.2)")
     parser.add_argument(
         "--wish", type=float, default=6.0, help="false alarms an hour for latency and hop (6)"
@@ -140,11 +140,11 @@ def _tuned(
     args: argparse.Namespace,
 ) -> Iterator[Tuning]:
     """Choose thresholds for each wish; what they do is tried once."""
-    trials, hours = trials_of(
+    trials, pieces = trials_of(
         scenes, name, run.bundle.settings, off_share=args.off, most=max(wishes)
     )
     for wish in wishes:
-        yield tune(trials, hours, wish, lowest=args.lowest)
+        yield tune(trials, pieces, wish, lowest=args.lowest, sure=False)
 
 
 def row(figures: Figures) -> list[str]:

@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from replay import Replay, Variant, replay, score
 from rich.progress import track
 
@@ -12,7 +11,6 @@ from ast_edge.bundle import Bundle
 from ast_edge.engine import Engine
 from ast_edge.evaluation.annotations import find_labels, read_annotations, references
 from ast_edge.evaluation.counts import Counts, macro_f1, micro
-from ast_edge.evaluation.curve import Curve
 from ast_edge.evaluation.detection_latency import first_detections, latencies
 from ast_edge.evaluation.event_metrics import COLLARS, count_events
 from ast_edge.evaluation.false_alarms import FalseAlarms, find_false_alarms
@@ -20,10 +18,9 @@ from ast_edge.evaluation.report import quantile
 from ast_edge.evaluation.span import Span
 from ast_edge.events import Label
 from ast_edge.tracker import TrackerSettings
-from ast_edge.tuning.trial import Recording, Trial, try_thresholds
+from ast_edge.tuning.pieces import Pieces, cut
+from ast_edge.tuning.trial import Recording, Trial, try_settings
 
-PAUSE_SECONDS = 60.0
-"""Between recordings that are joined: longer than any hold or cooldown."""
 SETS = ("events", "negatives")
 
 Settings = Mapping[Label, TrackerSettings]
@@ -135,41 +132,33 @@ def _listen(
 
 
 def trials_of(
-    scenes: Sequence[Scene], run: str, settings: Settings, *, off_share: float, most: float
-) -> tuple[list[Trial], float]:
-    """Try thresholds as `ast-edge tune` does, and return what they do with hours of negatives."""
-    negatives = _joined([one for one in scenes if one.is_negative], run)
-    positives = [
-        Recording(one.replays[run].curve, one.seconds, one.truth)
-        for one in scenes
-        if not one.is_negative
-    ]
-    trials = try_thresholds([negatives], positives, settings, off_share=off_share, most=most)
-    return trials, negatives.seconds / 3600
-
-
-def _joined(scenes: Sequence[Scene], run: str) -> Recording:
-    """Make one recording of many: that is faster to try thresholds on."""
-    curves = [scene.replays[run].curve for scene in scenes]
-    seconds = [scene.seconds for scene in scenes]
-    starts = np.cumsum([0.0, *(one + PAUSE_SECONDS for one in seconds)])
-    pairs = list(zip(starts, curves, strict=False))
-    joined = Curve(
-        np.concatenate([start + one.onsets for start, one in pairs]),
-        np.concatenate([start + one.offsets for start, one in pairs]),
-        np.concatenate([start + one.nows for start, one in pairs]),
-        np.concatenate([one.scores for one in curves]),
-    )
-    return Recording(joined, sum(seconds), {})
+    scenes: Sequence[Scene], run: str, settings: Settings, *, off_share: float | None, most: float
+) -> tuple[list[Trial], Pieces]:
+    """Try settings as `ast-edge tune` does; return also the pieces of the negatives."""
+    recordings = {
+        quiet: [
+            Recording(one.replays[run].curve, one.seconds, {} if quiet else one.truth)
+            for one in scenes
+            if one.is_negative is quiet
+        ]
+        for quiet in (True, False)
+    }
+    rooms = [str(one.path) for one in scenes if one.is_negative]
+    pieces = cut([one.seconds for one in recordings[True]], rooms)
+    return try_settings(
+        recordings[True], recordings[False], settings, pieces, off_share=off_share, most=most
+    ), pieces
 
 
 def measure(scenes: Sequence[Scene], run: str, settings: Settings) -> Figures:
     """Compare what is detected with these thresholds with what there is."""
     events, onsets = dict.fromkeys(settings, Counts()), Counts()
-    found = alarms = quiet_alarms = 0
+    found = 0
+    alarms = list[int]()
     seconds = list[float]()
     for scene in scenes:
         detections = scene.replays[run].detect(settings)
+        alarms.append(0)
         for label in settings:
             truth = scene.truth[label]
             of_label = [one for one in detections if one.label == label]
@@ -177,8 +166,7 @@ def measure(scenes: Sequence[Scene], run: str, settings: Settings) -> Figures:
             events[label] += count_events(truth, spans, COLLARS["event_500ms"])
             onsets += count_events(truth, spans, COLLARS["onset_500ms"])
             found += sum(one is not None for one in first_detections(truth, of_label))
-            wrong = len(find_false_alarms(truth, spans))
-            alarms, quiet_alarms = alarms + wrong, quiet_alarms + wrong * scene.is_negative
+            alarms[-1] += len(find_false_alarms(truth, spans))
             seconds += latencies(truth, of_label)
     hours = sum(one.seconds for one in scenes) / 3600
     quiet = sum(one.seconds for one in scenes if one.is_negative) / 3600
@@ -186,7 +174,9 @@ def measure(scenes: Sequence[Scene], run: str, settings: Settings) -> Figures:
         tuple(events.values()),
         onsets,
         found / max(onsets.references, 1),
-        FalseAlarms(alarms, hours),
-        FalseAlarms(quiet_alarms, quiet),
+        FalseAlarms(tuple(alarms), hours),
+        FalseAlarms(
+            tuple(n for n, one in zip(alarms, scenes, strict=True) if one.is_negative), quiet
+        ),
         tuple(seconds),
     )

@@ -183,7 +183,7 @@ def _from_tree(folder: Path, tree: dict[str, Any], front_end: dict[str, Any]) ->
         ),
         labels=labels,
         settings=settings,
-        sha256=_graph_sha256(tree["files"]),
+        sha256=graph_sha256(tree["files"]),
         precision=cast(Precision, _one_of(get_args(Precision), tree["precision"], "precision")),
         frame=cast(FrameScores, _one_of(get_args(FrameScores), tree["frame"], "frame")),
         clip_gate=_one_of((True, False), tree["clip_gate"], "clip_gate"),
@@ -192,7 +192,8 @@ def _from_tree(folder: Path, tree: dict[str, Any], front_end: dict[str, Any]) ->
     )
 
 
-def _graph_sha256(sums: dict[str, str]) -> str:
+def graph_sha256(sums: dict[str, str]) -> str:
+    """Return the sum of the graph by those of its files, weights beside it included."""
     if len(sums) == 1:
         return sums["model.onnx"]
     return hashlib.sha256(

@@ -21,6 +21,7 @@ from ast_edge.events import slugify
 from ast_edge.metrics_config import MetricsConfig
 from ast_edge.schedule import find_zone, parse_period
 from ast_edge.source_config import SourceConfig
+from ast_edge.tuned import Tuned
 from ast_edge.yaml_file import (
     InputPath,
     OutputPath,
@@ -336,6 +337,8 @@ class Config(Section):
     """Numbers for Prometheus: true, false, or a section with the address; off unless given."""
     clips: ClipsConfig | None = None
     """Keep the sound of events; no sound is ever written unless given."""
+    tuned: Tuned | None = None
+    """On what the labels' settings were chosen: written by `ast-edge tune`, and changes nothing."""
 
     @model_validator(mode="after")
     def _one_standard_input(self) -> "Config":

@@ -7,7 +7,7 @@ from ast_edge.config import Config, HomeAssistantConfig, MqttConfig
 from ast_edge.groups import Group
 from ast_edge.plan import Plan
 
-RELOADED = {"sources", "labels", "groups", "time_zone", "mqtt", "jsonl"}
+RELOADED = {"sources", "labels", "groups", "time_zone", "mqtt", "jsonl", "tuned"}
 """Keys of the configuration that can change while the daemon runs."""
 
 

@@ -5,10 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ast_edge.bundle import FORMAT, FRONT_END, FrameScores, Precision, file_sha256
+from ast_edge.bundle import FORMAT, FRONT_END, FrameScores, Precision, file_sha256, graph_sha256
 from ast_edge.config import load_config
 from ast_edge.errors import ConfigError
 from ast_edge.tracker import TrackerSettings, override
+from ast_edge.tuned import Tuned
 from ast_export.compression import Storage
 from ast_training.checkpoint import Checkpoint
 from ast_training.held_out_metrics import MEASURED_ON
@@ -55,7 +56,8 @@ def follow_settings(tree: dict[str, Any], path: Path) -> None:
     Raises:
         ConfigError: if the file cannot be used, or names a label that the bundle has not.
     """
-    given = load_config(path).labels
+    config = load_config(path)
+    given = config.labels
     entries = {entry["name"]: entry for entry in tree["labels"]}
     for name, section in given.items():
         if name not in entries:
@@ -65,9 +67,33 @@ def follow_settings(tree: dict[str, Any], path: Path) -> None:
             {} if section is None else {key: getattr(section, key) for key in entry["settings"]}
         )
         entry["settings"] = asdict(override(TrackerSettings(**entry["settings"]), **changes))
-    tree["calibration"] += (
-        f"; thresholds of {len(given)} of {len(entries)} labels are those of `{path.name}`"
-    )
+    tuned = config.tuned if config.tuned and config.tuned.covers(given) else None
+    if tuned:
+        tree["tuning"] = tuned.model_dump()
+    others = len(given) - (len(tuned.labels) if tuned else 0)
+    tree["calibration"] += _settings_of(tree, tuned, others, path.name)
+
+
+def _settings_of(tree: dict[str, Any], tuned: Tuned | None, others: int, file: str) -> str:
+    """Say where the settings of labels come from, and no more than the file proves."""
+    total, said = len(tree["labels"]), ""
+    if tuned:
+        on = f"{tuned.negative_hours:.3g} h without any of them ({tuned.negative_recordings} "
+        on += f"recordings, of {tuned.negative_rooms} rooms)"
+        if tuned.positive_recordings:
+            on += f" and {tuned.positive_hours:.3g} h with ({tuned.positive_recordings} recordings"
+            on += f", {tuned.events} events" if tuned.annotations else ""
+            on += f", annotations {tuned.annotations[:16]}" if tuned.annotations else ""
+            on += ")"
+        graph = graph_sha256(tree["files"])
+        which = "of this graph" if graph == tuned.model else f"of another, {tuned.model[:16]}"
+        said += (
+            f"; settings of {len(tuned.labels)} of {total} labels by `ast-edge tune` for "
+            f"{tuned.wish:.3g} false alarms an hour, with the scores {which}, on {on}"
+        )
+    if others:
+        said += f"; thresholds of {others} of {total} labels are those of `{file}`"
+    return said
 
 
 def _labels(members: Sequence[Checkpoint]) -> list[dict[str, Any]]:

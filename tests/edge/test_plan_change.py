@@ -28,6 +28,12 @@ def test_the_same_configuration_is_no_change(difference):
     assert str(change) == ""
 
 
+def test_what_tune_writes_of_itself_is_no_change(difference):
+    hours = {"negative_hours": 1, "negative_recordings": 1, "negative_rooms": 1}
+    tuned = {"labels": [], "settings": "", "model": "", "wish": 1, "limit": 1, **hours}
+    assert difference({}, {"tuned": tuned}) == PlanChange()
+
+
 def test_sources_come_go_and_change(difference):
     change = difference(
         {}, {"sources": {"hall": {"microphone": "x", "gain_db": 3}, "bath": {"microphone": "z"}}}

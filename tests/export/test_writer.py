@@ -10,11 +10,12 @@ from rigs.foreign import random_model
 
 from ast_edge.bundle import load_bundle
 from ast_edge.cli.main import main as edge_main
-from ast_edge.config import EngineConfig
+from ast_edge.config import EngineConfig, load_config
 from ast_edge.engine import open_engine
 from ast_edge.errors import AudioError, BundleError, ConfigError
 from ast_edge.fbank import FbankSpec
 from ast_edge.spec import ModelSpec
+from ast_edge.tuned import settings_sha256
 from ast_export import parity, writer
 from ast_export.cli.main import main as export_main
 from ast_export.writer import ExportOptions, ParityError, write_bundle
@@ -221,8 +222,56 @@ def test_settings_of_a_configuration_become_the_bundles_own(export, tmp_path):
     bundle = load_bundle(tmp_path / "tuned")
     found = bundle.settings[bundle.label(LABELS[0].name)]
     assert (found.on, found.off, found.hold) == (0.83, 0.4, 2)
-    card = (tmp_path / "tuned" / "MODEL_CARD.md").read_text()
+    card = (tmp_path / "tuned" / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "thresholds of 1 of 3 labels are those of `tuned.yaml`" in card
+    assert "tune`" not in card
+
+
+def tuned_config(path, **changes):
+    """A configuration with settings of two labels, of which one was chosen by `tune`."""
+    labels = {"Whistle": {"on": 0.83, "off": 0.4}, "Hum": {"on": 0.6}}
+    config = {"sources": {"a": {"stdin": "s16le"}}, "labels": labels}
+    path.write_text(json.dumps(config))
+    sha256 = settings_sha256(load_config(path).labels, ["Whistle"])
+    config["tuned"] = {
+        **{"labels": ["Whistle"], "settings": sha256, "model": "f" * 64, "wish": 0.5},
+        **{"limit": 0.4, "negative_hours": 12.5, "negative_recordings": 40, "negative_rooms": 30},
+        **{"positive_hours": 1.5, "positive_recordings": 90, "events": 333},
+        **{"annotations": "a" * 64},
+    }
+    labels["Whistle"].update(changes)
+    path.write_text(json.dumps(config))
+    return path
+
+
+def test_the_card_repeats_on_what_settings_were_chosen(export, tmp_path):
+    export(tmp_path / "tuned", settings=tuned_config(tmp_path / "tuned.yaml"))
+    card = (tmp_path / "tuned" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert (
+        "settings of 1 of 3 labels by `ast-edge tune` for 0.5 false alarms an hour, with the "
+        "scores of another, ffffffffffffffff, on 12.5 h without any of them (40 recordings, "
+        "of 30 rooms) and 1.5 h with (90 recordings, 333 events, annotations aaaaaaaaaaaaaaaa)"
+        in card
+    )
+    assert "thresholds of 1 of 3 labels are those of `tuned.yaml`" in card
+    tree = json.loads((tmp_path / "tuned" / "bundle.json").read_text(encoding="utf-8"))
+    assert tree["tuning"]["negative_hours"] == 12.5
+
+
+def test_the_card_says_that_settings_were_chosen_with_its_own_graph(export, tmp_path):
+    export(tmp_path / "plain")
+    config = tuned_config(tmp_path / "tuned.yaml")
+    config.write_text(config.read_text().replace("f" * 64, load_bundle(tmp_path / "plain").sha256))
+    export(tmp_path / "tuned", settings=config)
+    card = (tmp_path / "tuned" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "with the scores of this graph" in card
+
+
+def test_the_card_does_not_claim_for_tune_what_was_changed_by_hand(export, tmp_path):
+    export(tmp_path / "tuned", settings=tuned_config(tmp_path / "tuned.yaml", on=0.9))
+    card = (tmp_path / "tuned" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "tune`" not in card
+    assert "thresholds of 2 of 3 labels are those of `tuned.yaml`" in card
 
 
 def test_settings_for_a_label_that_is_not_there_are_refused(export, tmp_path):

@@ -60,6 +60,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="files or folders in which none of the labels sounds, without rows in the table",
     )
     parser.add_argument(
+        "--rooms",
+        metavar="TABLE",
+        type=Path,
+        help="filename and room, with a tab between: recordings of one room say the same twice "
+        "(each is a room of its own)",
+    )
+    parser.add_argument(
         "--ignore",
         metavar="LABEL",
         action="append",
@@ -87,6 +94,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Print the table, and write the reports that were asked for."""
+    from ast_edge.bundle import file_sha256
     from ast_edge.evaluation.annotations import read_annotations
     from ast_edge.evaluation.figures import as_tree
     from ast_edge.evaluation.output import write_output
@@ -106,6 +114,7 @@ def run(args: argparse.Namespace) -> int:
         bundle = {"name": detector.bundle.name, "sha256": detector.bundle.sha256}
         settings = {label.name: asdict(one) for label, one in detector.settings.items()}
         tree = as_tree(report) | {"bundle": bundle, "settings": settings}
+        tree["annotations"] = file_sha256(args.annotations)
         write_output(args.json, json.dumps(tree, indent=1, ensure_ascii=False) + "\n")
     if args.html:
         title = f"{detector.bundle.name} on {args.annotations.name}"
@@ -135,6 +144,7 @@ def _listen(
         references,
     )
     from ast_edge.evaluation.report import Heard
+    from ast_edge.evaluation.rooms import find_rooms
 
     labels = list(detector.settings)
     names = find_labels(annotations, detector.bundle, labels, args.ignore)
@@ -143,10 +153,11 @@ def _listen(
         for path, name in match_recordings(args.recordings, annotations, args.annotations).items()
     }
     events |= {path: [] for path in list_files(args.negatives)}
+    rooms = find_rooms(events, args.rooms)
     for path in _progress(list(events)):
         outcome = detector.listen(path)
         truth = {label: references(events[path], label, names) for label in labels}
-        yield Heard(outcome, truth)
+        yield Heard(outcome, truth, rooms[path])
 
 
 def _progress(paths: Sequence[Path]) -> Iterator[Path]:

@@ -69,6 +69,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--annotations", type=Path, help="or a table of events, as for `ast-edge evaluate`"
     )
     parser.add_argument(
+        "--rooms",
+        metavar="TABLE",
+        type=Path,
+        help="filename and room of the negatives, with a tab between: recordings of one room say "
+        "the same twice (each is a room of its own)",
+    )
+    parser.add_argument(
         "--ignore",
         metavar="LABEL",
         action="append",
@@ -93,6 +100,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         action="store_true",
         help="allow all labels as many false alarms, also where it is shown what they find",
     )
+    parser.add_argument(
+        "--expected",
+        action="store_true",
+        help="let the wish be what is expected, where it could be kept with 95 %% confidence",
+    )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw what was tried, as SVG")
     writing = parser.add_mutually_exclusive_group()
     writing.add_argument("--write", action="store_true", help="change the file without asking")
@@ -105,10 +117,13 @@ def run(args: argparse.Namespace) -> int:
     from ast_edge.evaluation.annotations import list_files
     from ast_edge.evaluation.detector import open_detector
     from ast_edge.evaluation.output import write_output
+    from ast_edge.evaluation.rooms import find_rooms
     from ast_edge.plan import load_plan
     from ast_edge.text_file import open_text
+    from ast_edge.tuning.outcome import make_record, write_outcome
+    from ast_edge.tuning.pieces import cut
     from ast_edge.tuning.plot import draw_plot
-    from ast_edge.tuning.trial import try_thresholds
+    from ast_edge.tuning.trial import try_settings
     from ast_edge.tuning.tuning import tune
 
     log_to_stderr()
@@ -116,26 +131,32 @@ def run(args: argparse.Namespace) -> int:
     settings = _chosen(args, plan)
     references = _positives(args, plan, settings)
     detector = open_detector(plan, args.source)
-    negatives = list(_listen(detector, {path: {} for path in list_files(args.negatives)}))
+    quiet = list(list_files(args.negatives))
+    rooms = find_rooms(quiet, args.rooms)
+    negatives = list(_listen(detector, {path: {} for path in quiet}))
     positives = list(_listen(detector, references))
+    pieces = cut([one.seconds for one in negatives], [rooms[path] for path in quiet])
     wish, equal = args.false_alarms, args.equal_shares or not positives
-    trials = try_thresholds(
+    trials = try_settings(
         negatives,
         positives,
         settings,
+        pieces,
         off_share=args.off,
         most=wish / len(settings) if equal else wish,
     )
-    hours = sum(one.seconds for one in negatives) / 3600
-    tuning = tune(trials, hours, wish, lowest=args.lowest, equal=equal)
+    tuning = tune(
+        trials, pieces, wish, lowest=args.lowest, equal=args.equal_shares, sure=not args.expected
+    )
     _print(tuning)
     if args.plot:
         write_output(args.plot, draw_plot(tuning))
     with open_text(args.config, newline="") as file:
         before = file.read()
-    after = _edit(before, plan, tuning)
+    record = make_record(plan, tuning, negatives, positives, args.annotations)
+    after = write_outcome(before, plan, tuning, record)
     if before == after:
-        print("the configuration has these thresholds already")
+        print("the configuration has these settings already")
     elif _wants(args, before, after):
         write_output(args.config, after, backup=True)
         load_plan(args.config)
@@ -214,7 +235,7 @@ def _print(tuning: "Tuning") -> None:
         console = Console(file=sys.stdout, width=120, highlight=False)
     table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column("label")
-    for heading in ("on", "off", "false alarms", "expected", "found"):
+    for heading in ("on", "off", "hold", "false alarms", "expected", "found"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in tuning.labels:
         found = f"{one.found_before} → {one.found_after} of {one.references}"
@@ -222,6 +243,7 @@ def _print(tuning: "Tuning") -> None:
             escape(one.label.name),
             f"{one.before.on:g} → {one.after.on:g}",
             f"{one.before.off:g} → {one.after.off:g}",
+            _change(one.before.hold, one.after.hold),
             f"{one.alarms_before} → {one.alarms_after}",
             write_rate(one.choice.rate) if one.choice.rate else "none",
             found if one.references else "",
@@ -232,24 +254,8 @@ def _print(tuning: "Tuning") -> None:
         console.print(line, markup=False, soft_wrap=True)
 
 
-def _edit(text: str, plan: "Plan", tuning: "Tuning") -> str:
-    """Put the thresholds in place, under the names that labels and groups have in the file."""
-    from ast_edge.groups import Group
-    from ast_edge.tuning.config_edit import Thresholds, edit_thresholds
-
-    chosen = {one.label: Thresholds(one.after.on, one.after.off) for one in tuning.labels}
-    if plan.config.labels:
-        names = {name: plan.bundle.label(name) for name in plan.config.labels}
-    else:  # all are reported, and still must be when some are named
-        names = {label.name: label for label in plan.settings if not isinstance(label, Group)}
-    groups = {label.name: label for label in chosen if isinstance(label, Group)}
-    sections: dict[str, Mapping[str, Label]] = {"labels": names, "groups": groups}
-    wanted = {
-        section: {name: chosen.get(label) for name, label in named.items()}
-        for section, named in sections.items()
-        if any(label in chosen for label in named.values())
-    }
-    return edit_thresholds(text, wanted)
+def _change(before: float, after: float) -> str:
+    return f"{before:g} s" if before == after else f"{before:g} → {after:g} s"
 
 
 def _wants(args: argparse.Namespace, before: str, after: str) -> bool:

@@ -7,7 +7,7 @@ from ast_edge.evaluation.event_metrics import COLLARS
 from ast_edge.evaluation.false_alarms import FalseAlarms
 from ast_edge.evaluation.report import LabelReport, Report, quantile
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def as_tree(report: Report) -> dict[str, Any]:
@@ -54,12 +54,18 @@ def _counts(counts: Counts) -> dict[str, Any]:
 
 
 def _alarms(alarms: FalseAlarms) -> dict[str, Any]:
-    interval = alarms.interval
     return {
         "count": alarms.count,
         "per_hour": _rounded(alarms.per_hour),
-        "interval_95": interval and [_rounded(interval[0]), _rounded(interval[1])],
+        "interval_95": _interval(alarms.interval),
+        "poisson_95": _interval(alarms.poisson),
+        "rooms": len(alarms.counts),
+        "rooms_with_any": alarms.noisy,
     }
+
+
+def _interval(interval: tuple[float, float] | None) -> list[float | None] | None:
+    return interval and [_rounded(interval[0]), _rounded(interval[1])]
 
 
 def _latency(seconds: tuple[float, ...]) -> dict[str, Any]:

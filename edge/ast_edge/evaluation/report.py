@@ -9,7 +9,7 @@ from ast_edge.evaluation.counts import Counts, macro_f1, micro
 from ast_edge.evaluation.detection_latency import first_detections, latencies
 from ast_edge.evaluation.detector import Outcome
 from ast_edge.evaluation.event_metrics import COLLARS, count_events
-from ast_edge.evaluation.false_alarms import FalseAlarms, find_false_alarms
+from ast_edge.evaluation.false_alarms import FalseAlarms, add_rooms, find_false_alarms
 from ast_edge.evaluation.psds import SCENARIOS, PsdsScenario, Roc, make_roc, psds
 from ast_edge.evaluation.segment_metrics import (
     SegmentErrors,
@@ -30,6 +30,8 @@ class Heard:
     outcome: Outcome
     references: Mapping[Label, Sequence[Span]]
     """By onset, of all labels and groups that are evaluated."""
+    room: str = ""
+    """Recordings of one room are not independent; by itself each is one of its own."""
 
     @property
     def is_negative(self) -> bool:
@@ -85,13 +87,12 @@ class Report:
     @property
     def false_alarms(self) -> FalseAlarms:
         """Those of all labels together."""
-        return FalseAlarms(sum(one.false_alarms.count for one in self.labels), self.hours)
+        return add_rooms([one.false_alarms for one in self.labels])
 
     @property
     def false_alarms_in_negatives(self) -> FalseAlarms:
         """Those of all labels together, where nothing is to be heard."""
-        count = sum(one.false_alarms_in_negatives.count for one in self.labels)
-        return FalseAlarms(count, self.negative_hours)
+        return add_rooms([one.false_alarms_in_negatives for one in self.labels])
 
     @property
     def latencies(self) -> tuple[float, ...]:
@@ -131,24 +132,26 @@ def _report_label(
         name: micro(count_events(one.references[label], one.detected(label), c) for one in heard)
         for name, c in COLLARS.items()
     }
-    alarms = [
-        (len(find_false_alarms(one.references[label], one.detected(label))), one) for one in heard
-    ]
     pairs = [(one.references[label], one.outcome.detections_of(label)) for one in heard]
-    hours = sum(one.outcome.seconds for one in heard) / 3600
-    quiet_hours = sum(one.outcome.seconds for one in heard if one.is_negative) / 3600
     return LabelReport(
         label=label,
         references=sum(len(references) for references, _ in pairs),
         found=sum(one is not None for pair in pairs for one in first_detections(*pair)),
         counts={**counts, "segment": segments},
         psds={n: roc.area(SCENARIOS[n].max_efpr) for n, roc in rocs.items() if roc is not None},
-        false_alarms=FalseAlarms(sum(count for count, _ in alarms), hours),
-        false_alarms_in_negatives=FalseAlarms(
-            sum(count for count, one in alarms if one.is_negative), quiet_hours
-        ),
+        false_alarms=_count_alarms(heard, label),
+        false_alarms_in_negatives=_count_alarms([one for one in heard if one.is_negative], label),
         latencies=tuple(seconds for pair in pairs for seconds in latencies(*pair)),
     )
+
+
+def _count_alarms(heard: Sequence[Heard], label: Label) -> FalseAlarms:
+    counts: dict[str, int] = {}
+    for one in heard:
+        room = one.room or str(one.outcome.path)
+        false = len(find_false_alarms(one.references[label], one.detected(label)))
+        counts[room] = counts.get(room, 0) + false
+    return FalseAlarms(tuple(counts.values()), sum(one.outcome.seconds for one in heard) / 3600)
 
 
 def _segments(

@@ -104,11 +104,12 @@ def summary(report: Report) -> list[str]:
         ("", report.false_alarms),
         (" where nothing is to be heard", report.false_alarms_in_negatives),
     ):
-        if alarms.interval:
-            low, high = alarms.interval
+        if alarms.interval and alarms.poisson:
             said.append(
                 f"{number_of('false alarm', alarms.count)} in {duration(alarms.hours)}{where}: "
-                f"{rate(alarms.per_hour or 0.0)} per hour (95 %: {rate(low)} to {rate(high)})"
+                f"{rate(alarms.per_hour or 0.0)} per hour (95 %: {_range(alarms.interval)}; if "
+                f"they did not come in bursts {_range(alarms.poisson)}); "
+                f"{_any(alarms.noisy, len(alarms.counts))}"
             )
     return said
 
@@ -122,7 +123,9 @@ def duration(hours: float) -> str:
     """Say how long, in words: "45 s", "12.5 min", "3.2 h"."""
     if hours < 1 / 30:
         return f"{hours * 3600:.3g} s"
-    return f"{hours * 60:.3g} min" if hours < 2 else f"{hours:.3g} h"
+    if hours < 2:
+        return f"{hours * 60:.3g} min"
+    return f"{hours:.3g} h" if hours < 1000 else f"{hours:.0f} h"
 
 
 def _f1s(*counts: Counts) -> tuple[str, ...]:
@@ -140,8 +143,17 @@ def _share(count: int, of: int) -> str:
 def _alarms(alarms: FalseAlarms) -> str:
     if alarms.per_hour is None or alarms.interval is None:
         return ""
-    low, high = alarms.interval
-    return f"{rate(alarms.per_hour)} ({rate(low)} to {rate(high)})"
+    return f"{rate(alarms.per_hour)} ({_range(alarms.interval)})"
+
+
+def _range(interval: tuple[float, float]) -> str:
+    low, high = interval
+    return f"{rate(low)} to {rate(high)}"
+
+
+def _any(noisy: int, rooms: int) -> str:
+    """Say in how many recordings, or rooms of several, there were any."""
+    return f"{noisy} of {rooms} rooms had any ({noisy / rooms:.0%})"
 
 
 def rate(per_hour: float) -> str:

@@ -1,6 +1,5 @@
 """Which events one label would have had with other thresholds."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,34 +49,10 @@ def _matters(curve: Curve, label: Label, settings: TrackerSettings) -> NDArray[n
 
 @dataclass(frozen=True, eq=False)
 class Alarms:
-    """The events of one label in recordings without it, for one value of `on`."""
+    """The events of one label in recordings without it, with one of the settings."""
 
     on: float
-    times: NDArray[np.float64]
-    """(events,) onsets; hours from the beginning of the first recording, without pauses."""
+    pieces: NDArray[np.int64]
+    """(events,) in which piece of the negatives each begins; see `Pieces`."""
     peaks: NDArray[np.float64]
     """(events,) probabilities."""
-
-
-def scan(
-    recordings: Sequence[tuple[Curve, float]],
-    label: Label,
-    settings: Sequence[TrackerSettings],
-    enough: int,
-) -> list[Alarms]:
-    """Try these settings, in which `on` falls, until there are more than `enough` events.
-
-    Recordings are given with their lengths in seconds.
-    """
-    found = []
-    starts = np.cumsum([0.0, *(seconds for _, seconds in recordings)])
-    for one in settings:
-        times, peaks = list[float](), list[float]()
-        for start, (curve, _) in zip(starts, recordings, strict=False):
-            for event in find_events(curve, label, one):
-                times.append((start + event.onset) / 3600)
-                peaks.append(event.peak)
-        found.append(Alarms(one.on, np.array(times), np.array(peaks)))
-        if len(times) > enough:
-            break
-    return found

@@ -1,4 +1,4 @@
-"""The threshold of one label that keeps its share of a wish."""
+"""The settings of one label that keep its share of a wish."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,16 +10,34 @@ from ast_edge.tuning.alarms import Alarms
 
 TAIL_EVENTS = 20
 """From so many events on, the rate of fewer is estimated."""
-FOLDS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Options:
+    """What there is to choose from; (tried,) each."""
+
+    ons: NDArray[np.float64]
+    rates: NDArray[np.float64]
+    """False alarms per hour that are expected with each; infinite for what must not be."""
+    worth: NDArray[np.float64] | None
+    """What each is good for; None if that is not known, and a lower `on` is better."""
+
+    def frontier(self) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Return rates that rise (options,) and the most that can be had with each."""
+        order = np.argsort(self.rates, kind="stable")[: np.isfinite(self.rates).sum()]
+        if self.worth is None:
+            return self.rates[order], None
+        return self.rates[order], np.maximum.accumulate(self.worth[order])
 
 
 @dataclass(frozen=True)
 class Choice:
     """What was chosen for one label."""
 
-    on: float
+    option: int
+    """Its place among what was tried."""
     kept: bool
-    """Whether the share is kept with it; else it is the highest that was tried."""
+    """Whether the share is kept with it; else it is what costs least."""
     rate: float
     """False alarms per hour that are expected; see `expected_rates`."""
 
@@ -34,63 +52,42 @@ def expected_rates(scanned: Sequence[Alarms], hours: float) -> NDArray[np.float6
 
     Source: peaks over a threshold, Coles 2001, "Statistical Modeling of Extreme Values".
     """
-    counted = np.array([len(one.times) for one in scanned]) / hours
-    base = next((one for one in scanned if len(one.times) >= TAIL_EVENTS), scanned[-1])
-    if not len(base.times):
+    counted = np.array([len(one.peaks) for one in scanned]) / hours
+    base = next((one for one in scanned if len(one.peaks) >= TAIL_EVENTS), scanned[-1])
+    if not len(base.peaks):
         return counted
     floor = _logit(base.on)
     excess = 1.0 + (_logit(base.peaks) - floor).clip(0).sum()
     logits = _logit(np.array([one.on for one in scanned]))
     thinning = (1 + (logits - floor).clip(0) / excess) ** -(1.0 + len(base.peaks))
-    tail = len(base.times) / hours * thinning
+    tail = len(base.peaks) / hours * thinning
     above = np.array([one.on > base.on for one in scanned])
     return np.where(above, np.maximum(counted, tail), counted)
 
 
-def choose(scanned: Sequence[Alarms], hours: float, share: float, lowest: float = 0.0) -> Choice:
-    """Choose the lowest `on` with which no more than `share` false alarms per hour are expected.
+def safe_rates(scanned: Sequence[Alarms], hours: float) -> NDArray[np.float64]:
+    """Estimate them so that a lower `on` never seems to cost less: there events merge into few."""
+    return np.maximum.accumulate(expected_rates(scanned, hours))
 
-    All values above it keep the share too: at low thresholds events merge, and are fewer again.
-    What was tried below `lowest` helps to estimate, but is not chosen.
+
+def choose(options: Options, share: float) -> Choice:
+    """Choose what is worth most with no more than `share` false alarms per hour expected.
+
+    Of what is worth the same it is the lowest `on`, and the first of those.
     """
-    rates = expected_rates(scanned, hours)
-    out = (rates > share) | np.array([one.on < lowest for one in scanned])
-    kept = np.flatnonzero(np.append(out, True))[0]  # how many do, from the highest on
-    best = max(0, int(kept) - 1)
-    return Choice(scanned[best].on, bool(kept), float(rates[best]))
+    kept = np.flatnonzero(options.rates <= share)
+    if not len(kept):
+        best = int(np.lexsort((-options.ons, options.rates))[0])
+        return Choice(best, False, float(options.rates[best]))
+    worth = np.zeros(len(kept)) if options.worth is None else options.worth[kept]
+    best = int(kept[np.lexsort((options.ons[kept], -worth))[0]])
+    return Choice(best, True, float(options.rates[best]))
 
 
-def count_held_out(
-    scanned: Sequence[Alarms], hours: float, shares: Sequence[float], lowest: float = 0.0
-) -> int:
-    """Count the false alarms in time that did not take part in the choice.
-
-    The time is cut into fifths. For each, the threshold is chosen by the four others, with the
-    share that the label has by those: what is counted on the time by which one has chosen is
-    always as good as was wished.
-    """
-    count = 0
-    for fold, share in enumerate(shares):
-        start, end = _fold(hours, fold)
-        others = without_fold(scanned, hours, fold)
-        chosen = choose(others, hours * (FOLDS - 1) / FOLDS, share, lowest).on
-        used = next(one for one in scanned if one.on == chosen)
-        count += int(((used.times >= start) & (used.times < end)).sum())
-    return count
-
-
-def without_fold(scanned: Sequence[Alarms], hours: float, fold: int) -> list[Alarms]:
-    """Leave out the false alarms of one of the `FOLDS` parts of the time."""
-    start, end = _fold(hours, fold)
-    return [_select(one, (one.times < start) | (one.times >= end)) for one in scanned]
-
-
-def _fold(hours: float, fold: int) -> tuple[float, float]:
-    return hours * fold / FOLDS, hours * (fold + 1) / FOLDS
-
-
-def _select(alarms: Alarms, these: NDArray[np.bool_]) -> Alarms:
-    return Alarms(alarms.on, alarms.times[these], alarms.peaks[these])
+def without(alarms: Alarms, pieces: NDArray[np.bool_]) -> Alarms:
+    """Leave out the false alarms of some pieces."""
+    kept = ~pieces[alarms.pieces]
+    return Alarms(alarms.on, alarms.pieces[kept], alarms.peaks[kept])
 
 
 def _logit(probability: NDArray[np.float64] | float) -> NDArray[np.float64]:

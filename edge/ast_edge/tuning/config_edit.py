@@ -1,5 +1,6 @@
 """Thresholds written into a configuration file; all else of it stays as it is, comments too."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,9 +20,17 @@ class Thresholds:
 
     on: float
     off: float
+    hold: float | None = None
+    """Seconds; None leaves it as it is."""
+
+    @property
+    def numbers(self) -> dict[str, str]:
+        """Return what is written, by its key."""
+        given = {key: getattr(self, key) for key in ("on", "off", "hold")}
+        return {key: f"{value:g}" for key, value in given.items() if value is not None}
 
     def __str__(self) -> str:
-        return f"{{on: {self.on:g}, off: {self.off:g}}}"
+        return "{" + ", ".join(f"{key}: {number}" for key, number in self.numbers.items()) + "}"
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,39 @@ def edit_thresholds(text: str, wanted: Mapping[Section, Mapping[str, Thresholds 
         text = text[: edit.start] + edit.text + text[edit.end :]
     _check(root, text, wanted)
     return text
+
+
+def put_record(text: str, key: str, record: Mapping[str, object]) -> str:
+    """Return the text of a configuration with this section, in the place of one before.
+
+    Raises:
+        ConfigError: if the file is written in a way that this cannot edit.
+    """
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if not isinstance(root, yaml.MappingNode):
+        raise ConfigError(f"expected a mapping, got {text!r:.60}")
+    entries = [f"{name}: {json.dumps(value)}" for name, value in record.items()]
+    value = "{ # written by ast-edge tune\n  " + ",\n  ".join(entries) + " }"
+    if root.flow_style:
+        value = json.dumps(record)
+    old = _value(root, key)
+    if old is not None:
+        start, end = old.start_mark.index, old.end_mark.index
+        if not isinstance(old, yaml.MappingNode) or not old.flow_style:
+            raise ConfigError(
+                f"{key}: was written by hand; remove it, ast-edge tune writes its own"
+            )
+        edited = text[:start] + value + text[end:]
+    elif root.flow_style:
+        place = text.rindex("}", 0, root.end_mark.index)
+        edited = f'{text[:place]}, "{key}": {value}{text[place:]}'
+    else:
+        edited = f"{text}{'' if text.endswith(chr(10)) else chr(10)}\n{key}: {value}\n"
+    found = _plain(yaml.compose(edited, Loader=yaml.SafeLoader))
+    expected = {one.value: _plain(value) for one, value in root.value}
+    if not isinstance(found, dict) or expected | {key: found[key]} != found:
+        raise ConfigError(f"{key} cannot be written into this file without changing something else")
+    return edited
 
 
 def _edit_section(
@@ -111,8 +153,7 @@ def _edit_label(node: yaml.Node, thresholds: Thresholds, where: str) -> Iterator
         yield _Edit(start, end, f"{'' if end > start else ' '}{thresholds}")
     elif isinstance(node, yaml.MappingNode):
         missing = []
-        for key in ("on", "off"):
-            number = f"{getattr(thresholds, key):g}"
+        for key, number in thresholds.numbers.items():
             value = _value(node, key)
             if value is None:
                 missing.append(f"{key}: {number}")
@@ -157,8 +198,7 @@ def _check(
             labels = expected[section] = dict.fromkeys(labels)
         for name, thresholds in names.items():
             if thresholds is not None:
-                numbers = {"on": f"{thresholds.on:g}", "off": f"{thresholds.off:g}"}
-                labels[name] = {**(labels[name] or {}), **numbers}
+                labels[name] = {**(labels[name] or {}), **thresholds.numbers}
     try:
         found = _plain(yaml.compose(text, Loader=yaml.SafeLoader))
     except yaml.YAMLError:

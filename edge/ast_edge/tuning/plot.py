@@ -71,7 +71,7 @@ def _picture(one: TunedLabel, hours: float) -> str:
     if one.references:
         recalls = zip(one.ons, one.found / one.references, strict=True)
         parts.append(_path("found", [(_x(on), _linear(recall)) for on, recall in recalls]))
-    for kind, on in (("before", one.before.on), ("chosen", one.choice.on)):
+    for kind, on in (("before", one.before.on), ("chosen", one.after.on)):
         x = _x(on)
         parts.append(f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{_base()}"/>')
     return "".join(parts)

@@ -1,4 +1,4 @@
-"""Thresholds of all labels for one wish, and what they change."""
+"""Settings of all labels for one wish, and what they change."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,22 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.evaluation.poisson import poisson_limit
+from ast_edge.evaluation.bootstrap import rooms_limit
 from ast_edge.events import Label
 from ast_edge.tracker import TrackerSettings
-from ast_edge.tuning.alarms import Alarms
 from ast_edge.tuning.allotment import allot
-from ast_edge.tuning.choice import (
-    FOLDS,
-    Choice,
-    choose,
-    count_held_out,
-    expected_rates,
-    without_fold,
-)
+from ast_edge.tuning.choice import Choice, Options, choose, expected_rates, safe_rates, without
+from ast_edge.tuning.pieces import FOLDS, Pieces
 from ast_edge.tuning.trial import Trial
 
 CONFIDENCE = 0.95
+AIMS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+"""Shares of the wish that may be expected, so that all of it can be promised."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +30,7 @@ class TunedLabel:
     """False alarms per hour that it was allowed."""
     choice: Choice
     ons: NDArray[np.float64]
-    """(tried,) values of `on`, falling."""
+    """(tried,) values of `on`, falling, with all else as it was chosen."""
     counts: NDArray[np.int64]
     """(tried,) false alarms with each."""
     expected: NDArray[np.float64]
@@ -45,117 +40,164 @@ class TunedLabel:
     references: int
     alarms_before: int
     found_before: int
-    held_out: int
-    """False alarms in time that did not take part in the choice; see `count_held_out`."""
 
     @property
     def alarms_after(self) -> int:
-        """False alarms in the negatives with the new thresholds."""
+        """False alarms in the negatives with the new settings."""
         return int(self.counts[self._chosen])
 
     @property
     def found_after(self) -> int:
-        """References that are found with the new thresholds."""
+        """References that are found with the new settings."""
         return int(self.found[self._chosen])
 
     @property
     def _chosen(self) -> int:
-        return int(np.flatnonzero(self.ons == self.choice.on)[0])
+        return int(np.flatnonzero(self.ons == self.after.on)[0])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tuning:
     """Everything that was tuned together."""
 
     wish: float
     """False alarms per hour over all labels."""
-    hours: float
-    """Of negatives."""
+    pieces: Pieces
+    """Of the negatives."""
     labels: tuple[TunedLabel, ...]
+    held_out: NDArray[np.int64]
+    """(pieces,) false alarms of all labels with settings chosen by other pieces alone."""
 
     @property
-    def held_out(self) -> int:
-        """False alarms of all labels in time that did not take part in the choice."""
-        return sum(one.held_out for one in self.labels)
+    def hours(self) -> float:
+        """Of negatives."""
+        return self.pieces.hours
 
     @property
     def limit(self) -> float:
         """What the rate per hour is below, with 95 % confidence, by what was held out."""
-        return poisson_limit(self.held_out, CONFIDENCE) / self.hours
+        return rooms_limit(self.held_out.tolist(), CONFIDENCE) / self.hours
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the wish is kept with that confidence."""
+        return self.limit <= self.wish
+
+    @property
+    def at_best(self) -> float:
+        """What these hours could promise, per hour, without any false alarm."""
+        return rooms_limit([], CONFIDENCE) / self.hours
 
     @property
     def hours_needed(self) -> float:
         """Hours without any false alarm that would show the wish to be kept."""
-        return poisson_limit(0, CONFIDENCE) / self.wish
+        return rooms_limit([], CONFIDENCE) / self.wish
 
 
 def tune(
-    trials: Sequence[Trial], hours: float, wish: float, *, lowest: float, equal: bool = False
+    trials: Sequence[Trial],
+    pieces: Pieces,
+    wish: float,
+    *,
+    lowest: float,
+    equal: bool = False,
+    sure: bool = True,
 ) -> Tuning:
-    """Choose `on` and `off` of all labels.
+    """Choose the settings of all labels.
 
     Those with references share the wish so that they are found as often as can be; see `allot`.
 
     Args:
         trials: what was tried.
-        hours: of negatives.
+        pieces: of the negatives.
         wish: false alarms per hour of all labels together.
         lowest: no `on` falls below this.
         equal: give every label the same share of the wish.
+        sure: expect so much less than the wish that it is kept with 95 % confidence, if that can
+            be had with so many hours; else it is what is expected.
     """
-    shares = _share(trials, [one.scanned for one in trials], hours, wish, lowest, equal)
-    by_fold = [
-        _share(
-            trials,
-            [without_fold(one.scanned, hours, fold) for one in trials],
-            hours * (FOLDS - 1) / FOLDS,
-            wish,
-            lowest,
-            equal,
-        )
-        for fold in range(FOLDS)
-    ]
-    labels = tuple(
-        _tune_label(trial, hours, share, held_out, lowest)
-        for trial, share, *held_out in zip(trials, shares, *by_fold, strict=True)
+    chooser = _Chooser(trials, pieces, lowest=lowest, equal=equal)
+    aims = [share * wish for share in AIMS] if sure else []
+    aim, held_out = wish, None
+    for tried in aims:  # from below, so that luck with one of them is of no use
+        counts = chooser.hold_out(tried)
+        if rooms_limit(counts.tolist(), CONFIDENCE) > wish * pieces.hours:
+            break
+        aim, held_out = tried, counts
+    shares, choices = chooser.choose(aim)
+    return Tuning(
+        wish,
+        pieces,
+        tuple(map(_describe, trials, shares, choices, [pieces.hours] * len(trials))),
+        chooser.hold_out(aim) if held_out is None else held_out,
     )
-    return Tuning(wish, hours, labels)
 
 
-def _share(
-    trials: Sequence[Trial],
-    scanned: Sequence[Sequence[Alarms]],
-    hours: float,
-    wish: float,
-    lowest: float,
-    equal: bool,
-) -> list[float]:
-    """Divide the wish, by these false alarms."""
-    rates, found = list[NDArray[np.float64]](), list[NDArray[np.float64] | None]()
-    for trial, alarms in zip(trials, scanned, strict=True):
-        allowed = max(1, sum(one.on >= lowest for one in alarms))
-        rates.append(expected_rates(alarms, hours)[:allowed])
-        known = trial.references and not equal
-        found.append(trial.found[:allowed] / trial.references if known else None)
-    return allot(rates, found, wish)
-
-
-def _tune_label(
-    trial: Trial, hours: float, share: float, held_out: Sequence[float], lowest: float
-) -> TunedLabel:
-    choice = choose(trial.scanned, hours, share, lowest)
+def _describe(trial: Trial, share: float, choice: Choice, hours: float) -> TunedLabel:
+    (family,) = (one for one in trial.families if one.start <= choice.option < one.stop)
+    scanned = trial.scanned[family]
     return TunedLabel(
         label=trial.label,
         before=trial.before,
-        after=next(one for one in trial.tried if one.on == choice.on),
+        after=trial.tried[choice.option],
         share=share,
         choice=choice,
-        ons=np.array([one.on for one in trial.scanned]),
-        counts=np.array([len(one.times) for one in trial.scanned]),
-        expected=expected_rates(trial.scanned, hours),
-        found=trial.found,
+        ons=np.array([one.on for one in scanned]),
+        counts=np.array([len(one.peaks) for one in scanned]),
+        expected=expected_rates(scanned, hours),
+        found=trial.found[family],
         references=trial.references,
         alarms_before=trial.alarms_before,
         found_before=trial.found_before,
-        held_out=count_held_out(trial.scanned, hours, held_out, lowest),
     )
+
+
+class _Chooser:
+    """Choose by all pieces, or by all but a fifth of them."""
+
+    def __init__(
+        self, trials: Sequence[Trial], pieces: Pieces, *, lowest: float, equal: bool
+    ) -> None:
+        self._trials, self._pieces = trials, pieces
+        self._known = [not equal and trial.references > 0 for trial in trials]
+        nothing = np.zeros(len(pieces.seconds), bool)
+        self._all = self._options(nothing, lowest)
+        parts = [pieces.folds == fold for fold in range(FOLDS)]
+        self._folds = [
+            (part, self._options(part, lowest)) for part in parts if part.any() and not part.all()
+        ]
+
+    def choose(self, wish: float) -> tuple[list[float], list[Choice]]:
+        """Return what each label may have, and what it takes for that."""
+        return _choose(self._all, wish)
+
+    def hold_out(self, wish: float) -> NDArray[np.int64]:
+        """Count the false alarms (pieces,) of settings that were chosen without each part.
+
+        What is counted on the hours by which one has chosen is always as good as was wished.
+        """
+        counts = np.zeros(len(self._pieces.seconds), np.int64)
+        for part, options in self._folds:
+            _, choices = _choose(options, wish)
+            for trial, choice in zip(self._trials, choices, strict=True):
+                found = trial.scanned[choice.option].pieces
+                counts += np.bincount(found[part[found]], minlength=len(counts))
+        return counts
+
+    def _options(self, left_out: NDArray[np.bool_], lowest: float) -> list[Options]:
+        hours = float(self._pieces.seconds[~left_out].sum()) / 3600
+        found = list[Options]()
+        for trial, known in zip(self._trials, self._known, strict=True):
+            scanned = [without(one, left_out) for one in trial.scanned]
+            rates = [safe_rates(scanned[family], hours) for family in trial.families]
+            ons = np.array([one.on for one in scanned])
+            allowed = ons >= min(lowest, ons.max())
+            costs = np.where(allowed, np.concatenate(rates), np.inf)
+            found.append(Options(ons, costs, trial.worth if known else None))
+        return found
+
+
+def _choose(options: Sequence[Options], wish: float) -> tuple[list[float], list[Choice]]:
+    frontiers = [one.frontier() for one in options]
+    shares = allot([rates for rates, _ in frontiers], [worth for _, worth in frontiers], wish)
+    return shares, [choose(one, share) for one, share in zip(options, shares, strict=True)]

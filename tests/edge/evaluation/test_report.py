@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -65,10 +66,25 @@ def test_what_touches_no_reference_is_a_false_alarm():
 
 
 def test_a_rate_has_the_interval_of_its_count():
-    alarms = FalseAlarms(4, 2.0)
+    alarms = FalseAlarms((4, 0), 2.0)
     assert alarms.per_hour == 2.0
-    assert alarms.interval == pytest.approx((1.0899 / 2, 10.2416 / 2), abs=1e-3)
-    assert (FalseAlarms(0, 0.0).per_hour, FalseAlarms(0, 0.0).interval) == (None, None)
+    assert alarms.poisson == pytest.approx((1.0899 / 2, 10.2416 / 2), abs=1e-3)
+    assert (FalseAlarms((), 0.0).per_hour, FalseAlarms((), 0.0).interval) == (None, None)
+
+
+def test_the_interval_is_wider_where_alarms_come_in_bursts():
+    spread, burst = FalseAlarms((1,) * 12, 2.0), FalseAlarms((12, *[0] * 11), 2.0)
+    assert spread.poisson == burst.poisson
+    assert burst.interval[1] > 1.5 * spread.interval[1]
+    assert burst.interval[0] < spread.interval[0] / 2
+
+
+def test_recordings_of_one_room_are_counted_together(recordings):
+    apart = make_report(recordings, [DOG, CAT, PETS], 1.0).false_alarms
+    together = [replace(one, room="kitchen") for one in recordings]
+    joined = make_report(together, [DOG, CAT, PETS], 1.0).false_alarms
+    assert (apart.counts, apart.noisy, joined.counts) == ((1, 1), 2, (2,))
+    assert apart.per_hour == joined.per_hour
 
 
 def test_latency_is_from_the_onset_to_the_telling():
@@ -120,6 +136,7 @@ def test_the_figures_are_json(report):
     assert tree["labels"]["Dog"]["event_500ms"]["recall"] == 0.5
     assert tree["labels"]["Cat <b>"]["latency"] == {"count": 0, "p50": None, "p95": None}
     assert tree["false_alarms"]["count"] == 2
+    assert (tree["false_alarms"]["rooms"], tree["false_alarms"]["rooms_with_any"]) == (2, 2)
     assert tree["latency"]["p50"] == pytest.approx(2.5)
 
 
@@ -133,7 +150,9 @@ def test_the_table_has_a_line_for_each_label_and_two_for_all(report):
 def test_the_summary_says_how_often_it_cried_wolf(report):
     recordings, alarms, quiet = summary(report)
     assert recordings.startswith("2 recordings, 2 min in all")
-    assert alarms.startswith("2 false alarms in 2 min: 60 per hour (95 %: 7.3 to 217)")
+    assert alarms.startswith("2 false alarms in 2 min: 60 per hour (95 %: ")
+    assert "if they did not come in bursts 7.3 to 217)" in alarms
+    assert alarms.endswith("2 of 2 rooms had any (100%)")
     assert quiet.startswith("1 false alarm")
 
 

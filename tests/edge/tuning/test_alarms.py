@@ -1,14 +1,11 @@
-from dataclasses import replace
-
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ast_edge.evaluation.curve import Curve
 from ast_edge.events import Label
 from ast_edge.tracker import EventTracker, TrackerSettings
-from ast_edge.tuning.alarms import GRID, find_events, scan
+from ast_edge.tuning.alarms import GRID, find_events
 
 CAT, DOG = Label(0, "Cat", ""), Label(1, "Dog", "")
 DURATIONS = st.sampled_from([0.0, 0.5, 1.0, 1.7])
@@ -49,15 +46,3 @@ def test_the_grid_falls_in_values_that_people_can_read():
     assert list(GRID) == sorted(set(GRID), reverse=True)
     assert (GRID[0], GRID[-1]) == (0.999, 0.05)
     assert all(len(f"{on:g}") <= 5 for on in GRID)
-
-
-def test_a_scan_counts_hours_over_all_recordings_and_stops_when_there_is_enough():
-    settings = [
-        replace(TrackerSettings(hold=0.0), on=on, off=on) for on in (0.95, 0.75, 0.45, 0.35)
-    ]
-    curve = curve_of([0, 9, 0, 0, 5, 0])
-    found = scan([(curve, 1800.0), (curve, 1800.0)], DOG, settings, enough=3)
-    assert [one.on for one in found] == [0.95, 0.75, 0.45]
-    assert [len(one.times) for one in found] == [0, 2, 4]
-    assert found[1].times.tolist() == pytest.approx([0.5 / 3600, 0.5 + 0.5 / 3600])
-    assert found[2].peaks.tolist() == pytest.approx([0.9, 0.5, 0.9, 0.5])

@@ -3,7 +3,7 @@ import yaml
 
 from ast_edge.config import load_config
 from ast_edge.errors import ConfigError
-from ast_edge.tuning.config_edit import Thresholds, edit_thresholds
+from ast_edge.tuning.config_edit import Thresholds, edit_thresholds, put_record
 
 NEW = Thresholds(0.75, 0.3)
 HEAD = "sources: {kitchen: {microphone: default}} # mine\n"
@@ -82,6 +82,29 @@ def test_what_would_change_something_else_is_refused():
 def test_the_same_thresholds_change_nothing():
     text = HEAD + "labels: {Dog: {on: 0.75, off: 0.3}}\n"
     assert edit(text, Dog=NEW) == text
+
+
+def test_a_hold_is_written_where_it_is_new():
+    text = HEAD + "labels:\n  Dog: {hold: 2}\n  Cat: null\n"
+    edited = edit(text, Dog=Thresholds(0.75, 0.3, hold=0.25), Cat=Thresholds(0.5, 0.1))
+    assert edited == HEAD + (
+        "labels:\n  Dog: {hold: 0.25, on: 0.75, off: 0.3}\n  Cat: {on: 0.5, off: 0.1}\n"
+    )
+
+
+@pytest.mark.parametrize("text", [HEAD, HEAD + "# last", '{"sources": {"a": {"stdin": "s16le"}}}'])
+def test_a_record_is_put_at_the_end_and_then_replaced(text):
+    first = put_record(text, "tuned", {"labels": ["Baby cry, infant cry"], "wish": 0.5})
+    second = put_record(first + "\n# mine\n", "tuned", {"labels": [], "wish": 1})
+    assert yaml.safe_load(first)["tuned"] == {"labels": ["Baby cry, infant cry"], "wish": 0.5}
+    assert yaml.safe_load(second)["tuned"] == {"labels": [], "wish": 1}
+    assert second.endswith("\n# mine\n")
+    assert put_record(second, "tuned", {"labels": [], "wish": 1}) == second
+
+
+def test_a_record_that_was_written_by_hand_is_not_touched():
+    with pytest.raises(ConfigError, match="remove it"):
+        put_record(HEAD + "tuned:\n  wish: 1\n", "tuned", {"wish": 2})
 
 
 def test_what_stands_elsewhere_is_referred_to_as_before():

@@ -1,0 +1,62 @@
+"""Which recordings belong together, so that they say the same thing twice."""
+
+import csv
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from ast_edge.evaluation.errors import EvaluationError
+from ast_edge.text_file import open_text
+
+COLUMNS = ["filename", "room"]
+
+
+def read_rooms(path: Path) -> dict[str, str]:
+    """Read a table with tabs between its columns, filename and room; others are left out.
+
+    A room is whatever recordings have in common: a place, a recorder, a day.
+
+    Raises:
+        EvaluationError: if it cannot be read, lacks a column, or puts a file in two rooms.
+    """
+    rooms: dict[str, str] = {}
+    try:
+        with open_text(path, newline="") as file:
+            rows = csv.DictReader(file, delimiter="\t")
+            if missing := [name for name in COLUMNS if name not in (rows.fieldnames or [])]:
+                raise EvaluationError(
+                    f"{path}: expected a first line with {', '.join(COLUMNS)}, and tabs between "
+                    f"them; got no {missing[0]}"
+                )
+            for row in rows:
+                name, room = ((row[column] or "").strip() for column in COLUMNS)
+                where = f"{path}: line {rows.line_num}"
+                if not name or not room:
+                    raise EvaluationError(f"{where}: expected a filename and a room")
+                if rooms.setdefault(name, room) != room:
+                    raise EvaluationError(f"{where}: {name} is in two rooms, {rooms[name]} above")
+    except OSError as exc:
+        raise EvaluationError(f"{path}: cannot be read: {exc.strerror}") from exc
+    except (UnicodeDecodeError, csv.Error) as exc:
+        raise EvaluationError(f"{path}: is not a table of text: {exc}") from exc
+    return rooms
+
+
+def find_rooms(paths: Collection[Path], table: Path | None) -> dict[Path, str]:
+    """Return the room of every recording: each is one of its own unless the table names it.
+
+    The table has paths as seen from its own folder, or names of files.
+
+    Raises:
+        EvaluationError: if the table cannot be used, or names a file that is not among them.
+    """
+    rooms = read_rooms(table) if table else {}
+    folder = table.parent if table else Path()
+    beside = {(folder / name).resolve(): name for name in rooms}
+    found = {path: beside.get(path.resolve()) or _named(path, rooms) for path in paths}
+    if unused := rooms.keys() - found.values():
+        raise EvaluationError(f"{table}: {min(unused)} is none of the recordings")
+    return {path: rooms[name] if name else str(path) for path, name in found.items()}
+
+
+def _named(path: Path, rooms: Mapping[str, str]) -> str | None:
+    return path.name if path.name in rooms else None

@@ -1,0 +1,92 @@
+"""What a tuning says in a configuration: settings, and on what they were chosen."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ast_edge.bundle import file_sha256
+from ast_edge.config import LabelConfig
+from ast_edge.events import Label
+from ast_edge.groups import Group
+from ast_edge.plan import Plan
+from ast_edge.tuned import Tuned, settings_sha256
+from ast_edge.tuning.config_edit import Thresholds, edit_thresholds, put_record
+from ast_edge.tuning.trial import Recording
+from ast_edge.tuning.tuning import Tuning
+
+KEY = "tuned"
+"""Of the record in a configuration."""
+
+
+def write_outcome(text: str, plan: Plan, tuning: Tuning, record: Tuned) -> str:
+    """Return the text of a configuration with the new settings and this record of them.
+
+    Labels and groups keep the names that they have in it.
+
+    Raises:
+        ConfigError: if the file is written in a way that cannot be edited.
+    """
+    chosen = _thresholds(tuning)
+    groups = {label.name: label for label in chosen if isinstance(label, Group)}
+    sections: dict[str, Mapping[str, Label]] = {"labels": _names(plan), "groups": groups}
+    wanted = {
+        section: {name: chosen.get(label) for name, label in named.items()}
+        for section, named in sections.items()
+        if any(label in chosen for label in named.values())
+    }
+    return put_record(edit_thresholds(text, wanted), KEY, record.model_dump())
+
+
+def make_record(
+    plan: Plan,
+    tuning: Tuning,
+    negatives: Sequence[Recording],
+    positives: Sequence[Recording],
+    annotations: Path | None,
+) -> Tuned:
+    """Say on what settings were chosen; `annotations` is the table of the positives, if one is."""
+    chosen, names = _thresholds(tuning), _names(plan)
+    labels = {
+        name: (plan.config.labels.get(name) or LabelConfig()).model_copy(
+            update={key: float(number) for key, number in chosen[label].numbers.items()}
+        )
+        for name, label in names.items()
+        if label in chosen
+    }
+    return Tuned(
+        labels=list(labels),
+        settings=settings_sha256(labels, labels),
+        model=plan.bundle.sha256,
+        wish=tuning.wish,
+        limit=round(tuning.limit, 6),
+        negative_hours=_hours(negatives),
+        negative_recordings=len(negatives),
+        negative_rooms=tuning.pieces.rooms,
+        positive_hours=_hours(positives),
+        positive_recordings=len(positives),
+        events=sum(one.references for one in tuning.labels) if annotations else 0,
+        annotations=file_sha256(annotations) if annotations else "",
+    )
+
+
+def _thresholds(tuning: Tuning) -> dict[Label, Thresholds]:
+    """Return what is written for each label and group."""
+    return {
+        one.label: Thresholds(
+            one.after.on,
+            one.after.off,
+            None if one.after.hold == one.before.hold else one.after.hold,
+        )
+        for one in tuning.labels
+    }
+
+
+def _names(plan: Plan) -> dict[str, Label]:
+    """Return the labels that are reported, by the names that they have in the file."""
+    if plan.config.labels:
+        return {name: plan.bundle.label(name) for name in plan.config.labels}
+    # All are reported, and still must be when some are named.
+    return {label.name: label for label in plan.settings if not isinstance(label, Group)}
+
+
+def _hours(recordings: Sequence[Recording]) -> float:
+    return round(sum(one.seconds for one in recordings) / 3600, 6)

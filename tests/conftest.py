@@ -2,6 +2,8 @@
 
 import pytest
 
+from ast_edge import secret_values
+
 
 @pytest.fixture(autouse=True)
 def state_folder(tmp_path_factory, monkeypatch):
@@ -10,3 +12,10 @@ def state_folder(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("STATE_DIRECTORY", str(folder))
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(folder / "run"))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_secrets(monkeypatch):
+    """What one test hides is shown in the others."""
+    monkeypatch.setattr(secret_values, "_shown", {})
+    monkeypatch.setattr(secret_values, "_pattern", None)

@@ -71,7 +71,7 @@ def hear(daemon, subscriber, count):
 @pytest.fixture(params=["full", "read-only"])
 def bad_disk(request, tmp_path, monkeypatch):
     """A state folder that cannot be written to; call it for its end."""
-    with tmpfs.mounted(tmp_path / "state", "256k") as folder:
+    with tmpfs.mounted(tmp_path / "state", "1m") as folder:
         monkeypatch.setenv("STATE_DIRECTORY", str(folder))
         if request.param == "full":
             ballast = tmpfs.fill(folder)
@@ -123,7 +123,7 @@ class TestWithAStateFolderThatCannotBeWritten:
 def test_a_disk_that_fills_up_meanwhile_loses_nothing_and_is_used_again(
     broker, tmp_path, monkeypatch
 ):
-    with tmpfs.mounted(tmp_path / "state", "256k") as folder:
+    with tmpfs.mounted(tmp_path / "state", "1m") as folder:
         monkeypatch.setenv("STATE_DIRECTORY", str(folder))
         with Subscriber(broker) as subscriber, Daemon(tmp_path, broker, None) as daemon:
             hear(daemon, subscriber, 1)

@@ -348,9 +348,7 @@ def test_check_says_how_each_source_is_looked_at_where_they_differ(write, capsys
     assert "b: every 0.25 s, clip scores: events lie where they were to 0.25 s, the hop" in out
 
 
-def test_doctor_shows_no_secret(tiny_model, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("ast_edge.secret_values._shown", {})
-    monkeypatch.setattr("ast_edge.secret_values._pattern", None)
+def test_doctor_shows_no_secret(tiny_model, tmp_path, capsys):
     (tmp_path / "secrets.yaml").write_text("host: hunter2.invalid\n")
     config = tmp_path / "c.yaml"
     config.write_text(

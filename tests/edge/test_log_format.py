@@ -172,10 +172,8 @@ def test_the_journal_gets_json_with_priorities():
 
 
 @pytest.fixture
-def secret(monkeypatch):
+def secret():
     """A value that is hidden for the length of a test, with what JSON and `repr` change."""
-    monkeypatch.setattr(secret_values, "_shown", {})
-    monkeypatch.setattr(secret_values, "_pattern", None)
     secret_values.hide('hun"ter\\2\t', "!secret key")
     return 'hun"ter\\2\t'
 

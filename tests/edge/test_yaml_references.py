@@ -5,7 +5,6 @@ import os
 import pytest
 from pydantic import Field, SecretStr
 
-from ast_edge import secret_values
 from ast_edge.errors import AstError, ConfigError
 from ast_edge.yaml_file import InputPath, Section, load_yaml
 
@@ -22,12 +21,6 @@ class Door(Section):
 class House(Section):
     doors: dict[str, Door] = Field(default_factory=dict)
     street: str = ""
-
-
-@pytest.fixture(autouse=True)
-def nothing_hidden(monkeypatch):
-    monkeypatch.setattr(secret_values, "_shown", {})
-    monkeypatch.setattr(secret_values, "_pattern", None)
 
 
 @pytest.fixture

@@ -23,9 +23,10 @@ def tiny(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def names(tiny):
-    """What runs here: not every processor multiplies bf16."""
-    low = open_engine(tiny, EngineConfig(name="openvino", precision="bf16")).precision
-    return list(dict.fromkeys(["openvino fp32", f"openvino {low}", "onnxruntime fp32"]))
+    """What runs here: not every processor multiplies fp16 or bf16."""
+    configs = [EngineConfig(name="openvino", precision=one) for one in bench.PRECISIONS]
+    found = [f"openvino {open_engine(tiny, config).precision}" for config in configs]
+    return list(dict.fromkeys([*found, "onnxruntime fp32"]))
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ from ast_edge.bundle import load_bundle
 from ast_edge.config import EngineConfig
 from ast_edge.engine import open_engine
 from ast_export import bench as measuring
+from ast_export.bench import PRECISIONS
 from ast_export.cli import bench
 
 BOTH = "openvino,onnxruntime"
@@ -22,10 +23,10 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def names(folder):
-    """What runs here: not every processor multiplies bf16."""
-    config = EngineConfig(name="openvino", precision="bf16")
-    low = open_engine(load_bundle(folder), config).precision
-    return list(dict.fromkeys(["openvino fp32", f"openvino {low}", "onnxruntime fp32"]))
+    """What runs here: not every processor multiplies fp16 or bf16."""
+    configs = [EngineConfig(name="openvino", precision=one) for one in PRECISIONS]
+    found = [f"openvino {open_engine(load_bundle(folder), one).precision}" for one in configs]
+    return list(dict.fromkeys([*found, "onnxruntime fp32"]))
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,9 @@ OVERHEAD = 16
 SUSPICIOUS = 2
 """After so many short connections in a row messages go one at a time, to find the one at fault;
 one that was on its way alone so often when the broker hung up is left out."""
+ACCIDENTS = 5
+"""The same, where all before that message had been acknowledged: a broker that restarts hangs up on
+whatever is on its way, and there are not many different states."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class BrokerLimits:
         self._learned = Limits()
         self._suspected = 0
         self._suspect: tuple[str, str] | None = None
+        self._hangups = 0  # in a row while the suspect was on its way alone
         self._left_out: set[tuple[str, str]] = set()
 
     @property
@@ -128,7 +132,9 @@ class BrokerLimits:
         self._learned = learned & self._learned
         self.present = self.present & self._learned
 
-    def hung_up(self, unanswered: Sequence[Message], short: int) -> Message | None:
+    def hung_up(
+        self, unanswered: Sequence[Message], short: int, *, settled: bool = False
+    ) -> Message | None:
         """Take that the broker hung up without a reason, and return what is left out from now on.
 
         One of MQTT 3.1.1 has no other word for a message that it does not take.
@@ -136,12 +142,14 @@ class BrokerLimits:
         Args:
             unanswered: what it has not acknowledged, in order.
             short: so many connections in a row were as short as this.
+            settled: whether it had acknowledged all that there was, at some time before.
         """
         one = short > SUSPICIOUS and self.window == 1 and len(unanswered) == 1
         alone = unanswered[0] if one else None
         self._suspected = short if unanswered else 0
         before, self._suspect = self._suspect, _key(alone) if alone else None
-        if alone and self._suspect == before:
+        self._hangups = self._hangups + 1 if self._suspect == before else 1
+        if alone and self._hangups >= (ACCIDENTS if settled else SUSPICIOUS):
             self._left_out.add(_key(alone))
             return alone
         return None

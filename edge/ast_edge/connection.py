@@ -83,6 +83,7 @@ class Connection:
         self._failures = 0
         self._retrying = False  # whether `_connect` is to come
         self._short = 0  # connections in a row that were lost soon
+        self._settled = False  # whether this one had nothing to say any more, at some time
         self.fault = ""
         """Why there is no connection; empty while there is one or the first is being made."""
         self.connections = 0
@@ -155,6 +156,10 @@ class Connection:
             if packet is not None:
                 self._wait_for_answer()
                 self._asked[packet] = topic_filter
+
+    def settle(self) -> None:
+        """Take that the broker has acknowledged all that there was to say."""
+        self._settled = True
 
     def close(self, timeout: float = 1.0) -> None:
         """Disconnect cleanly; a broker that does not answer is left after `timeout` seconds."""
@@ -254,6 +259,7 @@ class Connection:
         self.connections += 1
         self.fault = ""
         self._up_since = time.monotonic()
+        self._settled = False
         self._up.set()
         log.log(min(self._log_level, logging.INFO), "MQTT %s: connected", self.address)
         for sentence in self.limits.sentences():
@@ -286,15 +292,17 @@ class Connection:
         unanswered = list(self._unanswered.values())
         if by_broker:
             self._limits.refused(reason.value, unanswered)
-        elif self.connected and (culprit := self._limits.hung_up(unanswered, self._short)):
-            self._say(mqtt_faults.hung_up_on(culprit))
-            self._short = 0
+        elif self.connected:
+            culprit = self._limits.hung_up(unanswered, self._short, settled=self._settled)
+            if culprit is not None:
+                self._say(mqtt_faults.hung_up_on(culprit))
+                self._short = 0
         fault = mqtt_faults.lost(
             *(reason, self._endpoint.config),
             by_broker=by_broker,
             accepted=self.connected,
             short=self._short,
-            unanswered=unanswered,
+            unanswered=unanswered if by_broker or not self._settled else (),
         )
         self._down(client, fault)
 

@@ -339,6 +339,8 @@ class MqttSink:
             self.acknowledged += refusal is None
             self._refused += waited and refusal is not None
         self._send_more()
+        if not self._packets and not self._waiting:
+            self._connection.settle()
         self._notice_drained()
 
     def _say_refusal(self, right: str, filters: str, what: str, refusal: str) -> None:

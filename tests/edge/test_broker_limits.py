@@ -5,7 +5,15 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from ast_edge import mqtt_faults
-from ast_edge.broker_limits import WINDOW, BrokerLimits, Limits, read_limits, size
+from ast_edge.broker_limits import (
+    ACCIDENTS,
+    SUSPICIOUS,
+    WINDOW,
+    BrokerLimits,
+    Limits,
+    read_limits,
+    size,
+)
 from ast_edge.message import Message
 
 STATE = Message("ast-edge/attic/mic/dog/state", "ON", retain=True)
@@ -102,6 +110,20 @@ def test_a_message_that_a_broker_hangs_up_on_is_found_and_left_out():
     assert all(limits.takes(other) for other in others)
     limits.lasted()
     assert limits.window == WINDOW
+
+
+def test_a_broker_that_restarts_again_and_again_while_a_state_is_told_does_not_refuse_it():
+    limits, state = BrokerLimits(), Message("dog/state", "ON", retain=True)
+    for short in range(1, SUSPICIOUS + ACCIDENTS):
+        assert limits.hung_up([state], short, settled=True) is None
+    assert limits.takes(state)
+
+
+def test_a_message_of_later_that_a_broker_hangs_up_on_is_found_as_well():
+    limits, bad = BrokerLimits(), Message("homeassistant/device/attic/config", "{}")
+    found = [limits.hung_up([bad], short, settled=True) for short in range(1, 20)]
+    assert bad in found
+    assert not limits.takes(bad)
 
 
 def test_connections_that_are_lost_while_nothing_waits_make_nothing_suspicious():

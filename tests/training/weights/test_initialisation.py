@@ -109,8 +109,25 @@ def test_the_head_of_a_checkpoint_with_the_same_labels_is_taken_over(tmp_path):
     assert all(torch.equal(found[name], weights[name]) for name in weights)
 
 
-@pytest.mark.parametrize("labels", [None, LABELS[::-1], (*LABELS[:2], Label(2, "Hoot", ""))])
-def test_the_head_stays_random_for_other_labels_or_another_order(tmp_path, labels):
+def test_the_head_follows_labels_by_name_whatever_their_order(tmp_path):
+    weights = saved(tmp_path / "a.safetensors")
+    found = started(tmp_path / "a.safetensors", SPEC, "bilinear", LABELS[::-1])
+    for name in ("mlp_head.1.weight", "mlp_head.1.bias"):
+        assert torch.equal(found[name], weights[name].flip(0))
+    assert torch.equal(found["mlp_head.0.weight"], weights["mlp_head.0.weight"])
+
+
+def test_a_label_that_the_source_does_not_know_stays_random(tmp_path):
+    weights, fresh = saved(tmp_path / "a.safetensors"), start().state_dict()
+    labels = (Label(0, "Hoot", ""), LABELS[2], LABELS[0])
+    found = started(tmp_path / "a.safetensors", SPEC, "bilinear", labels)
+    for name in ("mlp_head.1.weight", "mlp_head.1.bias"):
+        assert torch.equal(found[name][0], fresh[name][0])
+        assert torch.equal(found[name][1:], weights[name][[2, 0]])
+
+
+@pytest.mark.parametrize("labels", [None, tuple(Label(i, f"Other {i}", "") for i in range(3))])
+def test_the_head_stays_random_for_other_labels(tmp_path, labels):
     saved(tmp_path / "a.safetensors")
     found = started(tmp_path / "a.safetensors", SPEC, "bilinear", labels)
     assert_head_is_random(found)

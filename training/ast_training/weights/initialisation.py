@@ -16,6 +16,9 @@ from ast_training.weights.foreign import ForeignModel, read_foreign
 from ast_training.weights.foreign_spec import HEAD_WIDTH, foreign_spec
 from ast_training.weights.pos_embed import PosEmbed, adapt_pos_embed
 
+OUTPUT_LAYERS = ("mlp_head.1", "frame_head.1")
+"""Those that have a row for each label."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Source:
@@ -39,14 +42,14 @@ def initialise(
 ) -> None:
     """Take over the weights of a DeiT, a foreign AST or a checkpoint of ours.
 
-    The head stays random, as in the official code, unless the source is a checkpoint of ours with
-    the same labels in the same order. So do the statistics of the input, which are the model's.
+    The heads stay random, as in the official code, but for the labels that a checkpoint of ours
+    knows by the same name. The statistics of the input stay the model's.
 
     Args:
         model: what to initialise; of the source's width, depth, heads and patch.
         source: a file or a Hugging Face folder.
         pos_embed: how the positional embedding is fitted to the model's grid of patches.
-        labels: of the model; without them the head stays random.
+        labels: of the model; without them the heads stay random.
 
     Raises:
         BundleError: if the source cannot be read, or is a model of another size or patch.
@@ -54,8 +57,7 @@ def initialise(
     found, wanted, own = _read(source), _shape_of(model.spec), model.state_dict()
     if found.shape != wanted:
         raise BundleError(f"{source}: expected a model of {wanted}, got one of {found.shape}")
-    same_labels = labels is not None and found.labels == tuple(label.name for label in labels)
-    taken = {k: v for k, v in found.weights.items() if same_labels or k.startswith("v.")}
+    taken = {k: v for k, v in found.weights.items() if k.startswith("v.")}
     taken["v.pos_embed"] = adapt_pos_embed(
         taken["v.pos_embed"], found.grid, model.spec.grid, pos_embed
     )
@@ -65,7 +67,26 @@ def initialise(
                 f"{source}: {name}: expected the shape {tuple(own[name].shape)}, "
                 f"got {tuple(value.shape)}"
             )
-    model.load_state_dict(own | taken)
+    names = tuple(label.name for label in labels or ())
+    model.load_state_dict(own | taken | _heads(found, names, own))
+
+
+def _heads(found: _Source, names: tuple[str, ...], own: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the model's heads with the source's rows for the labels that both have by name."""
+    rows = {name: row for row, name in enumerate(found.labels or ())}
+    known = [row for row, name in enumerate(names) if name in rows]
+    if not known:
+        return {}
+    theirs = [rows[names[row]] for row in known]
+    heads = {}
+    for key, value in found.weights.items():
+        if key.startswith("v.") or key not in own:
+            continue
+        heads[key] = value
+        if key.rpartition(".")[0] in OUTPUT_LAYERS:
+            heads[key] = own[key].clone()
+            heads[key][known] = value[theirs].to(own[key].dtype)
+    return heads
 
 
 def _read(source: Path) -> _Source:

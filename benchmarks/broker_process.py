@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
 from ast_edge.broker import EmbeddedBroker
-from ast_edge.config import MqttConfig
+from ast_edge.mqtt_config import MqttConfig
 
 
 @contextmanager

@@ -10,13 +10,14 @@ from threadpoolctl import threadpool_limits
 
 from ast_edge.bundle import Bundle
 from ast_edge.conditioner import Conditioner
-from ast_edge.config import Config, MqttConfig
+from ast_edge.config import Config
 from ast_edge.daemon import Daemon
 from ast_edge.engine import Engine
 from ast_edge.events import Event
 from ast_edge.fbank import RollingFbank
 from ast_edge.listener import Listener
 from ast_edge.meter import Meter
+from ast_edge.mqtt_config import MqttConfig
 from ast_edge.pipeline import Pipeline
 from ast_edge.plan import Plan
 from ast_edge.reporter import Reporter

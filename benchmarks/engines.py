@@ -37,10 +37,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import ASTForAudioClassification
 
 from ast_edge.bundle import Bundle, file_sha256, find_bundle, load_bundle
-from ast_edge.config import EngineConfig
-from ast_edge.engine import open_engine
-from ast_edge.events import Label
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.fbank import FbankSpec
+from ast_edge.label import Label
 from ast_edge.spec import SIZES, ModelSpec
 from ast_export.flops import count_flops
 from ast_export.graph import export_graph

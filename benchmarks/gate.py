@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from ast_edge.audio import Block, Stream
 from ast_edge.bundle import find_bundle, load_bundle
-from ast_edge.config import EngineConfig
-from ast_edge.engine import WindowScores, open_engine
+from ast_edge.engine import WindowScores
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.events import Event
 from ast_edge.gate import GateSettings
 from ast_edge.listener import Listener, Window

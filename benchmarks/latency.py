@@ -32,14 +32,16 @@ from scene import DEMO, RATE, events, read
 
 from ast_edge.audio import Block, Stream
 from ast_edge.bundle import Bundle, find_bundle, load_bundle
-from ast_edge.config import EngineConfig, MqttConfig
 from ast_edge.connection import Connection
 from ast_edge.daemon import Daemon
-from ast_edge.engine import Engine, open_engine
+from ast_edge.engine import Engine
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.events import Event
 from ast_edge.health import Health
 from ast_edge.listener import Window
 from ast_edge.mqtt import MqttSink
+from ast_edge.mqtt_config import MqttConfig
 from ast_edge.pipeline import Pipeline
 from ast_edge.recording import RecordingSource
 from ast_edge.topics import Topics

@@ -17,8 +17,8 @@ from result import RESULTS, Plot, Result, Table
 from scenes import Figures, Run, Scene, measure, read_scenes, trials_of
 
 from ast_edge.bundle import Bundle, find_bundle, load_bundle
-from ast_edge.config import EngineConfig
-from ast_edge.engine import open_engine
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.errors import BundleError
 from ast_edge.evaluation.report import quantile
 from ast_edge.tuning.tuning import Tuning, tune

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ast_edge.bundle import FORMAT, FRONT_END, file_sha256
 from ast_edge.fbank import FbankSpec
+from ast_edge.label_settings import TrackerSettings
 from ast_edge.spec import SIZES, ModelSpec
-from ast_edge.tracker import TrackerSettings
 
 LABELS = 527
 """As many as AudioSet has."""

@@ -13,11 +13,13 @@ from ast_edge.engine import Engine
 from ast_edge.evaluation.curve import Curve, CurveRecorder
 from ast_edge.evaluation.detector import Detection
 from ast_edge.evaluation.span import Span
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
+from ast_edge.label import Label
+from ast_edge.label_settings import TrackerSettings
 from ast_edge.listener import Listener, Window
 from ast_edge.pipeline import Pipeline, score_recording
 from ast_edge.recording import RecordingSource
-from ast_edge.tracker import EventTracker, Step, TrackerSettings
+from ast_edge.tracker import EventTracker, Step
 
 Scored = list[tuple[Window, NDArray[np.float32], NDArray[np.float32] | None]]
 """Windows without their features, and what the engine says about each."""

@@ -32,8 +32,9 @@ from numpy.typing import NDArray
 from result import RESULTS, Plot, Result, Table
 
 from ast_edge.bundle import Bundle, find_bundle, load_bundle
-from ast_edge.config import EngineConfig
-from ast_edge.engine import Engine, open_engine
+from ast_edge.engine import Engine
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.evaluation.detector import Detector
 from ast_edge.hearing import Hearing
 from ast_export.card import EXPERIMENTAL_AP

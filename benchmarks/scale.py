@@ -32,8 +32,8 @@ from result_text import as_markdown
 from spread import spread
 
 from ast_edge.bundle import find_bundle, load_bundle
-from ast_edge.config import EngineConfig
-from ast_edge.engine import open_engine
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 
 DEMO = Path(__file__).parents[1] / "configs" / "demo" / "home.ogg"
 RATE = 48_000

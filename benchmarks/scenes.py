@@ -16,8 +16,8 @@ from ast_edge.evaluation.event_metrics import COLLARS, count_events
 from ast_edge.evaluation.false_alarms import FalseAlarms, find_false_alarms
 from ast_edge.evaluation.report import quantile
 from ast_edge.evaluation.span import Span
-from ast_edge.events import Label
-from ast_edge.tracker import TrackerSettings
+from ast_edge.label import Label
+from ast_edge.label_settings import TrackerSettings
 from ast_edge.tuning.pieces import Pieces, cut
 from ast_edge.tuning.trial import Recording, Trial, try_settings
 

@@ -39,8 +39,9 @@ from spread import spread
 
 from ast_edge.audio import Block, Stream
 from ast_edge.bundle import Bundle, find_bundle, load_bundle
-from ast_edge.config import EngineConfig
-from ast_edge.engine import Engine, open_engine
+from ast_edge.engine import Engine
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.gate import GateSettings
 from ast_edge.listener import Listener
 from ast_edge.pipeline import Pipeline

@@ -9,8 +9,8 @@ import pytest
 
 from ast_edge.bundle import find_bundle, load_bundle
 from ast_edge.cli.replay import replay
-from ast_edge.config import EngineConfig
-from ast_edge.engine import open_engine
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.hearing import Hearing
 
 CONFIGS = Path(__file__).parents[1] / "configs"

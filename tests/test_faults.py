@@ -19,9 +19,9 @@ from rigs.mosquitto import Mosquitto, Subscriber, wait_until
 from rigs.processes import children
 
 from ast_edge.bundle import load_bundle
-from ast_edge.config import EngineConfig
 from ast_edge.daemon import Daemon as RunningDaemon
-from ast_edge.engine import open_engine
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.errors import EngineError
 from ast_edge.microphone import MicrophoneSource
 from ast_edge.pipeline import Pipeline

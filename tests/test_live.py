@@ -14,7 +14,7 @@ import yaml
 from rigs import mosquitto, pulse
 
 from ast_edge.cli.replay import replay
-from ast_edge.engine import open_engine
+from ast_edge.engine_choice import open_engine
 from ast_edge.plan import load_plan
 
 missing = pulse.available() or mosquitto.available()

@@ -7,8 +7,8 @@ import threading
 from types import TracebackType
 from typing import Any
 
-from ast_edge.config import MqttConfig
 from ast_edge.errors import BrokerError
+from ast_edge.mqtt_config import MqttConfig
 
 log = logging.getLogger(__name__)
 

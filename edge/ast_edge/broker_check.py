@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterator, Sequence
 
 from ast_edge.broker_limits import size
-from ast_edge.config import HomeAssistantConfig, MqttConfig
 from ast_edge.connection import Connection
 from ast_edge.discovery import describe, device_id
 from ast_edge.finding import Finding
 from ast_edge.home_assistant import discovery_messages
+from ast_edge.home_assistant_config import HomeAssistantConfig
 from ast_edge.message import Message
+from ast_edge.mqtt_config import MqttConfig
 from ast_edge.plan import Plan
 from ast_edge.topics import Topics
 

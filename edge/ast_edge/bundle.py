@@ -12,12 +12,12 @@ from typing import Any, Literal, TypeVar, cast, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from ast_edge.errors import BundleError
-from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
+from ast_edge.label import Label
 from ast_edge.label_names import LONGEST_NAME, why_unusable
+from ast_edge.label_settings import TrackerSettings
 from ast_edge.onnx_file import external_files
 from ast_edge.spec import ModelSpec, same_steps
-from ast_edge.tracker import TrackerSettings
 from ast_edge.yaml_file import did_you_mean
 
 Precision = Literal["fp32", "fp16", "int8"]

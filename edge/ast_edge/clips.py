@@ -11,8 +11,9 @@ from ast_edge.audio import Block
 from ast_edge.clip_folder import Clip, ClipFolder, clip_name
 from ast_edge.clips_config import ClipsConfig
 from ast_edge.errors import ConfigError
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
 from ast_edge.health import Health
+from ast_edge.label import Label
 from ast_edge.listener import Window
 from ast_edge.tape import Tape
 from ast_edge.worker import Worker

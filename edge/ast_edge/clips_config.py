@@ -1,15 +1,9 @@
-"""The configuration of clips: recordings of what was heard, off unless asked for."""
+"""The configuration of where events go besides MQTT."""
 
-from typing import Annotated
+from pydantic import Field, model_validator
 
-from pydantic import BeforeValidator, Field, model_validator
-
+from ast_edge.config_values import Names
 from ast_edge.yaml_file import OutputPath, Section
-
-
-def _listed(value: object) -> object:
-    """Take a single word where a list is expected."""
-    return [value] if isinstance(value, str) else value
 
 
 class ClipsConfig(Section):
@@ -17,9 +11,7 @@ class ClipsConfig(Section):
 
     folder: OutputPath
     """Made if it does not exist, for this user alone."""
-    labels: Annotated[list[str] | None, BeforeValidator(_listed)] = Field(
-        default=None, min_length=1
-    )
+    labels: Names | None = Field(default=None, min_length=1)
     """Labels and groups whose events are kept; all that are reported unless given."""
     pre_roll: float = Field(default=3.0, ge=0, le=30)
     """Seconds before the event."""
@@ -42,3 +34,11 @@ class ClipsConfig(Section):
                 f"({self.max_length:g} s) for the event"
             )
         return self
+
+
+class HistoryConfig(Section):
+    """What `ast-edge status --history` shows: the newest events, kept over restarts."""
+
+    enabled: bool = True
+    max_events: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Of more, the oldest are forgotten; ten thousand take about 5 MB."""

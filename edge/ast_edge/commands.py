@@ -7,7 +7,7 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from ast_edge.events import Label
+from ast_edge.label import Label
 from ast_edge.topics import LABEL_SETTINGS, SOURCE_SETTINGS, Topics
 from ast_edge.yaml_file import did_you_mean
 

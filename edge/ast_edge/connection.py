@@ -17,10 +17,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from ast_edge import mqtt_faults
 from ast_edge.broker_limits import BrokerLimits, Limits
-from ast_edge.config import MqttConfig
 from ast_edge.endpoint import BrokerClient, Endpoint
 from ast_edge.mailbox import Mailbox
 from ast_edge.message import Message as Message
+from ast_edge.mqtt_config import MqttConfig
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from ast_edge.clock import SINCE_BOOT
 from ast_edge.commands import Command, CommandParser, CommandRefused
 from ast_edge.errors import AstError
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
+from ast_edge.label import Label
 from ast_edge.live_settings import LiveSettings
 from ast_edge.log_format import EVERY_TIME
 from ast_edge.message import Message

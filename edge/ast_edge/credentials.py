@@ -5,8 +5,8 @@ import os
 import ssl
 from pathlib import Path
 
-from ast_edge.config import MqttConfig, TlsConfig
 from ast_edge.errors import ConfigError
+from ast_edge.mqtt_config import MqttConfig, TlsConfig
 from ast_edge.text_file import read_text
 
 PASSWORD_VARIABLE = "AST_EDGE_MQTT_PASSWORD"

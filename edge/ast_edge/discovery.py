@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ast_edge import __version__
-from ast_edge.config import HomeAssistantConfig
 from ast_edge.entities import Component, Entities, Json
 from ast_edge.errors import ConfigError
-from ast_edge.events import Label
+from ast_edge.home_assistant_config import HomeAssistantConfig
+from ast_edge.label import Label
 from ast_edge.topics import Topics
 from ast_edge.yaml_file import did_you_mean
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from ast_edge.audio import Source
 from ast_edge.broker_check import check_broker
-from ast_edge.engine import Engine, open_engine
+from ast_edge.engine import Engine
+from ast_edge.engine_choice import open_engine
 from ast_edge.errors import AstError, AudioError
 from ast_edge.fbank import LOG_FLOOR
 from ast_edge.finding import Finding

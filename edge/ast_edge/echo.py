@@ -10,9 +10,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from ast_edge.config import MqttConfig
 from ast_edge.connection import Connection
 from ast_edge.errors import BrokerError
+from ast_edge.mqtt_config import MqttConfig
 from ast_edge.printable import printable
 from ast_edge.topics import Topics
 

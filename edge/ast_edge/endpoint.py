@@ -9,10 +9,10 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from ast_edge.config import MqttConfig
 from ast_edge.credentials import broker_password, tls_context
 from ast_edge.host_name import check_host
 from ast_edge.message import Message
+from ast_edge.mqtt_config import MqttConfig
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ast_edge.events import Label
 from ast_edge.icons import icon
-from ast_edge.status import LEVEL_EXPIRY, STATES
+from ast_edge.label import Label
+from ast_edge.state import STATES
+from ast_edge.status import LEVEL_EXPIRY
 from ast_edge.topics import Topics
 
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"

@@ -1,29 +1,11 @@
-"""The values that leave the pipeline: labels and the events found for them."""
+"""The values that leave the pipeline: events."""
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
-from ast_edge.transliteration import to_latin
+from ast_edge.label import Label
 
 Phase = Literal["start", "update", "end"]
-
-
-@dataclass(frozen=True)
-class Label:
-    """One thing a model can hear."""
-
-    index: int
-    """Column in the model's output."""
-    name: str
-    """Display name, AudioSet's where it has one: "Baby cry, infant cry"."""
-    mid: str
-    """AudioSet machine id such as "/t/dd00002"; empty for a label that AudioSet lacks."""
-
-    @property
-    def slug(self) -> str:
-        """The name as a topic level: lower case, `[a-z0-9_]` only."""
-        return slugify(self.name)
 
 
 @dataclass(frozen=True)
@@ -51,12 +33,3 @@ class Event:
     def duration(self) -> float:
         """Seconds from onset to offset."""
         return self.offset - self.onset
-
-
-def slugify(name: str) -> str:
-    """Return `name` in Latin letters, lower case, each run of other characters as one underscore.
-
-    Empty for a name without a letter or digit.
-    """
-    plain = to_latin(name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.bundle import Bundle
-from ast_edge.config import GroupConfig, GroupScore
 from ast_edge.errors import BundleError, ConfigError
-from ast_edge.events import Label
+from ast_edge.label import Label
+from ast_edge.label_config import GroupConfig, GroupScore
+from ast_edge.label_settings import TrackerSettings
 from ast_edge.ontology import load_ontology
-from ast_edge.tracker import TrackerSettings
 
 RESERVED = {"set"}
 """Slugs whose topics would be those of commands."""

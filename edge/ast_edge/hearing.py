@@ -11,12 +11,13 @@ from ast_edge.audio import Source
 from ast_edge.bundle import Bundle
 from ast_edge.conditioner import Conditioning
 from ast_edge.engine import Engine
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
 from ast_edge.gate import GateSettings
+from ast_edge.label import Label
+from ast_edge.label_settings import TrackerSettings
 from ast_edge.listener import Window
 from ast_edge.pipeline import Pipeline
 from ast_edge.rules import Rule
-from ast_edge.tracker import TrackerSettings
 
 AnyPipeline = TypeVar("AnyPipeline", bound=Pipeline)
 

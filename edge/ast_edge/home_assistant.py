@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ast_edge.config import HomeAssistantConfig
 from ast_edge.discovery import Device
 from ast_edge.entities import Component, Json
+from ast_edge.home_assistant_config import HomeAssistantConfig
 from ast_edge.message import Message
 from ast_edge.published import Published, load_published, save_published
 from ast_edge.topics import Topics

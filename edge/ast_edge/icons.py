@@ -1,6 +1,6 @@
 """Icons of labels in Home Assistant (Material Design Icons)."""
 
-from ast_edge.events import Label
+from ast_edge.label import Label
 
 ICONS: dict[str, frozenset[str]] = {
     icon: frozenset(words.split())

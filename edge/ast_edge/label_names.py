@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ast_edge.events import Label
+from ast_edge.label import Label
 
 LONGEST_NAME = 200
 """Characters."""

@@ -11,13 +11,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from ast_edge.clock import SINCE_BOOT
 from ast_edge.commands import Command, CommandRefused
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
+from ast_edge.label import Label
+from ast_edge.label_settings import TrackerSettings
 from ast_edge.message import Message
-from ast_edge.payload import iso8601
 from ast_edge.pipeline import Pipeline
 from ast_edge.snooze import Snooze, begin_snooze
+from ast_edge.times import iso8601
 from ast_edge.topics import Topics
-from ast_edge.tracker import TrackerSettings
 
 log = logging.getLogger(__name__)
 

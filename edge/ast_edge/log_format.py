@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from ast_edge.payload import iso8601
 from ast_edge.printable import printable
 from ast_edge.secret_values import masked
+from ast_edge.times import iso8601
 
 REPEAT_SECONDS = 60.0
 """A message is written once in so many seconds."""

@@ -14,13 +14,15 @@ from ast_edge.events import Event
 from ast_edge.health import OK, Health
 from ast_edge.level import Level, LevelMeter
 from ast_edge.listener import Window
-from ast_edge.reporter import STATE_OF, smooth
-from ast_edge.status import State
+from ast_edge.state import STATE_OF, State
 
 LAST_EVENTS = 10
 """Events that are remembered."""
 INFERENCE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LATENCY_BUCKETS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
+
+SMOOTHING = 0.1
+"""Weight of the newest batch in latency and real-time factor."""
 
 
 @dataclass(frozen=True)
@@ -218,3 +220,8 @@ class Meter:
         with self._lock:
             sources = self._reading.sources | {source: changed}
             self._reading = replace(self._reading, sources=sources)
+
+
+def smooth(before: float | None, newest: float) -> float:
+    """Return the running mean in which the newest value has the weight SMOOTHING."""
+    return newest if before is None else before + SMOOTHING * (newest - before)

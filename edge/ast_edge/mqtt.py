@@ -9,12 +9,13 @@ from functools import partial
 
 from paho.mqtt.client import topic_matches_sub
 
-from ast_edge.config import MqttConfig
 from ast_edge.connection import Connection
 from ast_edge.errors import ConfigError
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
 from ast_edge.extension import Extension
+from ast_edge.label import Label
 from ast_edge.message import Message
+from ast_edge.mqtt_config import MqttConfig
 from ast_edge.outbox import Entry, Outbox
 from ast_edge.payload import event_json, late_json
 from ast_edge.topics import Topics

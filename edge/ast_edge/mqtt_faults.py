@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from paho.mqtt.client import WebsocketConnectionError
 from paho.mqtt.reasoncodes import ReasonCode
 
-from ast_edge.config import MqttConfig
 from ast_edge.message import Message
+from ast_edge.mqtt_config import MqttConfig
 
 # Reason codes of MQTT 5, 2.4; paho translates those of 3.1.1 into them.
 UNSUPPORTED_PROTOCOL = 0x84

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ast_edge.config import MqttConfig
 from ast_edge.control import Action, Control
 from ast_edge.discovery import describe
 from ast_edge.errors import ConfigError
@@ -13,6 +12,7 @@ from ast_edge.extension import Extension
 from ast_edge.home_assistant import HomeAssistant
 from ast_edge.live_settings import LiveSettings
 from ast_edge.mqtt import MqttSink
+from ast_edge.mqtt_config import MqttConfig
 from ast_edge.outbox import Outbox, open_outbox
 from ast_edge.pipeline import Pipeline
 from ast_edge.plan import Plan

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.bundle import Bundle
-from ast_edge.config import EngineConfig
 from ast_edge.engine import CLOSED, Scores
+from ast_edge.engine_config import EngineConfig
 from ast_edge.errors import EngineError
 from ast_edge.trt.engine_cache import cache_folder
 

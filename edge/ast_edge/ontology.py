@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 
 from ast_edge.errors import ConfigError
-from ast_edge.events import slugify
+from ast_edge.transliteration import slugify
 from ast_edge.yaml_file import did_you_mean
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.bundle import Bundle
-from ast_edge.config import EngineConfig
 from ast_edge.engine import CLOSED, Scores
+from ast_edge.engine_config import EngineConfig
 from ast_edge.errors import EngineError
 
 # `import openvino` would report itself to its maker and write an id to the home directory, unless

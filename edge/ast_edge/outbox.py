@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from ast_edge.clock import CLOCK_JUMP, SINCE_BOOT
-from ast_edge.config import MqttConfig
 from ast_edge.events import Event
+from ast_edge.mqtt_config import MqttConfig
 from ast_edge.outbox_file import OutboxStore
 from ast_edge.payload import interrupted_json
 from ast_edge.state_folder import state_folder

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime
 
 from ast_edge.events import Event
 from ast_edge.groups import Group
+from ast_edge.times import iso8601
 
 Json = str | int | float | list[str] | None
 
@@ -73,9 +74,3 @@ def interrupted_json(text: str) -> str:
 def _json(payload: Mapping[str, Json]) -> str:
     # A score that is not a number would make the line unreadable to strict parsers: a bug, said.
     return json.dumps(payload, ensure_ascii=False, allow_nan=False)
-
-
-def iso8601(unix_time: float) -> str:
-    """Return `unix_time` (seconds) as "2026-03-01T06:30:00.250Z"."""
-    moment = datetime.fromtimestamp(round(unix_time, 3), timezone.utc)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -15,13 +15,15 @@ from ast_edge.bundle import Bundle
 from ast_edge.clock import FIRST_TIME
 from ast_edge.conditioner import Conditioning
 from ast_edge.engine import Engine
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
 from ast_edge.gate import GateSettings
 from ast_edge.groups import Group, with_groups
+from ast_edge.label import Label
+from ast_edge.label_settings import TrackerSettings
 from ast_edge.listener import Listener, Window
-from ast_edge.payload import iso8601
 from ast_edge.rules import Rule, Rules
-from ast_edge.tracker import EventTracker, Step, TrackerSettings
+from ast_edge.times import iso8601
+from ast_edge.tracker import EventTracker, Step
 
 log = logging.getLogger(__name__)
 

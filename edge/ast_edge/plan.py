@@ -6,17 +6,18 @@ from pathlib import Path
 
 from ast_edge.bundle import Bundle, find_bundle, load_bundle
 from ast_edge.clips import check_clips
-from ast_edge.config import Config, GroupConfig, LabelConfig, load_config
+from ast_edge.config import Config, load_config
 from ast_edge.credentials import broker_password, fingerprint, tls_context
 from ast_edge.discovery import device_classes
 from ast_edge.errors import BundleError, ConfigError
-from ast_edge.events import Label
 from ast_edge.groups import Group, find_groups
 from ast_edge.hearing import Hearing
 from ast_edge.host_name import check_host
+from ast_edge.label import Label
+from ast_edge.label_config import GroupConfig, LabelConfig
+from ast_edge.label_settings import TrackerSettings, override
 from ast_edge.rules import Rule
 from ast_edge.schedule import Schedule, find_zone, parse_period
-from ast_edge.tracker import TrackerSettings, override
 from ast_edge.yaml_file import did_you_mean
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ast_edge.config import Config, HomeAssistantConfig, MqttConfig
+from ast_edge.config import Config
 from ast_edge.groups import Group
+from ast_edge.home_assistant_config import HomeAssistantConfig
+from ast_edge.mqtt_config import MqttConfig
 from ast_edge.plan import Plan
 
 RELOADED = {"sources", "labels", "groups", "time_zone", "mqtt", "jsonl", "tuned"}

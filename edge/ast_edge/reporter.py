@@ -5,23 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ast_edge.audio import Block, Stream
 from ast_edge.events import Event
-from ast_edge.health import OK, Condition, Health
+from ast_edge.health import OK, Health
 from ast_edge.level import LevelMeter
 from ast_edge.listener import Window
 from ast_edge.message import Message
-from ast_edge.status import Diagnostics, NodeStatus, State
-
-SMOOTHING = 0.1
-"""Weight of the newest batch in latency and real-time factor."""
-
-STATE_OF: dict[Condition, State] = {
-    "ok": "listening",
-    "waiting": "silent",
-    "stalled": "silent",
-    "muted": "muted",
-    "clipping": "clipping",
-    "drifting": "drifting",
-}
+from ast_edge.meter import smooth
+from ast_edge.state import STATE_OF, State
+from ast_edge.status import Diagnostics, NodeStatus
 
 Publish = Callable[[Callable[[], Iterable[Message]]], None]
 """Runs what makes messages in the connection's thread, and sends them."""
@@ -127,8 +117,3 @@ class Reporter:
         )
         now = time.monotonic()
         self._say(lambda: self._status.diagnostics(source, found, now))
-
-
-def smooth(before: float | None, newest: float) -> float:
-    """Return the running mean in which the newest value has the weight SMOOTHING."""
-    return newest if before is None else before + SMOOTHING * (newest - before)

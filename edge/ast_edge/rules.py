@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ast_edge.events import Label
+from ast_edge.label import Label
+from ast_edge.label_settings import TrackerSettings
 from ast_edge.schedule import Schedule
-from ast_edge.tracker import Step, TrackerSettings, seconds_between
+from ast_edge.tracker import Step, seconds_between
 
 
 @dataclass(frozen=True)

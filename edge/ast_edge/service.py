@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 
 from ast_edge.clip_folder import make_folder
 from ast_edge.clock import SINCE_BOOT
-from ast_edge.config import MqttConfig
 from ast_edge.daemon import Daemon, Observer
 from ast_edge.endpoint import Endpoint
 from ast_edge.engine import Engine
@@ -13,6 +12,7 @@ from ast_edge.events import Event
 from ast_edge.jsonl import JsonLinesSink
 from ast_edge.live_settings import LiveSettings
 from ast_edge.meter import Meter
+from ast_edge.mqtt_config import MqttConfig
 from ast_edge.node import Node, live_settings
 from ast_edge.pipeline import Pipeline
 from ast_edge.plan import Plan

@@ -4,25 +4,15 @@ import json
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
+from ast_edge.label import Label
 from ast_edge.level import Level
 from ast_edge.message import Message
-from ast_edge.payload import SCHEMA, event_json, iso8601, late_json
+from ast_edge.payload import SCHEMA, event_json, late_json
+from ast_edge.state import AVAILABLE, State
+from ast_edge.times import iso8601
 from ast_edge.topics import Topics
-
-# fmt: off
-State = Literal[
-    "starting", "listening", "silent", "muted", "clipping", "drifting", "disabled", "failed",
-    "ended",
-]
-# fmt: on
-"""Silent: a live source delivers nothing and is opened again and again. For muted, clipping and
-drifting see `ast_edge.health.Condition`."""
-STATES: tuple[State, ...] = get_args(State)
-AVAILABLE: set[State] = {"listening", "clipping", "drifting", "disabled"}
-"""In the other states nothing could be heard, so that "OFF" would be a lie."""
 
 LEVEL_PAUSE = 5.0
 """Least seconds between two levels of a source."""

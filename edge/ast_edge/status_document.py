@@ -9,7 +9,8 @@ from ast_edge import __version__
 from ast_edge.events import Event
 from ast_edge.memory import resident_bytes
 from ast_edge.meter import SourceReading
-from ast_edge.payload import event_payload, iso8601
+from ast_edge.payload import event_payload
+from ast_edge.times import iso8601
 
 if TYPE_CHECKING:
     from ast_edge.node import Node

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ast_edge.events import Label
+from ast_edge.label import Label
 
 LABEL_SETTINGS = ("enabled", "on", "off")
 """What can be changed of one label while the daemon runs."""

@@ -39,3 +39,12 @@ def _by_name(character: str) -> str:
     if found and (kind.startswith("L") or "VOWEL SIGN" in found[0]):
         return re.sub("[^a-z]", "", found[1].lower())
     return f"_u{ord(character):x}_" if kind == "Lo" else character
+
+
+def slugify(name: str) -> str:
+    """Return `name` in Latin letters, lower case, each run of other characters as one underscore.
+
+    Empty for a name without a letter or digit.
+    """
+    plain = to_latin(name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")

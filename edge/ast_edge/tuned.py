@@ -10,7 +10,7 @@ from pydantic import Field
 from ast_edge.yaml_file import Section
 
 if TYPE_CHECKING:
-    from ast_edge.config import LabelConfig
+    from ast_edge.label_config import LabelConfig
 
 KEYS = ("on", "off", "min_duration", "hold", "cooldown")
 

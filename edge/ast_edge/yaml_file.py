@@ -12,9 +12,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, Val
 from pydantic_core import ErrorDetails
 
 from ast_edge.errors import ConfigError
-from ast_edge.events import slugify
 from ast_edge.secret_values import SHORT, masked
 from ast_edge.text_file import read_text
+from ast_edge.transliteration import slugify
 from ast_edge.yaml_loader import Given, in_one_line, load
 
 

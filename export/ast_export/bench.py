@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.bundle import Bundle
-from ast_edge.config import EngineConfig
-from ast_edge.engine import Engine, open_engine
+from ast_edge.engine import Engine
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.errors import EngineError
 from ast_export.flops import count_flops
 from ast_export.peak import PEAK_FLOPS, peak_windows, write_peak

@@ -8,7 +8,7 @@ from typing import Any
 from ast_edge.bundle import FORMAT, FRONT_END, FrameScores, Precision, file_sha256, graph_sha256
 from ast_edge.config import load_config
 from ast_edge.errors import ConfigError
-from ast_edge.tracker import TrackerSettings, override
+from ast_edge.label_settings import TrackerSettings, override
 from ast_edge.tuned import Tuned
 from ast_export.compression import Storage
 from ast_training.checkpoint import Checkpoint

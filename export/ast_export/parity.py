@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.bundle import Bundle
-from ast_edge.config import EngineConfig
-from ast_edge.engine import Engine, Scores, open_engine
+from ast_edge.engine import Engine, Scores
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_export.recordings import Labelled
 
 if TYPE_CHECKING:

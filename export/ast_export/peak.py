@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from ast_edge.bundle import Bundle, Precision, file_sha256
-from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
+from ast_edge.label import Label
+from ast_edge.label_settings import TrackerSettings
 from ast_edge.spec import ModelSpec
-from ast_edge.tracker import TrackerSettings
 
 SIZE = 1024
 """Rows and columns of the matrices."""

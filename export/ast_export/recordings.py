@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.errors import AudioError, BundleError
-from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec, fbank
+from ast_edge.label import Label
 from ast_training.datasets.audio_files import find_audio
 from ast_training.datasets.decoding import AudioBytes, decode, resample
 from ast_training.datasets.tables import label_name

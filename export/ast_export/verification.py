@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ast_edge.bundle import Bundle
-from ast_edge.config import EngineConfig
-from ast_edge.engine import open_engine
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.errors import ConfigError
 from ast_export.parity import LIMITS, Parity, difference, engine_scores
 from ast_export.recordings import Labelled

@@ -15,8 +15,8 @@ from rigs.model import RATE, silence, tone
 from scenes import Run, measure, read_scenes, trials_of
 
 from ast_edge.bundle import load_bundle
-from ast_edge.config import EngineConfig
-from ast_edge.engine import open_engine
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.evaluation.detector import Detector
 from ast_edge.evaluation.report import Heard, make_report
 from ast_edge.hearing import Hearing

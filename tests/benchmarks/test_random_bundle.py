@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from ast_edge.bundle import load_bundle
-from ast_edge.config import EngineConfig
-from ast_edge.engine import open_engine
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("onnx", reason="onnx is not installed")

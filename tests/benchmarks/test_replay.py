@@ -9,8 +9,8 @@ from replay import Variant, replay, score
 from rigs.model import RATE, silence, tone
 
 from ast_edge.bundle import load_bundle
-from ast_edge.config import EngineConfig
-from ast_edge.engine import open_engine
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.evaluation.detector import Detector
 from ast_edge.hearing import Hearing
 

@@ -11,8 +11,8 @@ from rigs.outbox import MAX_AGE
 from rigs.sink import DOG, SIREN
 
 from ast_edge import connection
-from ast_edge.config import MqttConfig
 from ast_edge.mqtt import MqttSink
+from ast_edge.mqtt_config import MqttConfig
 from ast_edge.outbox import Outbox
 
 # A machine may be busy with other things: slowness is no failure.

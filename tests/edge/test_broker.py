@@ -7,11 +7,12 @@ import pytest
 from rich.console import Console
 
 from ast_edge.broker import EmbeddedBroker
-from ast_edge.config import MqttConfig
 from ast_edge.echo import Echo
 from ast_edge.errors import BrokerError
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
+from ast_edge.label import Label
 from ast_edge.mqtt import MqttSink
+from ast_edge.mqtt_config import MqttConfig
 
 
 def event(phase):

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from ast_edge.bundle import FORMAT, file_sha256, find_bundle, load_bundle
 from ast_edge.errors import BundleError
-from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
-from ast_edge.tracker import TrackerSettings
+from ast_edge.label import Label
+from ast_edge.label_settings import TrackerSettings
 
 
 def read_tree(folder):

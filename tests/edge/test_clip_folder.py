@@ -10,7 +10,8 @@ import soundfile
 
 from ast_edge.clip_folder import GRACE, Clip, ClipFolder, clip_name
 from ast_edge.errors import ConfigError
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
+from ast_edge.label import Label
 
 ID = "0123456789abcdef" * 2
 DAY, YEARS = 86400.0, 10 * 366 * 86400.0

@@ -17,7 +17,8 @@ from ast_edge.audio import Block, Stream
 from ast_edge.clips import QUEUE, Clips, check_clips
 from ast_edge.clips_config import ClipsConfig
 from ast_edge.errors import ConfigError
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
+from ast_edge.label import Label
 
 RATE, START = 16_000, 1_700_000_000.0
 DOG = Label(0, "Dog bark", "/m/0bt9lr")

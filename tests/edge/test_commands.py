@@ -3,7 +3,7 @@ import random
 import pytest
 
 from ast_edge.commands import Command, CommandParser, CommandRefused
-from ast_edge.events import Label
+from ast_edge.label import Label
 from ast_edge.topics import Topics
 
 DOG, CAT = Label(0, "Dog", "/m/0bt9lr"), Label(1, "Cat", "/m/01yrx")

@@ -14,9 +14,9 @@ from rigs.fake_broker import FakeBroker, publish_packet
 from rigs.mosquitto import Mosquitto, wait_until
 
 from ast_edge import connection
-from ast_edge.config import MqttConfig, TlsConfig
 from ast_edge.connection import Connection, retry_pause
 from ast_edge.errors import ConfigError
+from ast_edge.mqtt_config import MqttConfig, TlsConfig
 
 # paho leaves the socket of a failed handshake to the garbage collector.
 failed_handshakes = pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")

@@ -11,10 +11,10 @@ import pytest
 from ast_edge import fbank
 from ast_edge.audio import Block, Stream
 from ast_edge.bundle import load_bundle
-from ast_edge.config import EngineConfig
 from ast_edge.daemon import Daemon
 from ast_edge.due_windows import MAX_BATCH
-from ast_edge.engine import open_engine
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.fbank import FbankSpec
 from ast_edge.listener import Listener
 from ast_edge.pipeline import Pipeline

@@ -4,9 +4,9 @@ import subprocess
 import pytest
 from rigs import mosquitto
 
-from ast_edge.config import MqttConfig, TlsConfig
 from ast_edge.credentials import broker_password, fingerprint, tls_context
 from ast_edge.errors import ConfigError
+from ast_edge.mqtt_config import MqttConfig, TlsConfig
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,11 @@ import re
 import pytest
 from rigs.payloads import check
 
-from ast_edge.config import HomeAssistantConfig
 from ast_edge.discovery import describe, device_id
 from ast_edge.errors import ConfigError
-from ast_edge.events import Label
 from ast_edge.home_assistant import discovery_messages
+from ast_edge.home_assistant_config import HomeAssistantConfig
+from ast_edge.label import Label
 from ast_edge.topics import Topics
 
 TOPICS = Topics("ast-edge", "attic")

@@ -6,11 +6,12 @@ from rich.console import Console
 from rigs import mosquitto
 from rigs.mosquitto import Mosquitto
 
-from ast_edge.config import MqttConfig
 from ast_edge.echo import Echo, event_line
 from ast_edge.errors import BrokerError
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
+from ast_edge.label import Label
 from ast_edge.mqtt import MqttSink
+from ast_edge.mqtt_config import MqttConfig
 from ast_edge.payload import event_payload
 
 needs_mosquitto = pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available())

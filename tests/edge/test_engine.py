@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from ast_edge.bundle import load_bundle
-from ast_edge.config import EngineConfig
-from ast_edge.engine import ENGINES, Scores, open_engine
+from ast_edge.engine import Scores
+from ast_edge.engine_choice import ENGINES, open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.errors import EngineError
 
 pytest.importorskip("onnx", reason="onnx is not installed")

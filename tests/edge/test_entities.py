@@ -3,7 +3,7 @@ import re
 import pytest
 
 from ast_edge.entities import Entities
-from ast_edge.events import Label
+from ast_edge.label import Label
 from ast_edge.topics import Topics
 
 DOG = Label(0, "Dog", "/m/0bt9lr")

@@ -2,7 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ast_edge.events import Event, Label, slugify
+from ast_edge.events import Event
+from ast_edge.label import Label
+from ast_edge.transliteration import slugify
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import pytest
 from rigs import mosquitto
 from rigs.mosquitto import Subscriber, retained, wait_until
 
-from ast_edge.config import MqttConfig
 from ast_edge.message import Message
 from ast_edge.mqtt import MqttSink
+from ast_edge.mqtt_config import MqttConfig
 
 pytestmark = [
     pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available()),

@@ -4,11 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ast_edge.bundle import find_bundle, load_bundle
-from ast_edge.config import GroupConfig
 from ast_edge.errors import ConfigError
-from ast_edge.events import Label
 from ast_edge.groups import Group, find_groups, with_groups
-from ast_edge.tracker import EventTracker, Step, TrackerSettings
+from ast_edge.label import Label
+from ast_edge.label_config import GroupConfig
+from ast_edge.label_settings import TrackerSettings
+from ast_edge.tracker import EventTracker, Step
 
 DOG, CAT = Label(0, "Dog", "/m/0bt9lr"), Label(1, "Cat", "/m/01yrx")
 

@@ -6,12 +6,13 @@ from rigs import mosquitto
 from rigs.mosquitto import Mosquitto, Subscriber, retained
 from rigs.payloads import check
 
-from ast_edge.config import HomeAssistantConfig, MqttConfig
 from ast_edge.discovery import describe
-from ast_edge.events import Label
 from ast_edge.home_assistant import JITTER, MIGRATE, HomeAssistant
+from ast_edge.home_assistant_config import HomeAssistantConfig
+from ast_edge.label import Label
 from ast_edge.level import Level
 from ast_edge.mqtt import MqttSink
+from ast_edge.mqtt_config import MqttConfig
 from ast_edge.status import NodeStatus
 from ast_edge.topics import Topics
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ast_edge.events import Label
 from ast_edge.icons import DEFAULT, ICONS, icon
+from ast_edge.label import Label
 
 AUDIOSET = Path(__file__).parents[2] / "training/ast_training/label_tables/audioset.csv"
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from ast_edge.errors import ConfigError
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
 from ast_edge.jsonl import JsonLinesSink
+from ast_edge.label import Label
 
 EVENT = Event(
     "a1", "end", "kitchen", Label(3, "Dog", "/m/0bt9lr"), 1700000000.0, 1700000002.0, 0.8, 0.9

@@ -1,6 +1,6 @@
 import pytest
 
-from ast_edge.events import Label
+from ast_edge.label import Label
 from ast_edge.label_names import why_unusable
 
 

@@ -4,11 +4,11 @@ import pytest
 from rigs.full_disk import files_end_at
 
 from ast_edge.commands import Command, CommandRefused
-from ast_edge.events import Label
+from ast_edge.label import Label
+from ast_edge.label_settings import TrackerSettings
 from ast_edge.live_settings import LiveSettings, SourceChanges
 from ast_edge.snooze import begin_snooze
 from ast_edge.topics import Topics
-from ast_edge.tracker import TrackerSettings
 
 DOG, CAT = Label(0, "Dog", ""), Label(1, "Cat", "")
 SETTINGS = {DOG: TrackerSettings(on=0.6, off=0.2), CAT: TrackerSettings(on=0.5, off=0.1)}

@@ -3,7 +3,8 @@ from datetime import datetime
 
 import pytest
 
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
+from ast_edge.label import Label
 from ast_edge.log_sink import LogSink
 
 

@@ -11,10 +11,10 @@ import soundfile
 from ast_edge.audio import Block, Stream
 from ast_edge.bundle import load_bundle
 from ast_edge.child_source import ChildSource
-from ast_edge.config import EngineConfig
 from ast_edge.daemon import Daemon
 from ast_edge.due_windows import MAX_BATCH
-from ast_edge.engine import open_engine
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.errors import AudioError
 from ast_edge.gate import GateSettings
 from ast_edge.pipeline import Pipeline

@@ -5,8 +5,9 @@ import pytest
 
 from ast_edge.audio import Block, Stream
 from ast_edge.errors import AudioError
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
 from ast_edge.health import OK, Health
+from ast_edge.label import Label
 from ast_edge.listener import Window
 from ast_edge.meter import LAST_EVENTS, Histogram, Meter
 

@@ -20,9 +20,10 @@ from rigs.sink import (
 )
 
 from ast_edge import mqtt
-from ast_edge.config import HomeAssistantConfig, TlsConfig
 from ast_edge.home_assistant import HomeAssistant
+from ast_edge.home_assistant_config import HomeAssistantConfig
 from ast_edge.message import Message
+from ast_edge.mqtt_config import TlsConfig
 from ast_edge.status import NodeStatus
 from ast_edge.topics import Topics
 

@@ -4,8 +4,8 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
-from ast_edge.config import MqttConfig
 from ast_edge.message import Message
+from ast_edge.mqtt_config import MqttConfig
 from ast_edge.mqtt_faults import ADVICE, REPEATED, lost, refused
 
 STATE = Message("ast-edge/attic/mic/dog/state", "OFF", retain=True)

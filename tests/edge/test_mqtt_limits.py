@@ -10,10 +10,10 @@ from rigs.mosquitto import Mosquitto, Subscriber, retained, wait_until
 from rigs.sink import AVAILABILITY, DOG, DOG_STATE, EVENTS, SIREN, event, wait_for_events
 
 from ast_edge import connection, mqtt
-from ast_edge.config import HomeAssistantConfig
 from ast_edge.discovery import describe
 from ast_edge.endpoint import Endpoint
 from ast_edge.home_assistant import HomeAssistant
+from ast_edge.home_assistant_config import HomeAssistantConfig
 from ast_edge.message import Message
 from ast_edge.topics import Topics
 

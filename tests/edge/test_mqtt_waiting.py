@@ -16,9 +16,9 @@ from rigs.sink import (
 )
 
 from ast_edge.broker_limits import WINDOW
-from ast_edge.config import MqttConfig
 from ast_edge.errors import ConfigError
 from ast_edge.mqtt import MqttSink
+from ast_edge.mqtt_config import MqttConfig
 from ast_edge.outbox import Outbox
 
 pytestmark = [

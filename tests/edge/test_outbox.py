@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from rigs.outbox import MAX_AGE, event, put, waiting
 
 from ast_edge import outbox as outbox_module
-from ast_edge.config import MqttConfig
+from ast_edge.mqtt_config import MqttConfig
 from ast_edge.outbox import Outbox, open_outbox
 
 

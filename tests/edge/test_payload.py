@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
 from ast_edge.groups import Group
-from ast_edge.payload import event_json, event_payload, interrupted_json, iso8601, late_json
+from ast_edge.label import Label
+from ast_edge.payload import event_json, event_payload, interrupted_json, late_json
+from ast_edge.times import iso8601
 
 LABEL = Label(3, "Baby cry, infant cry", "/t/dd00002")
 

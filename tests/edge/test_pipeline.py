@@ -8,10 +8,10 @@ from ast_edge.bundle import load_bundle
 from ast_edge.engine import Scores
 from ast_edge.gate import GateSettings
 from ast_edge.groups import Group
+from ast_edge.label_settings import TrackerSettings
 from ast_edge.listener import Listener
 from ast_edge.pipeline import Pipeline, new_id, score_recording
 from ast_edge.rules import Rule
-from ast_edge.tracker import TrackerSettings
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.model import PATCH, RATE, scores, silence, step_scores, tone

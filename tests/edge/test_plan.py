@@ -5,9 +5,9 @@ import pytest
 
 from ast_edge.bundle import load_bundle
 from ast_edge.errors import BundleError, ConfigError
+from ast_edge.label_settings import TrackerSettings
 from ast_edge.plan import load_plan
 from ast_edge.schedule import find_zone
-from ast_edge.tracker import TrackerSettings
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 

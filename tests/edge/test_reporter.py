@@ -6,8 +6,9 @@ import pytest
 
 from ast_edge.audio import Block, Stream
 from ast_edge.errors import AudioError
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
 from ast_edge.health import OK, Health
+from ast_edge.label import Label
 from ast_edge.listener import Window
 from ast_edge.reporter import Reporter
 from ast_edge.status import NodeStatus

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ast_edge.events import Label
+from ast_edge.label import Label
+from ast_edge.label_settings import TrackerSettings
 from ast_edge.rules import Rule, Rules
 from ast_edge.schedule import Schedule, parse_period
-from ast_edge.tracker import EventTracker, Step, TrackerSettings
+from ast_edge.tracker import EventTracker, Step
 
 DOG, MUSIC, SPEECH = Label(0, "Dog", ""), Label(1, "Music", ""), Label(2, "Speech", "")
 SETTINGS = dict.fromkeys((DOG, MUSIC, SPEECH), TrackerSettings(on=0.5, off=0.3, hold=1.0))

@@ -5,7 +5,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from rigs.payloads import FOLDER, check
 
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
+from ast_edge.label import Label
 from ast_edge.payload import event_json
 
 SCHEMAS = sorted(path.name.removesuffix(".schema.json") for path in FOLDER.glob("*.schema.json"))

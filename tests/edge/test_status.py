@@ -3,10 +3,12 @@ import json
 import pytest
 from rigs.payloads import check
 
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
+from ast_edge.label import Label
 from ast_edge.level import FLOOR_DBFS, Level
 from ast_edge.payload import event_json
-from ast_edge.status import STATES, Diagnostics, NodeStatus
+from ast_edge.state import STATES
+from ast_edge.status import Diagnostics, NodeStatus
 from ast_edge.topics import Topics
 
 TOPICS = Topics("ast-edge", "attic")

@@ -16,8 +16,8 @@ from rigs.model import FRAMES, LABELS, PATCH, scores, step_scores
 
 from ast_edge import tensorrt_engine
 from ast_edge.bundle import load_bundle
-from ast_edge.config import EngineConfig
-from ast_edge.engine import ENGINES, check_fit, open_engine
+from ast_edge.engine_choice import ENGINES, check_fit, open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.errors import EngineError
 from ast_edge.tensorrt_engine import SignsOfLife, TensorRTEngine
 from ast_edge.trt.build import build_engine

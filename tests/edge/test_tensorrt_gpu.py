@@ -11,8 +11,8 @@ from rigs.model import FRAMES, scores, step_scores
 
 from ast_edge import tensorrt_engine
 from ast_edge.bundle import find_bundle, load_bundle
-from ast_edge.config import EngineConfig
-from ast_edge.engine import open_engine
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.errors import EngineError
 from ast_edge.tensorrt_engine import TensorRTEngine
 from ast_edge.trt.library import find_library

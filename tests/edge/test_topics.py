@@ -1,4 +1,4 @@
-from ast_edge.events import Label
+from ast_edge.label import Label
 from ast_edge.topics import Topics
 
 TOPICS = Topics("home/ast-edge", "attic")

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ast_edge.events import Label
-from ast_edge.tracker import UPDATE_SECONDS, EventTracker, Step, TrackerSettings, override
+from ast_edge.label import Label
+from ast_edge.label_settings import TrackerSettings, override
+from ast_edge.tracker import UPDATE_SECONDS, EventTracker, Step
 
 DOG, CAT = Label(0, "Dog", "/m/0bt9lr"), Label(1, "Cat", "/m/01yrx")
 PLAIN = TrackerSettings(on=0.5, off=0.3, hold=0.0)

@@ -9,8 +9,9 @@ import pytest
 
 from ast_edge import watchdog as module
 from ast_edge.audio import Block, Stream
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
 from ast_edge.health import OK, Health
+from ast_edge.label import Label
 from ast_edge.watchdog import (
     HANGING_SECONDS,
     READY_SECONDS,

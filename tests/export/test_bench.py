@@ -6,8 +6,8 @@ import pytest
 from rigs.model import FRAMES, write_bundle
 
 from ast_edge.bundle import load_bundle
-from ast_edge.config import EngineConfig
-from ast_edge.engine import ENGINES, open_engine
+from ast_edge.engine_choice import ENGINES, open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.errors import EngineError
 from ast_export import bench
 from ast_export.bench import Contender, Latency, measure_speed

@@ -1,7 +1,7 @@
 import pytest
 
 from ast_edge.bundle import load_bundle
-from ast_edge.config import EngineConfig
+from ast_edge.engine_config import EngineConfig
 from ast_edge.errors import ConfigError
 from ast_edge.fbank import FbankSpec
 from ast_export.recordings import audio_windows

@@ -10,8 +10,9 @@ from rigs.foreign import random_model
 
 from ast_edge.bundle import load_bundle
 from ast_edge.cli.main import main as edge_main
-from ast_edge.config import EngineConfig, load_config
-from ast_edge.engine import open_engine
+from ast_edge.config import load_config
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.errors import AudioError, BundleError, ConfigError
 from ast_edge.fbank import FbankSpec
 from ast_edge.spec import ModelSpec

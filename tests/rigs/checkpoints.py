@@ -2,8 +2,8 @@
 
 import torch
 
-from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
+from ast_edge.label import Label
 from ast_edge.spec import ModelSpec
 from ast_training.checkpoint import Checkpoint
 from ast_training.model import AudioSpectrogramTransformer

@@ -12,8 +12,8 @@ from rigs.model import RATE, make_tree, silence, tone, write_bundle, write_tree
 from rigs.mutation import altered, damaged, misspelt
 
 from ast_edge.bundle import load_bundle
-from ast_edge.config import EngineConfig
-from ast_edge.engine import open_engine
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.fbank import FbankSpec
 from ast_edge.listener import Listener
 from ast_edge.plan import load_plan

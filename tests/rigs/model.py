@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ast_edge.bundle import FORMAT, FRONT_END
 from ast_edge.fbank import FbankSpec
+from ast_edge.label_settings import TrackerSettings
 from ast_edge.spec import ModelSpec
-from ast_edge.tracker import TrackerSettings
 
 RATE = 16_000
 FRAMES = 98

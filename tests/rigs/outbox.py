@@ -2,7 +2,8 @@
 
 import json
 
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
+from ast_edge.label import Label
 from ast_edge.outbox import Outbox
 from ast_edge.payload import event_json
 

@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 
 from ast_edge import connection
-from ast_edge.config import MqttConfig
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
+from ast_edge.label import Label
 from ast_edge.mqtt import MqttSink
+from ast_edge.mqtt_config import MqttConfig
 from ast_edge.outbox import Outbox
 
 DOG = Label(0, "Dog", "/m/0bt9lr")

@@ -6,8 +6,8 @@ from rigs.model import RATE, silence, tone, write_bundle
 from rigs.packs import backgrounds, make_recipe, two_sounds
 
 from ast_edge.bundle import load_bundle
-from ast_edge.config import EngineConfig
-from ast_edge.engine import open_engine
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.evaluation.curve import Curve
 from ast_edge.evaluation.detector import Detector
 from ast_edge.evaluation.span import Span

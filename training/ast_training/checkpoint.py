@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ast_edge.errors import BundleError
-from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
+from ast_edge.label import Label
 from ast_edge.spec import ModelSpec
 from ast_training.errors import TrainingError
 from ast_training.model import AudioSpectrogramTransformer

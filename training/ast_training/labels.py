@@ -4,7 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from ast_edge.errors import ConfigError
-from ast_edge.events import Label
+from ast_edge.label import Label
 from ast_edge.yaml_file import did_you_mean
 from ast_training.datasets.tables import read_labels
 

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
+from ast_edge.label import Label
 from ast_edge.label_names import why_unusable
 from ast_edge.spec import SIZES, ModelSpec
 from ast_edge.yaml_file import OutputPath, Section, beside_the_file, load_yaml

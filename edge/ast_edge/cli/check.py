@@ -33,7 +33,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Print sources, model, labels and topics; exit 66 if a microphone is not there now."""
-    from ast_edge.engine import open_engine
+    from ast_edge.engine_choice import open_engine
     from ast_edge.plan import load_plan
 
     log_to_stderr()

@@ -53,7 +53,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Print the finished events of every file; a bad one is reported, the others go on."""
-    from ast_edge.engine import open_engine
+    from ast_edge.engine_choice import open_engine
     from ast_edge.hearing import Hearing
     from ast_edge.plan import load_plan
 

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
     SIGHUP lets it read the configuration again.
     """
-    from ast_edge.engine import open_engine
+    from ast_edge.engine_choice import open_engine
     from ast_edge.plan import load_plan
     from ast_edge.reload import Reload
     from ast_edge.service import Service

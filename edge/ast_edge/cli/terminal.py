@@ -83,8 +83,8 @@ def open_model(args: argparse.Namespace) -> "tuple[Bundle, Engine]":
         BundleError, ConfigError, EngineError: if it cannot be used, or not with this hop.
     """
     from ast_edge.bundle import find_bundle, load_bundle
-    from ast_edge.config import EngineConfig
-    from ast_edge.engine import open_engine
+    from ast_edge.engine_choice import open_engine
+    from ast_edge.engine_config import EngineConfig
     from ast_edge.plan import check_hop
 
     bundle = load_bundle(find_bundle(args.bundle))

@@ -24,9 +24,9 @@ from ast_edge.errors import ConfigError
 
 if TYPE_CHECKING:
     from ast_edge.evaluation.detector import Detector
-    from ast_edge.events import Label
+    from ast_edge.label import Label
+    from ast_edge.label_settings import TrackerSettings
     from ast_edge.plan import Plan
-    from ast_edge.tracker import TrackerSettings
     from ast_edge.tuning.positives import References
     from ast_edge.tuning.trial import Recording
     from ast_edge.tuning.tuning import Tuning

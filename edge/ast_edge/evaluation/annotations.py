@@ -10,8 +10,8 @@ from ast_edge.bundle import Bundle
 from ast_edge.errors import BundleError
 from ast_edge.evaluation.errors import EvaluationError
 from ast_edge.evaluation.span import Span
-from ast_edge.events import Label
 from ast_edge.groups import Group
+from ast_edge.label import Label
 from ast_edge.sound_file import AUDIO_SUFFIXES
 from ast_edge.text_file import open_text
 from ast_edge.yaml_file import did_you_mean

@@ -8,18 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.bundle import Bundle
-from ast_edge.engine import Engine, open_engine
+from ast_edge.engine import Engine
+from ast_edge.engine_choice import open_engine
 from ast_edge.evaluation.curve import Curve, CurveRecorder
 from ast_edge.evaluation.span import Span
 from ast_edge.evaluation.spectrogram import SpectrogramMaker
-from ast_edge.events import Event, Label
+from ast_edge.events import Event
 from ast_edge.groups import Group
 from ast_edge.hearing import Hearing, find_events
+from ast_edge.label import Label
+from ast_edge.label_settings import TrackerSettings
 from ast_edge.one_channel import for_recordings
 from ast_edge.pipeline import Pipeline
 from ast_edge.plan import Plan
 from ast_edge.recording import RecordingSource
-from ast_edge.tracker import Step, TrackerSettings
+from ast_edge.tracker import Step
 
 
 @dataclass(frozen=True)

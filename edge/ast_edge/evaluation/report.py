@@ -19,8 +19,8 @@ from ast_edge.evaluation.segment_metrics import (
 )
 from ast_edge.evaluation.span import Span, join_touching
 from ast_edge.evaluation.threshold_sweep import join, sweep
-from ast_edge.events import Label
 from ast_edge.groups import Group
+from ast_edge.label import Label
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.evaluation.curve import Curve
-from ast_edge.events import Event, Label
-from ast_edge.tracker import EventTracker, TrackerSettings
+from ast_edge.events import Event
+from ast_edge.label import Label
+from ast_edge.label_settings import TrackerSettings
+from ast_edge.tracker import EventTracker
 
 # fmt: off
 GRID = (

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ast_edge.bundle import file_sha256
-from ast_edge.config import LabelConfig
-from ast_edge.events import Label
 from ast_edge.groups import Group
+from ast_edge.label import Label
+from ast_edge.label_config import LabelConfig
 from ast_edge.plan import Plan
 from ast_edge.tuned import Tuned, settings_sha256
 from ast_edge.tuning.config_edit import Thresholds, edit_thresholds, put_record

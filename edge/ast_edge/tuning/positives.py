@@ -15,7 +15,7 @@ from ast_edge.evaluation.annotations import (
 )
 from ast_edge.evaluation.errors import EvaluationError
 from ast_edge.evaluation.span import Span
-from ast_edge.events import Label
+from ast_edge.label import Label
 from ast_edge.yaml_file import did_you_mean
 
 References = Mapping[Label, list[Span]]

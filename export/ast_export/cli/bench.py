@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from ast_edge.bundle import find_bundle, load_bundle
-    from ast_edge.engine import ENGINES
+    from ast_edge.engine_choice import ENGINES
     from ast_export.bench import measure_speed
     from ast_training.atomic_file import atomic_file
 
@@ -162,7 +162,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _engines(text: str) -> list[str]:
-    from ast_edge.engine import ENGINES
+    from ast_edge.engine_choice import ENGINES
     from ast_edge.yaml_file import did_you_mean
 
     for name in text.split(","):

@@ -7,8 +7,8 @@ from rigs.model import RATE, silence, tone
 
 from ast_edge.bundle import load_bundle
 from ast_edge.cli.replay import replay
-from ast_edge.config import EngineConfig
-from ast_edge.engine import open_engine
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_edge.evaluation.detector import Detector
 from ast_edge.hearing import Hearing
 

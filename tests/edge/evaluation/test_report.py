@@ -15,8 +15,8 @@ from ast_edge.evaluation.report import Heard, make_report
 from ast_edge.evaluation.span import Span
 from ast_edge.evaluation.strip import cut_strips
 from ast_edge.evaluation.table import HEADINGS, rows, silent_labels, summary
-from ast_edge.events import Label
 from ast_edge.groups import Group
+from ast_edge.label import Label
 from ast_edge.tracker import Step
 
 DOG, CAT = Label(0, "Dog", ""), Label(1, "Cat <b>", "")

@@ -3,8 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ast_edge.evaluation.curve import Curve
-from ast_edge.events import Label
-from ast_edge.tracker import EventTracker, TrackerSettings
+from ast_edge.label import Label
+from ast_edge.label_settings import TrackerSettings
+from ast_edge.tracker import EventTracker
 from ast_edge.tuning.replay import Player
 
 DOG = Label(1, "Dog", "")

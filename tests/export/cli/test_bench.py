@@ -7,8 +7,8 @@ import pytest
 from rigs.model import write_bundle
 
 from ast_edge.bundle import load_bundle
-from ast_edge.config import EngineConfig
-from ast_edge.engine import open_engine
+from ast_edge.engine_choice import open_engine
+from ast_edge.engine_config import EngineConfig
 from ast_export import bench as measuring
 from ast_export.bench import PRECISIONS
 from ast_export.cli import bench

@@ -4,7 +4,7 @@ import pytest
 from rigs.clip_lists import LABELS
 
 from ast_edge.errors import ConfigError
-from ast_edge.events import Label
+from ast_edge.label import Label
 from ast_training.datasets.clip_list import ClipList, RawClip
 
 

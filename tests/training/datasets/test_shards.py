@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from ast_edge.errors import ConfigError
-from ast_edge.events import Label
+from ast_edge.label import Label
 from ast_training.datasets.prepare import prepare
 from ast_training.datasets.shards import read_shards
 

@@ -3,7 +3,7 @@ import unicodedata
 import pytest
 
 from ast_edge.errors import ConfigError
-from ast_edge.events import Label
+from ast_edge.label import Label
 from ast_training.datasets.tables import read_labels, read_rows
 
 

@@ -6,8 +6,8 @@ import torch
 from rigs.foreign import random_model
 
 from ast_edge.errors import BundleError
-from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
+from ast_edge.label import Label
 from ast_edge.spec import SIZES, ModelSpec
 from ast_training.checkpoint import Checkpoint
 from ast_training.errors import TrainingError

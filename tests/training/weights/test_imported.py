@@ -8,8 +8,8 @@ from rigs.foreign import SMALL, hugging_face, official, random_model
 
 from ast_edge.bundle import file_sha256
 from ast_edge.errors import BundleError
-from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
+from ast_edge.label import Label
 from ast_edge.spec import ModelSpec
 from ast_training.checkpoint import load_checkpoint
 from ast_training.labels import label_table

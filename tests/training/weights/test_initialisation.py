@@ -7,8 +7,8 @@ from rigs.foreign import SMALL, deit, hugging_face, official, random_model
 from safetensors.torch import save_file
 
 from ast_edge.errors import BundleError
-from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
+from ast_edge.label import Label
 from ast_training.checkpoint import Checkpoint
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.weights.initialisation import initialise

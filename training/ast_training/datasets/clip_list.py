@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ast_edge.errors import ConfigError
-from ast_edge.events import Label
+from ast_edge.label import Label
 from ast_edge.label_names import why_unusable
 
 Split = Literal["train", "validation", "test"]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ast_edge.errors import ConfigError
-from ast_edge.events import Label
+from ast_edge.label import Label
 from ast_edge.ontology import load_ontology
 from ast_edge.text_file import open_text
 from ast_training.datasets.clip_list import ClipList, RawClip, Split

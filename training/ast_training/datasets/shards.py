@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ast_edge.errors import ConfigError
-from ast_edge.events import Label
+from ast_edge.label import Label
 from ast_edge.sound_file import AUDIO_SUFFIXES
 from ast_edge.text_file import decode_text
 from ast_training.datasets.audio_files import identity

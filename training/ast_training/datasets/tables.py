@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ast_edge.errors import ConfigError
-from ast_edge.events import Label
+from ast_edge.label import Label
 from ast_edge.text_file import open_text, read_text
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from ast_edge.errors import BundleError
-from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec, fbank
+from ast_edge.label import Label
 from ast_edge.label_names import why_unusable
 from ast_edge.spec import Activation
 from ast_training.augmentation import fit_length

@@ -8,7 +8,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ast_edge.errors import BundleError
-from ast_edge.events import Label
+from ast_edge.label import Label
 from ast_edge.spec import ModelSpec
 from ast_training.checkpoint import load_checkpoint
 from ast_training.model import AudioSpectrogramTransformer

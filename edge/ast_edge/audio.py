@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from ast_edge.health import Health
 
+MODEL_RATE = 16_000
+"""Samples a second that models hear."""
+
 LOUDEST = 65536.0
 """Far beyond any sound, also where that is scaled like 16-bit numbers; with the highest gain, its
 filterbank is still finite. Floating-point samples read from a wrong byte on are mostly beyond."""

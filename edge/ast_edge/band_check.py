@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.fbank import FbankSpec
+from ast_edge.audio import MODEL_RATE
 
 PERIOD = 20.0
 """Seconds of sound from which the band is measured."""
@@ -12,7 +12,7 @@ PERIODS = 3
 ENOUGH = 0.8
 """Share of the model's band that is as good as all of it."""
 
-_MODEL_KHZ = FbankSpec().sample_rate / 2000
+_MODEL_KHZ = MODEL_RATE / 2000
 _FRAME_SECONDS = 0.032
 _BANDS_PER_KHZ = 8
 _CLIFF = 25.0

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from ast_edge.audio import MODEL_RATE
+
 LOG_FLOOR = float(np.log(np.finfo(np.float32).eps))
 """Log-energy of digital silence, -15.9424: Kaldi floors energies at float32's epsilon."""
 
@@ -22,7 +24,7 @@ LOG_FLOOR = float(np.log(np.finfo(np.float32).eps))
 class FbankSpec:
     """Every number of the front end; a model works only with the spec it was trained with."""
 
-    sample_rate: int = 16_000
+    sample_rate: int = MODEL_RATE
     """Hertz."""
     frame_length_ms: float = 25.0
     frame_shift_ms: float = 10.0

@@ -28,12 +28,12 @@ from result import RESULTS, Result, Table
 from rich.progress import track
 from scenes import Figures, Run, Scene, Settings, measure, read_scenes, trials_of
 
-from ast_edge.bundle import Bundle, find_bundle, load_bundle
-from ast_edge.engine_choice import open_engine
-from ast_edge.engine_config import EngineConfig
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
 from ast_edge.evaluation.curve import Curve
-from ast_edge.label_settings import TrackerSettings
-from ast_edge.recording import RecordingSource
+from ast_edge.model.bundle import Bundle, find_bundle, load_bundle
+from ast_edge.model.label_settings import TrackerSettings
+from ast_edge.sources.recording import RecordingSource
 from ast_edge.tuning.tuning import tune
 from ast_training.metrics import average_precisions
 from ast_training.recipe import load_recipe

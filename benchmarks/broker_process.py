@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
-from ast_edge.broker import EmbeddedBroker
-from ast_edge.mqtt_config import MqttConfig
+from ast_edge.mqtt.config import MqttConfig
+from ast_edge.mqtt.embedded_broker import EmbeddedBroker
 
 
 @contextmanager

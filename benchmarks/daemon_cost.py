@@ -8,21 +8,21 @@ from pathlib import Path
 from stopwatch import Stopwatch, thread_seconds
 from threadpoolctl import threadpool_limits
 
-from ast_edge.bundle import Bundle
-from ast_edge.conditioner import Conditioner
-from ast_edge.config import Config
-from ast_edge.daemon import Daemon
-from ast_edge.engine import Engine
-from ast_edge.events import Event
-from ast_edge.fbank import RollingFbank
-from ast_edge.listener import Listener
-from ast_edge.meter import Meter
-from ast_edge.mqtt_config import MqttConfig
-from ast_edge.pipeline import Pipeline
-from ast_edge.plan import Plan
-from ast_edge.reporter import Reporter
-from ast_edge.resampler import Resampler
-from ast_edge.service import Service
+from ast_edge.app.config import Config
+from ast_edge.app.daemon import Daemon
+from ast_edge.app.plan import Plan
+from ast_edge.app.service import Service
+from ast_edge.detection.event import Event
+from ast_edge.detection.pipeline import Pipeline
+from ast_edge.engines.engine import Engine
+from ast_edge.frontend.conditioner import Conditioner
+from ast_edge.frontend.fbank import RollingFbank
+from ast_edge.frontend.listener import Listener
+from ast_edge.frontend.resampler import Resampler
+from ast_edge.model.bundle import Bundle
+from ast_edge.monitoring.meter import Meter
+from ast_edge.mqtt.config import MqttConfig
+from ast_edge.mqtt.reporter import Reporter
 
 SOURCE = "recording"
 WARM_UP = 4.0

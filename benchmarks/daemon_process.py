@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ast_edge.status_socket import ask
+from ast_edge.monitoring.status_socket import ask
 
 NODE = "benchmark"
 READY_TIMEOUT = 300.0

@@ -36,12 +36,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import ASTForAudioClassification
 
-from ast_edge.bundle import Bundle, file_sha256, find_bundle, load_bundle
-from ast_edge.engine_choice import open_engine
-from ast_edge.engine_config import EngineConfig
-from ast_edge.fbank import FbankSpec
-from ast_edge.label import Label
-from ast_edge.spec import SIZES, ModelSpec
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.bundle import Bundle, file_sha256, find_bundle, load_bundle
+from ast_edge.model.label import Label
+from ast_edge.model.spec import SIZES, ModelSpec
 from ast_export.flops import count_flops
 from ast_export.graph import export_graph
 from ast_export.merged import MergedModel

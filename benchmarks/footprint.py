@@ -32,7 +32,7 @@ from installed_size import installed_sizes
 from result import RESULTS, Plot, Result, Table
 from result_text import as_markdown
 
-from ast_edge.engine_choice import ENGINES
+from ast_edge.engines.choice import ENGINES
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))

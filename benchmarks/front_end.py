@@ -18,7 +18,7 @@ from result import RESULTS, Result, Table
 from result_text import as_markdown
 from spread import spread
 
-from ast_edge.fbank import FbankSpec, RollingFbank
+from ast_edge.frontend.fbank import FbankSpec, RollingFbank
 
 SECONDS, BLOCK, HOP, REPEATS = 30, 1600, 8000, 15
 

@@ -16,15 +16,15 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from ast_edge.audio import Block, Stream
-from ast_edge.bundle import find_bundle, load_bundle
-from ast_edge.engine import WindowScores
-from ast_edge.engine_choice import open_engine
-from ast_edge.engine_config import EngineConfig
-from ast_edge.events import Event
-from ast_edge.gate import GateSettings
-from ast_edge.listener import Listener, Window
-from ast_edge.pipeline import Pipeline
+from ast_edge.audio.stream import Block, Stream
+from ast_edge.detection.event import Event
+from ast_edge.detection.pipeline import Pipeline
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
+from ast_edge.engines.engine import WindowScores
+from ast_edge.frontend.gate import GateSettings
+from ast_edge.frontend.listener import Listener, Window
+from ast_edge.model.bundle import find_bundle, load_bundle
 
 Sound = NDArray[np.float32]
 Scored = list[tuple[Window, WindowScores]]

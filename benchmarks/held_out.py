@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.bundle import Bundle
-from ast_edge.engine import Engine
-from ast_edge.errors import ConfigError
-from ast_edge.fbank import fbank
+from ast_edge.base.errors import ConfigError
+from ast_edge.engines.engine import Engine
+from ast_edge.frontend.fbank import fbank
+from ast_edge.model.bundle import Bundle
 from ast_training.bootstrap import ResampledAps, resample_aps
 from ast_training.metrics import average_precisions
 from ast_training.recipe import Recipe

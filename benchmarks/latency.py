@@ -30,21 +30,21 @@ from result import RESULTS, Plot, Result, Table
 from result_text import as_markdown
 from scene import DEMO, RATE, events, read
 
-from ast_edge.audio import Block, Stream
-from ast_edge.bundle import Bundle, find_bundle, load_bundle
-from ast_edge.connection import Connection
-from ast_edge.daemon import Daemon
-from ast_edge.engine import Engine
-from ast_edge.engine_choice import open_engine
-from ast_edge.engine_config import EngineConfig
-from ast_edge.events import Event
-from ast_edge.health import Health
-from ast_edge.listener import Window
-from ast_edge.mqtt import MqttSink
-from ast_edge.mqtt_config import MqttConfig
-from ast_edge.pipeline import Pipeline
-from ast_edge.recording import RecordingSource
-from ast_edge.topics import Topics
+from ast_edge.app.daemon import Daemon
+from ast_edge.audio.health import Health
+from ast_edge.audio.stream import Block, Stream
+from ast_edge.detection.event import Event
+from ast_edge.detection.pipeline import Pipeline
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
+from ast_edge.engines.engine import Engine
+from ast_edge.frontend.listener import Window
+from ast_edge.model.bundle import Bundle, find_bundle, load_bundle
+from ast_edge.mqtt.config import MqttConfig
+from ast_edge.mqtt.connection import Connection
+from ast_edge.mqtt.event_sink import MqttSink
+from ast_edge.mqtt.topics import Topics
+from ast_edge.sources.recording import RecordingSource
 
 NODE = "benchmark"
 TOLERANCE = 3.0

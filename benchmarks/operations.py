@@ -2,7 +2,7 @@
 
 from math import prod
 
-from ast_edge.spec import ModelSpec
+from ast_edge.model.spec import ModelSpec
 
 SPECIAL = 2
 """Tokens that the head of the clip reads."""

@@ -7,11 +7,11 @@ import torch
 from numpy.typing import NDArray
 from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassification
 
-from ast_edge.bundle import Bundle, file_sha256
-from ast_edge.fbank import FbankSpec
-from ast_edge.label import Label
-from ast_edge.label_settings import TrackerSettings
-from ast_edge.spec import SIZES, ModelSpec
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.bundle import Bundle, file_sha256
+from ast_edge.model.label import Label
+from ast_edge.model.label_settings import TrackerSettings
+from ast_edge.model.spec import SIZES, ModelSpec
 from ast_export.graph import export_graph
 from ast_export.merged import MergedModel
 from ast_training.model import AudioSpectrogramTransformer

@@ -16,11 +16,11 @@ from replay import Variant
 from result import RESULTS, Plot, Result, Table
 from scenes import Figures, Run, Scene, measure, read_scenes, trials_of
 
-from ast_edge.bundle import Bundle, find_bundle, load_bundle
-from ast_edge.engine_choice import open_engine
-from ast_edge.engine_config import EngineConfig
-from ast_edge.errors import BundleError
+from ast_edge.base.errors import BundleError
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
 from ast_edge.evaluation.report import quantile
+from ast_edge.model.bundle import Bundle, find_bundle, load_bundle
 from ast_edge.tuning.tuning import Tuning, tune
 
 WISHES = (0.5, 2.0, 6.0, 12.0, 30.0)

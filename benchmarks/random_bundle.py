@@ -4,17 +4,17 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from ast_edge.bundle import FORMAT, FRONT_END, file_sha256
-from ast_edge.fbank import FbankSpec
-from ast_edge.label_settings import TrackerSettings
-from ast_edge.spec import SIZES, ModelSpec
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.bundle import FORMAT, FRONT_END, file_sha256
+from ast_edge.model.label_settings import TrackerSettings
+from ast_edge.model.spec import SIZES, ModelSpec
 
 LABELS = 527
 """As many as AudioSet has."""
 
 
 def write_random_bundle(folder: Path, size: str = "base", frames: int = 1024) -> Path:
-    """Write an AST of a size (`ast_edge.spec.SIZES`) with AudioSet's shapes; return the folder.
+    """Write an AST of a size (a key of `SIZES`) with AudioSet's shapes; return the folder.
 
     Its thresholds are out of reach, so that there are no events of chance.
     """

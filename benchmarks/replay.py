@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.bundle import Bundle
-from ast_edge.engine import Engine
+from ast_edge.detection.event import Event
+from ast_edge.detection.pipeline import Pipeline, score_recording
+from ast_edge.detection.tracker import EventTracker, Step
+from ast_edge.engines.engine import Engine
 from ast_edge.evaluation.curve import Curve, CurveRecorder
 from ast_edge.evaluation.detector import Detection
 from ast_edge.evaluation.span import Span
-from ast_edge.events import Event
-from ast_edge.label import Label
-from ast_edge.label_settings import TrackerSettings
-from ast_edge.listener import Listener, Window
-from ast_edge.pipeline import Pipeline, score_recording
-from ast_edge.recording import RecordingSource
-from ast_edge.tracker import EventTracker, Step
+from ast_edge.frontend.listener import Listener, Window
+from ast_edge.model.bundle import Bundle
+from ast_edge.model.label import Label
+from ast_edge.model.label_settings import TrackerSettings
+from ast_edge.sources.recording import RecordingSource
 
 Scored = list[tuple[Window, NDArray[np.float32], NDArray[np.float32] | None]]
 """Windows without their features, and what the engine says about each."""

@@ -31,12 +31,12 @@ from held_out import (
 from numpy.typing import NDArray
 from result import RESULTS, Plot, Result, Table
 
-from ast_edge.bundle import Bundle, find_bundle, load_bundle
-from ast_edge.engine import Engine
-from ast_edge.engine_choice import open_engine
-from ast_edge.engine_config import EngineConfig
+from ast_edge.detection.hearing import Hearing
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
+from ast_edge.engines.engine import Engine
 from ast_edge.evaluation.detector import Detector
-from ast_edge.hearing import Hearing
+from ast_edge.model.bundle import Bundle, find_bundle, load_bundle
 from ast_export.card import EXPERIMENTAL_AP
 from ast_training.evidence import FEW
 from ast_training.metrics import average_precisions

@@ -31,9 +31,9 @@ from result import RESULTS, Plot, Result, Table
 from result_text import as_markdown
 from spread import spread
 
-from ast_edge.bundle import find_bundle, load_bundle
-from ast_edge.engine_choice import open_engine
-from ast_edge.engine_config import EngineConfig
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
+from ast_edge.model.bundle import find_bundle, load_bundle
 
 DEMO = Path(__file__).parents[1] / "configs" / "demo" / "home.ogg"
 RATE = 48_000

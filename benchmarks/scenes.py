@@ -7,8 +7,7 @@ from pathlib import Path
 from replay import Replay, Variant, replay, score
 from rich.progress import track
 
-from ast_edge.bundle import Bundle
-from ast_edge.engine import Engine
+from ast_edge.engines.engine import Engine
 from ast_edge.evaluation.annotations import find_labels, read_annotations, references
 from ast_edge.evaluation.counts import Counts, macro_f1, micro
 from ast_edge.evaluation.detection_latency import first_detections, latencies
@@ -16,8 +15,9 @@ from ast_edge.evaluation.event_metrics import COLLARS, count_events
 from ast_edge.evaluation.false_alarms import FalseAlarms, find_false_alarms
 from ast_edge.evaluation.report import quantile
 from ast_edge.evaluation.span import Span
-from ast_edge.label import Label
-from ast_edge.label_settings import TrackerSettings
+from ast_edge.model.bundle import Bundle
+from ast_edge.model.label import Label
+from ast_edge.model.label_settings import TrackerSettings
 from ast_edge.tuning.pieces import Pieces, cut
 from ast_edge.tuning.trial import Recording, Trial, try_settings
 

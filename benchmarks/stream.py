@@ -37,14 +37,14 @@ from result_text import as_markdown
 from scene import RATE, Sound, busy, quiet
 from spread import spread
 
-from ast_edge.audio import Block, Stream
-from ast_edge.bundle import Bundle, find_bundle, load_bundle
-from ast_edge.engine import Engine
-from ast_edge.engine_choice import open_engine
-from ast_edge.engine_config import EngineConfig
-from ast_edge.gate import GateSettings
-from ast_edge.listener import Listener
-from ast_edge.pipeline import Pipeline
+from ast_edge.audio.stream import Block, Stream
+from ast_edge.detection.pipeline import Pipeline
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
+from ast_edge.engines.engine import Engine
+from ast_edge.frontend.gate import GateSettings
+from ast_edge.frontend.listener import Listener
+from ast_edge.model.bundle import Bundle, find_bundle, load_bundle
 
 PEER = "transformers"
 HOPS = (0.25, 0.5, 1.0, 2.0)

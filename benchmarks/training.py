@@ -28,9 +28,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchaudio.transforms import FrequencyMasking, TimeMasking
 from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassification
 
-from ast_edge.fbank import FbankSpec, fbank
-from ast_edge.label import Label
-from ast_edge.spec import SIZES
+from ast_edge.frontend.fbank import FbankSpec, fbank
+from ast_edge.model.label import Label
+from ast_edge.model.spec import SIZES
 from ast_training.augmentation import fit_length, mask
 from ast_training.data import open_data
 from ast_training.datasets.clip_list import ClipList, RawClip

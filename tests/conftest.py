@@ -2,7 +2,7 @@
 
 import pytest
 
-from ast_edge import secret_values
+from ast_edge.base import secret_values
 
 
 @pytest.fixture(autouse=True)

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from rigs.fuzz_targets import targets
 
-from ast_edge.errors import AstError
+from ast_edge.base.errors import AstError
 
 SECONDS, MEGABYTES = 10.0, 1024
 """What one case may take; memory beyond what its process had before."""

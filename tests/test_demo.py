@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ast_edge.bundle import find_bundle, load_bundle
 from ast_edge.cli.replay import replay
-from ast_edge.engine_choice import open_engine
-from ast_edge.engine_config import EngineConfig
-from ast_edge.hearing import Hearing
+from ast_edge.detection.hearing import Hearing
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
+from ast_edge.model.bundle import find_bundle, load_bundle
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 FOUND = {

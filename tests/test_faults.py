@@ -18,14 +18,14 @@ from rigs.listener import Listener
 from rigs.mosquitto import Mosquitto, Subscriber, wait_until
 from rigs.processes import children
 
-from ast_edge.bundle import load_bundle
-from ast_edge.daemon import Daemon as RunningDaemon
-from ast_edge.engine_choice import open_engine
-from ast_edge.engine_config import EngineConfig
-from ast_edge.errors import EngineError
-from ast_edge.microphone import MicrophoneSource
-from ast_edge.pipeline import Pipeline
-from ast_edge.recording import RecordingSource
+from ast_edge.app.daemon import Daemon as RunningDaemon
+from ast_edge.base.errors import EngineError
+from ast_edge.detection.pipeline import Pipeline
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
+from ast_edge.model.bundle import load_bundle
+from ast_edge.sources.microphone import MicrophoneSource
+from ast_edge.sources.recording import RecordingSource
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.daemon import Daemon
@@ -192,11 +192,11 @@ def test_a_frozen_or_dead_capture_is_replaced_and_leaves_no_process(monkeypatch,
         source = MicrophoneSource("kitchen", pulse.DEVICE, stall_timeout=1.0)
         with Listener(source) as listener:
             listener.wait_for_streams(1)
-            (child,) = children("ast_edge.capture")
+            (child,) = children("ast_edge.sources.capture")
             os.kill(child, sign)
             listener.wait_for_streams(2)
-            assert child not in children("ast_edge.capture")
-        assert children("ast_edge.capture") == []
+            assert child not in children("ast_edge.sources.capture")
+        assert children("ast_edge.sources.capture") == []
 
 
 def test_a_daemon_that_was_frozen_goes_on_and_loses_no_event(broker, tmp_path):

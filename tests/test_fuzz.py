@@ -38,7 +38,7 @@ def test_a_reader_that_misbehaves_is_found(tmp_path, monkeypatch, code, finding)
     rig = tmp_path / "rigs"
     rig.mkdir()
     (rig / "fuzz_targets.py").write_text(
-        "import os\nfrom dataclasses import dataclass\nfrom ast_edge.errors import AstError\n"
+        "import os\nfrom dataclasses import dataclass\nfrom ast_edge.base.errors import AstError\n"
         "@dataclass\nclass Target:\n    share: float\n    run: object\n"
         f"def read(rng, place):\n    {code}\n"
         "def targets(folder):\n    return {'x': Target(1.0, read)}\n"

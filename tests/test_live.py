@@ -13,9 +13,9 @@ import soxr
 import yaml
 from rigs import mosquitto, pulse
 
+from ast_edge.app.plan import load_plan
 from ast_edge.cli.replay import replay
-from ast_edge.engine_choice import open_engine
-from ast_edge.plan import load_plan
+from ast_edge.engines.choice import open_engine
 
 missing = pulse.available() or mosquitto.available()
 pytestmark = [

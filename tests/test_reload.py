@@ -19,8 +19,8 @@ from rigs.mosquitto import PASSWORD, USER, Mosquitto, Subscriber, retained, wait
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.model import RATE, silence, tone
 
-from ast_edge.runtime_folder import find_sockets
-from ast_edge.status_socket import ask
+from ast_edge.base.runtime_folder import find_sockets
+from ast_edge.monitoring.status_socket import ask
 
 pytestmark = pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available())
 

@@ -13,10 +13,10 @@ from rigs.mosquitto import Mosquitto, retained, wait_until
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.model import RATE, silence, write_bundle
 
-from ast_edge.errors import ConfigError
-from ast_edge.plan import load_plan
-from ast_edge.reload import Reload
-from ast_edge.service import Service
+from ast_edge.app.plan import load_plan
+from ast_edge.app.reload import Reload
+from ast_edge.app.service import Service
+from ast_edge.base.errors import ConfigError
 
 pytestmark = pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available())
 

@@ -13,11 +13,11 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.bundle import Bundle
-from ast_edge.engine import Engine
-from ast_edge.engine_choice import open_engine
-from ast_edge.engine_config import EngineConfig
-from ast_edge.errors import EngineError
+from ast_edge.base.errors import EngineError
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
+from ast_edge.engines.engine import Engine
+from ast_edge.model.bundle import Bundle
 from ast_export.flops import count_flops
 from ast_export.peak import PEAK_FLOPS, peak_windows, write_peak
 

@@ -5,11 +5,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ast_edge.bundle import FORMAT, FRONT_END, FrameScores, Precision, file_sha256, graph_sha256
-from ast_edge.config import load_config
-from ast_edge.errors import ConfigError
-from ast_edge.label_settings import TrackerSettings, override
-from ast_edge.tuned import Tuned
+from ast_edge.app.config import load_config
+from ast_edge.base.errors import ConfigError
+from ast_edge.detection.tuned import Tuned
+from ast_edge.model.bundle import (
+    FORMAT,
+    FRONT_END,
+    FrameScores,
+    Precision,
+    file_sha256,
+    graph_sha256,
+)
+from ast_edge.model.label_settings import TrackerSettings, override
 from ast_export.compression import Storage
 from ast_training.checkpoint import Checkpoint
 from ast_training.held_out_metrics import MEASURED_ON

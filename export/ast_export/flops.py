@@ -6,7 +6,7 @@ from pathlib import Path
 import onnx
 from onnx import NodeProto
 
-from ast_edge.errors import BundleError
+from ast_edge.base.errors import BundleError
 
 Shapes = dict[str, tuple[int, ...]]
 

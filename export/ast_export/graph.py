@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_export.compression import LARGEST
 from ast_export.merged import MergedModel
 

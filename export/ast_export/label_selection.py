@@ -5,8 +5,8 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
-from ast_edge.errors import ConfigError
-from ast_edge.yaml_file import did_you_mean
+from ast_edge.base.errors import ConfigError
+from ast_edge.base.yaml_file import did_you_mean
 from ast_training.checkpoint import Checkpoint
 from ast_training.held_out_metrics import RESAMPLED, interval_of_mean
 

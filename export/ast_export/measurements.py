@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ast_edge.bundle import Bundle
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
+from ast_edge.model.bundle import Bundle
 
 EVENT = "event_500ms"
 """Onset within 0.5 s, offset within 0.5 s or half of the length."""

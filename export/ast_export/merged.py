@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ast_edge.engine import Scores
-from ast_edge.errors import BundleError, ConfigError
-from ast_edge.spec import same_steps
+from ast_edge.base.errors import BundleError, ConfigError
+from ast_edge.engines.engine import Scores
+from ast_edge.model.spec import same_steps
 from ast_export.parity import split
 from ast_training.checkpoint import Checkpoint, load_checkpoint
 from ast_training.model import Attention, AudioSpectrogramTransformer

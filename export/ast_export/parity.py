@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.bundle import Bundle
-from ast_edge.engine import Engine, Scores
-from ast_edge.engine_choice import open_engine
-from ast_edge.engine_config import EngineConfig
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
+from ast_edge.engines.engine import Engine, Scores
+from ast_edge.model.bundle import Bundle
 from ast_export.recordings import Labelled
 
 if TYPE_CHECKING:

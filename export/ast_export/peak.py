@@ -7,11 +7,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from ast_edge.bundle import Bundle, Precision, file_sha256
-from ast_edge.fbank import FbankSpec
-from ast_edge.label import Label
-from ast_edge.label_settings import TrackerSettings
-from ast_edge.spec import ModelSpec
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.bundle import Bundle, Precision, file_sha256
+from ast_edge.model.label import Label
+from ast_edge.model.label_settings import TrackerSettings
+from ast_edge.model.spec import ModelSpec
 
 SIZE = 1024
 """Rows and columns of the matrices."""

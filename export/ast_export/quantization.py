@@ -15,7 +15,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_export.compression import save_graph
 
 CALIBRATION = 64

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.errors import AudioError, BundleError
-from ast_edge.fbank import FbankSpec, fbank
-from ast_edge.label import Label
+from ast_edge.base.errors import AudioError, BundleError
+from ast_edge.frontend.fbank import FbankSpec, fbank
+from ast_edge.model.label import Label
 from ast_training.datasets.audio_files import find_audio
 from ast_training.datasets.decoding import AudioBytes, decode, resample
 from ast_training.datasets.tables import label_name

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ast_edge.bundle import FrameScores, Precision, load_bundle
-from ast_edge.errors import BundleError, ConfigError
-from ast_edge.spec import same_steps
+from ast_edge.base.errors import BundleError, ConfigError
+from ast_edge.model.bundle import FrameScores, Precision, load_bundle
+from ast_edge.model.spec import same_steps
 from ast_export.card import model_card
 from ast_export.compression import Storage, compress_weights
 from ast_export.description import describe, follow_settings

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from operations import multiply_adds
 
-from ast_edge.bundle import find_bundle, load_bundle
-from ast_edge.spec import SIZES, ModelSpec
+from ast_edge.model.bundle import find_bundle, load_bundle
+from ast_edge.model.spec import SIZES, ModelSpec
 
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("onnx", reason="onnx is not installed")

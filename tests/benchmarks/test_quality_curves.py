@@ -14,12 +14,12 @@ from result import Result
 from rigs.model import RATE, silence, tone
 from scenes import Run, measure, read_scenes, trials_of
 
-from ast_edge.bundle import load_bundle
-from ast_edge.engine_choice import open_engine
-from ast_edge.engine_config import EngineConfig
+from ast_edge.detection.hearing import Hearing
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
 from ast_edge.evaluation.detector import Detector
 from ast_edge.evaluation.report import Heard, make_report
-from ast_edge.hearing import Hearing
+from ast_edge.model.bundle import load_bundle
 from ast_edge.tuning.tuning import tune
 
 RUN = "frame head"

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from ast_edge.bundle import load_bundle
-from ast_edge.engine_choice import open_engine
-from ast_edge.engine_config import EngineConfig
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
+from ast_edge.model.bundle import load_bundle
 
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("onnx", reason="onnx is not installed")

@@ -14,8 +14,8 @@ from result import Result
 from rigs.model import silence, tone
 from rigs.packs import Pack, make_recipe, write_recipe
 
-from ast_edge.bundle import load_bundle
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
+from ast_edge.model.bundle import load_bundle
 
 LABELS = {"Hum": "/m/01swy6", "Hiss": "/m/07plz5l"}
 

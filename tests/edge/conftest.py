@@ -10,10 +10,10 @@ from rigs.mosquitto import Mosquitto
 from rigs.outbox import MAX_AGE
 from rigs.sink import DOG, SIREN
 
-from ast_edge import connection
-from ast_edge.mqtt import MqttSink
-from ast_edge.mqtt_config import MqttConfig
-from ast_edge.outbox import Outbox
+from ast_edge.mqtt import connection
+from ast_edge.mqtt.config import MqttConfig
+from ast_edge.mqtt.event_sink import MqttSink
+from ast_edge.mqtt.outbox import Outbox
 
 # A machine may be busy with other things: slowness is no failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

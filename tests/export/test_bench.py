@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from rigs.model import FRAMES, write_bundle
 
-from ast_edge.bundle import load_bundle
-from ast_edge.engine_choice import ENGINES, open_engine
-from ast_edge.engine_config import EngineConfig
-from ast_edge.errors import EngineError
+from ast_edge.base.errors import EngineError
+from ast_edge.engines.choice import ENGINES, open_engine
+from ast_edge.engines.config import EngineConfig
+from ast_edge.model.bundle import load_bundle
 from ast_export import bench
 from ast_export.bench import Contender, Latency, measure_speed
 from ast_export.flops import count_flops
@@ -117,7 +117,7 @@ def test_every_batch_size_is_announced_before_it_is_measured(tiny):
 
 
 def test_an_engine_that_is_not_here_is_named_with_the_reason(tiny, monkeypatch):
-    monkeypatch.delitem(sys.modules, "ast_edge.openvino_engine", raising=False)
+    monkeypatch.delitem(sys.modules, "ast_edge.engines.openvino", raising=False)
     monkeypatch.setitem(sys.modules, "openvino", None)
     result = measured(tiny)
     assert [contender.name for contender in result.contenders] == ["onnxruntime fp32"]

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from rigs.checkpoints import random_checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
-from ast_edge.errors import BundleError
+from ast_edge.base.errors import BundleError
 from ast_export.compression import compress_weights
 from ast_export.flops import count_flops
 from ast_export.graph import export_graph

@@ -10,7 +10,7 @@ import torch
 from rigs.checkpoints import random_checkpoint
 
 import ast_export.graph as graph_module
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_export.graph import export_graph
 from ast_export.merged import MergedModel
 

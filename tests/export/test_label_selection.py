@@ -2,7 +2,7 @@ import pytest
 import torch
 from rigs.checkpoints import random_checkpoint
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_export.label_selection import leave_out, wanted_alone
 
 

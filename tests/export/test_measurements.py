@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from ast_edge.bundle import find_bundle, load_bundle
+from ast_edge.base.errors import ConfigError
 from ast_edge.cli.main import main as edge
-from ast_edge.errors import ConfigError
+from ast_edge.model.bundle import find_bundle, load_bundle
 from ast_export.measurements import read_evaluation, read_robustness
 
 ROBUSTNESS = {

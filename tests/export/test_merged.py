@@ -6,8 +6,8 @@ import pytest
 import torch
 from rigs.checkpoints import LABELS, random_checkpoint
 
-from ast_edge.errors import BundleError, ConfigError
-from ast_edge.fbank import FbankSpec
+from ast_edge.base.errors import BundleError, ConfigError
+from ast_edge.frontend.fbank import FbankSpec
 from ast_export.graph import export_graph
 from ast_export.merged import (
     MergedModel,

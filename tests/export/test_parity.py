@@ -4,8 +4,8 @@ import soundfile
 from rigs.checkpoints import random_checkpoint
 from rigs.packs import hiss
 
-from ast_edge.bundle import load_bundle
-from ast_edge.fbank import FbankSpec
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.bundle import load_bundle
 from ast_export.merged import pytorch_scores
 from ast_export.parity import BATCH, MAP_LIMIT, Parity, agreement, compare
 from ast_export.recordings import Labelled, audio_windows

@@ -2,8 +2,8 @@ import numpy as np
 import onnx
 import pytest
 
-from ast_edge.engine_choice import open_engine
-from ast_edge.engine_config import EngineConfig
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
 from ast_export.flops import count_flops
 from ast_export.peak import PEAK_FLOPS, peak_windows, write_peak
 

@@ -8,7 +8,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 import ast_export.compression as compression
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_export.compression import save_graph
 from ast_export.flops import count_flops
 from ast_export.parity import LIMITS

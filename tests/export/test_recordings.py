@@ -8,8 +8,8 @@ import soundfile
 from rigs.checkpoints import LABELS
 from rigs.packs import hiss, tone
 
-from ast_edge.errors import AudioError, BundleError
-from ast_edge.fbank import LOG_FLOOR, FbankSpec
+from ast_edge.base.errors import AudioError, BundleError
+from ast_edge.frontend.fbank import LOG_FLOOR, FbankSpec
 from ast_export.recordings import Labelled, audio_windows, labelled_windows
 
 SPEC = FbankSpec()

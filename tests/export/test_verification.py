@@ -1,9 +1,9 @@
 import pytest
 
-from ast_edge.bundle import load_bundle
-from ast_edge.engine_config import EngineConfig
-from ast_edge.errors import ConfigError
-from ast_edge.fbank import FbankSpec
+from ast_edge.base.errors import ConfigError
+from ast_edge.engines.config import EngineConfig
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.bundle import load_bundle
 from ast_export.recordings import audio_windows
 from ast_export.verification import engine_config, verify
 

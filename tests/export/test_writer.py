@@ -8,15 +8,15 @@ import pytest
 from rigs.checkpoints import LABELS, random_checkpoint
 from rigs.foreign import random_model
 
-from ast_edge.bundle import load_bundle
+from ast_edge.app.config import load_config
+from ast_edge.base.errors import AudioError, BundleError, ConfigError
 from ast_edge.cli.main import main as edge_main
-from ast_edge.config import load_config
-from ast_edge.engine_choice import open_engine
-from ast_edge.engine_config import EngineConfig
-from ast_edge.errors import AudioError, BundleError, ConfigError
-from ast_edge.fbank import FbankSpec
-from ast_edge.spec import ModelSpec
-from ast_edge.tuned import settings_sha256
+from ast_edge.detection.tuned import settings_sha256
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.bundle import load_bundle
+from ast_edge.model.spec import ModelSpec
 from ast_export import parity, writer
 from ast_export.cli.main import main as export_main
 from ast_export.writer import ExportOptions, ParityError, write_bundle

@@ -2,9 +2,9 @@
 
 import torch
 
-from ast_edge.fbank import FbankSpec
-from ast_edge.label import Label
-from ast_edge.spec import ModelSpec
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.label import Label
+from ast_edge.model.spec import ModelSpec
 from ast_training.checkpoint import Checkpoint
 from ast_training.model import AudioSpectrogramTransformer
 

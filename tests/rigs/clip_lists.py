@@ -6,7 +6,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from ast_edge.label import Label
+from ast_edge.model.label import Label
 from ast_training.datasets.clip_list import ClipList, RawClip
 from ast_training.datasets.clips import ClipSet
 from ast_training.datasets.prepare import prepare

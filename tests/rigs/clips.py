@@ -6,7 +6,7 @@ from typing import Any
 import soundfile
 from rigs.packs import LABELS, RATE, make_recipe, tone
 
-from ast_edge.label import Label
+from ast_edge.model.label import Label
 from ast_training.datasets.clip_list import ClipList, RawClip, Split
 from ast_training.datasets.prepare import prepare
 from ast_training.recipe import Recipe

@@ -107,8 +107,8 @@ class Daemon:
 
 def main(attempts: Path, arguments: list[str]) -> int:
     """Run the command line."""
-    from ast_edge import connection
     from ast_edge.cli.main import main
+    from ast_edge.mqtt import connection
 
     def note(event: str, values: tuple[Any, ...]) -> None:
         if event == "socket.connect" and isinstance(values[1], tuple):  # not a path

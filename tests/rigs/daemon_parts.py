@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from rigs.model import RATE, scores
 
-from ast_edge.audio import Block, Stream
-from ast_edge.engine import Scores
+from ast_edge.audio.stream import Block, Stream
+from ast_edge.engines.engine import Scores
 
 TIMEOUT = 20.0
 

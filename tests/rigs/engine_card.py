@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from ast_edge.trt.engine_card import FORMAT, EngineCard, Profile, Tensor
+from ast_edge.engines.trt.engine_card import FORMAT, EngineCard, Profile, Tensor
 
 
 def make_card(plan: bytes, **changes: Any) -> EngineCard:

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rigs.model import FRAMES, LABELS, PATCH, scores, step_scores
 
-from ast_edge.errors import EngineError
-from ast_edge.trt.cuda import Device
-from ast_edge.trt.library import Library
+from ast_edge.base.errors import EngineError
+from ast_edge.engines.trt.cuda import Device
+from ast_edge.engines.trt.library import Library
 
 Step = Callable[[], object]
 

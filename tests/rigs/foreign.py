@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ast_edge.spec import ModelSpec
+from ast_edge.model.spec import ModelSpec
 from ast_training.model import AudioSpectrogramTransformer
 
 SMALL = ModelSpec(labels=527, frames=64, width=64, depth=2, heads=1)

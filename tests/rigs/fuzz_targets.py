@@ -11,13 +11,13 @@ import soundfile
 from rigs.model import RATE, make_tree, silence, tone, write_bundle, write_tree
 from rigs.mutation import altered, damaged, misspelt
 
-from ast_edge.bundle import load_bundle
-from ast_edge.engine_choice import open_engine
-from ast_edge.engine_config import EngineConfig
-from ast_edge.fbank import FbankSpec
-from ast_edge.listener import Listener
-from ast_edge.plan import load_plan
-from ast_edge.recording import RecordingSource
+from ast_edge.app.plan import load_plan
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.frontend.listener import Listener
+from ast_edge.model.bundle import load_bundle
+from ast_edge.sources.recording import RecordingSource
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 

@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from ast_edge.errors import EngineError
-from ast_edge.trt.cuda import open_cuda
+from ast_edge.base.errors import EngineError
+from ast_edge.engines.trt.cuda import open_cuda
 
 
 @cache

@@ -6,7 +6,7 @@ from types import TracebackType
 
 import numpy as np
 
-from ast_edge.audio import Block, Source, Stream
+from ast_edge.audio.stream import Block, Source, Stream
 
 _TIMEOUT = 30.0
 

@@ -11,10 +11,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from ast_edge.bundle import FORMAT, FRONT_END
-from ast_edge.fbank import FbankSpec
-from ast_edge.label_settings import TrackerSettings
-from ast_edge.spec import ModelSpec
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.bundle import FORMAT, FRONT_END
+from ast_edge.model.label_settings import TrackerSettings
+from ast_edge.model.spec import ModelSpec
 
 RATE = 16_000
 FRAMES = 98

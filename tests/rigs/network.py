@@ -2,7 +2,7 @@
 
 import torch
 
-from ast_edge.spec import ModelSpec
+from ast_edge.model.spec import ModelSpec
 from ast_training.model import AudioSpectrogramTransformer
 
 

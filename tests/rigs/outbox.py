@@ -2,10 +2,10 @@
 
 import json
 
-from ast_edge.events import Event
-from ast_edge.label import Label
-from ast_edge.outbox import Outbox
-from ast_edge.payload import event_json
+from ast_edge.detection.event import Event
+from ast_edge.model.label import Label
+from ast_edge.mqtt.outbox import Outbox
+from ast_edge.outputs.payload import event_json
 
 TOPIC = "ast-edge/attic/mic/event"
 DOG = Label(0, "Dog", "/m/0bt9lr")

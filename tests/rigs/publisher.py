@@ -10,12 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ast_edge import connection
-from ast_edge.events import Event
-from ast_edge.label import Label
-from ast_edge.mqtt import MqttSink
-from ast_edge.mqtt_config import MqttConfig
-from ast_edge.outbox import Outbox
+from ast_edge.detection.event import Event
+from ast_edge.model.label import Label
+from ast_edge.mqtt import connection
+from ast_edge.mqtt.config import MqttConfig
+from ast_edge.mqtt.event_sink import MqttSink
+from ast_edge.mqtt.outbox import Outbox
 
 DOG = Label(0, "Dog", "/m/0bt9lr")
 

@@ -4,8 +4,8 @@ import json
 
 from rigs.mosquitto import Subscriber
 
-from ast_edge.events import Event, Phase
-from ast_edge.label import Label
+from ast_edge.detection.event import Event, Phase
+from ast_edge.model.label import Label
 
 DOG = Label(0, "Dog", "/m/0bt9lr")
 SIREN = Label(1, "Siren", "/m/03kmc9")

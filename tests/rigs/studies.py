@@ -7,7 +7,7 @@ import soundfile
 import yaml
 from rigs.packs import LABELS, RATE, tone, write_recipe
 
-from ast_edge.label import Label
+from ast_edge.model.label import Label
 from ast_training.datasets.clip_list import ClipList, RawClip
 from ast_training.datasets.prepare import prepare
 

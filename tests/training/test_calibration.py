@@ -5,7 +5,7 @@ import pytest
 import torch
 from rigs.packs import backgrounds, make_recipe, two_sounds
 
-from ast_edge.errors import BundleError, ConfigError
+from ast_edge.base.errors import BundleError, ConfigError
 from ast_training.calibration import calibrate, calibration_of, folded
 from ast_training.checkpoint import Checkpoint, load_checkpoint
 from ast_training.evidence import evidence_of

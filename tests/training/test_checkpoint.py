@@ -8,7 +8,7 @@ import torch
 from rigs.checkpoints import random_checkpoint
 from safetensors.torch import save_file
 
-from ast_edge.errors import BundleError
+from ast_edge.base.errors import BundleError
 from ast_training import checkpoint as checkpoint_module
 from ast_training.checkpoint import load_checkpoint
 from ast_training.errors import TrainingError

@@ -4,7 +4,7 @@ import yaml
 from rigs.clips import clip_recipe, tones
 from rigs.packs import make_recipe, two_sounds, write_recipe
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.data import example_statistics, open_data, open_evaluation
 from ast_training.recipe import load_recipe
 from ast_training.recordings import read_recordings

@@ -3,7 +3,7 @@ import pytest
 import torch
 from rigs.clips import FRAMES, clip_recipe, tones
 
-from ast_edge.fbank import FbankSpec
+from ast_edge.frontend.fbank import FbankSpec
 from ast_training.datasets.clips import ClipSet
 from ast_training.evaluation import ClipEvaluation
 from ast_training.model import AudioSpectrogramTransformer

@@ -1,7 +1,7 @@
 import pytest
 from rigs.packs import backgrounds, make_recipe, two_sounds
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.evidence import Evidence, check_test_split, evidence_of, say_few
 from ast_training.recordings import read_recordings
 

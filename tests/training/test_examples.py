@@ -7,8 +7,8 @@ from rigs.clip_lists import prepared
 from rigs.clips import FRAMES, clip_recipe, tones
 from torch.utils.data import WeightedRandomSampler
 
-from ast_edge.errors import AudioError, ConfigError
-from ast_edge.fbank import FbankSpec, fbank
+from ast_edge.base.errors import AudioError, ConfigError
+from ast_edge.frontend.fbank import FbankSpec, fbank
 from ast_training.datasets.clips import ClipSet
 from ast_training.examples import ClipExamples, balanced_weights, batches
 

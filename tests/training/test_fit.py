@@ -8,7 +8,7 @@ from rigs.torchrun import torchrun
 from rigs.training_runs import AUGMENT, changed, command, losses_of, train, write
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.checkpoint import load_checkpoint
 from ast_training.data import open_data
 from ast_training.event_figures import EventFigures

@@ -13,7 +13,7 @@ from rigs.clips import clip_recipe, tones
 from rigs.full_disk import files_end_at
 from rigs.training_runs import AUGMENT, assert_same_run, changed, command, train, write
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.checkpoint import Checkpoint, load_checkpoint
 from ast_training.data import open_data
 from ast_training.errors import TrainingError

@@ -1,7 +1,7 @@
 import pytest
 
-from ast_edge.errors import ConfigError
-from ast_edge.label import Label
+from ast_edge.base.errors import ConfigError
+from ast_edge.model.label import Label
 from ast_training.labels import label_table
 
 

@@ -6,7 +6,7 @@ from rigs.network import small, sound
 from safetensors.torch import save_file
 from torch import nn
 
-from ast_edge.spec import SIZES, ModelSpec
+from ast_edge.model.spec import SIZES, ModelSpec
 from ast_training.model import AudioSpectrogramTransformer, TrainingOptions
 
 # Size and shape

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from ast_edge.spec import ModelSpec
+from ast_edge.model.spec import ModelSpec
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.optimization import OptimizerConfig, ScheduleConfig, make_optimizer, set_lr
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from ast_edge.errors import BundleError, ConfigError
+from ast_edge.base.errors import BundleError, ConfigError
 from ast_training.errors import TrainingError
 from ast_training.metrics import measure
 from ast_training.predictions import Predictions, ensemble, load_predictions

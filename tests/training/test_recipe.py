@@ -8,7 +8,7 @@ import torch
 import yaml
 from rigs.packs import make_recipe, two_sounds, write_recipe
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.optimization import OptimizerConfig
 from ast_training.recipe import Recipe, load_recipe

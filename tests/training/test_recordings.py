@@ -6,7 +6,7 @@ import pytest
 import soundfile
 from rigs.packs import Pack, hiss, make_recipe, tone
 
-from ast_edge.errors import AudioError, ConfigError
+from ast_edge.base.errors import AudioError, ConfigError
 from ast_training.recordings import AudioCache, Recording, read_audio, read_recordings
 
 

@@ -4,7 +4,7 @@ import pytest
 from rigs.checkpoints import random_checkpoint
 from rigs.clips import clip_recipe
 
-from ast_edge.errors import BundleError
+from ast_edge.base.errors import BundleError
 from ast_training.run_seed import run_seed
 
 

@@ -5,7 +5,7 @@ import pytest
 from rigs.clips import clip_recipe
 from rigs.packs import make_recipe, two_sounds
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.settings import check_settings
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from rigs.clips import FRAMES, clip_recipe
 
-from ast_edge.errors import BundleError, ConfigError
+from ast_edge.base.errors import BundleError, ConfigError
 from ast_training.checkpoint import load_checkpoint
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.processes import Processes

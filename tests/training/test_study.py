@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from rigs.studies import write_study
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.study import StudyConfig, load_study
 
 STUDIES = Path(__file__).parents[2] / "configs" / "train" / "studies"

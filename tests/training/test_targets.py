@@ -1,6 +1,6 @@
 import pytest
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.targets import Targets
 
 DOG, BARK, SPEECH = "/m/0bt9lr", "/m/05tny_", "/m/09x0r"

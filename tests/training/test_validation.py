@@ -4,8 +4,8 @@ import torch
 from rigs.packs import Pack, hiss, make_recipe
 from torch import nn
 
-from ast_edge.errors import ConfigError
-from ast_edge.spec import ModelSpec
+from ast_edge.base.errors import ConfigError
+from ast_edge.model.spec import ModelSpec
 from ast_training.metrics import measure
 from ast_training.processes import Processes
 from ast_training.recordings import AudioCache, read_recordings

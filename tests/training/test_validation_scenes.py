@@ -5,14 +5,14 @@ import torch
 from rigs.model import RATE, silence, tone, write_bundle
 from rigs.packs import backgrounds, make_recipe, two_sounds
 
-from ast_edge.bundle import load_bundle
-from ast_edge.engine_choice import open_engine
-from ast_edge.engine_config import EngineConfig
+from ast_edge.detection.hearing import Hearing
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
 from ast_edge.evaluation.curve import Curve
 from ast_edge.evaluation.detector import Detector
 from ast_edge.evaluation.span import Span
-from ast_edge.fbank import fbank
-from ast_edge.hearing import Hearing
+from ast_edge.frontend.fbank import fbank
+from ast_edge.model.bundle import load_bundle
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.validation_scenes import (
     ValidationScenes,

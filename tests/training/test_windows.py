@@ -1,6 +1,6 @@
 import numpy as np
 
-from ast_edge.fbank import LOG_FLOOR
+from ast_edge.frontend.fbank import LOG_FLOOR
 from ast_training.windows import windows_of
 
 

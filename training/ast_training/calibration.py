@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from ast_edge.errors import BundleError, ConfigError
+from ast_edge.base.errors import BundleError, ConfigError
 from ast_training.checkpoint import Checkpoint, load_checkpoint
 from ast_training.data import open_composer
 from ast_training.datasets.clip_list import Split

@@ -14,10 +14,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ast_edge.errors import BundleError
-from ast_edge.fbank import FbankSpec
-from ast_edge.label import Label
-from ast_edge.spec import ModelSpec
+from ast_edge.base.errors import BundleError
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.label import Label
+from ast_edge.model.spec import ModelSpec
 from ast_training.errors import TrainingError
 from ast_training.model import AudioSpectrogramTransformer
 

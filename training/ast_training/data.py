@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.datasets.clip_list import Split
 from ast_training.datasets.clips import ClipSet
 from ast_training.datasets.moments import statistics

@@ -16,8 +16,8 @@ from ast_edge.evaluation.false_alarms import find_false_alarms, is_near
 from ast_edge.evaluation.psds import SCENARIOS, make_roc, psds
 from ast_edge.evaluation.span import Span, join_touching
 from ast_edge.evaluation.threshold_sweep import join, sweep
-from ast_edge.label import Label
-from ast_edge.label_settings import TrackerSettings
+from ast_edge.model.label import Label
+from ast_edge.model.label_settings import TrackerSettings
 from ast_edge.tuning.alarms import find_events
 
 COLLAR = COLLARS["event_500ms"]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.datasets.clip_list import Split
 from ast_training.recipe import Recipe
 from ast_training.recordings import Recording

@@ -13,8 +13,8 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ast_edge.errors import AstError, ConfigError
-from ast_edge.fbank import fbank
+from ast_edge.base.errors import AstError, ConfigError
+from ast_edge.frontend.fbank import fbank
 from ast_training.augmentation import MIXUP_ALPHA, add_noise, fit_length, mask, mixup, roll
 from ast_training.datasets.clips import ClipSet
 from ast_training.recipe import Recipe

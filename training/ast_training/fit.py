@@ -12,7 +12,7 @@ from rich.console import Console
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.checkpoint import load_checkpoint
 from ast_training.data import open_data
 from ast_training.errors import TrainingError

@@ -3,9 +3,9 @@
 from importlib.resources import files
 from pathlib import Path
 
-from ast_edge.errors import ConfigError
-from ast_edge.label import Label
-from ast_edge.yaml_file import did_you_mean
+from ast_edge.base.errors import ConfigError
+from ast_edge.base.yaml_file import did_you_mean
+from ast_edge.model.label import Label
 from ast_training.datasets.tables import read_labels
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.predictions import Predictions
 
 Scores = NDArray[np.floating]

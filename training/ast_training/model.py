@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ast_edge.spec import ModelSpec
+from ast_edge.model.spec import ModelSpec
 
 
 @dataclass(frozen=True)

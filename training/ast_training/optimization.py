@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from ast_edge.yaml_file import Section
+from ast_edge.base.yaml_file import Section
 from ast_training.model import AudioSpectrogramTransformer
 
 

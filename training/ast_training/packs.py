@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ast_edge.yaml_file import InputPath, OutputPath, Section
+from ast_edge.base.yaml_file import InputPath, OutputPath, Section
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Role = Literal["events", "background", "room"]

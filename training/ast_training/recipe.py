@@ -6,11 +6,11 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from ast_edge.fbank import FbankSpec
-from ast_edge.label import Label
-from ast_edge.label_names import why_unusable
-from ast_edge.spec import SIZES, ModelSpec
-from ast_edge.yaml_file import OutputPath, Section, beside_the_file, load_yaml
+from ast_edge.base.yaml_file import OutputPath, Section, beside_the_file, load_yaml
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.label import Label
+from ast_edge.model.label_names import why_unusable
+from ast_edge.model.spec import SIZES, ModelSpec
 from ast_training.datasets.clip_list import Split
 from ast_training.labels import label_table
 from ast_training.model import TrainingOptions

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.errors import AudioError, ConfigError
+from ast_edge.base.errors import AudioError, ConfigError
 from ast_training.datasets.clip_list import SPLITS, Split
 from ast_training.datasets.decoding import AudioBytes, decode, resample
 from ast_training.datasets.tables import read_rows

@@ -3,8 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from ast_edge.bundle import file_sha256
-from ast_edge.errors import BundleError
+from ast_edge.base.errors import BundleError
+from ast_edge.model.bundle import file_sha256
 from ast_training.checkpoint import Checkpoint
 from ast_training.recipe import Recipe
 

@@ -13,7 +13,7 @@ from torch.amp.grad_scaler import GradScaler
 from torch.nn.parallel import DistributedDataParallel
 
 from ast_edge import __version__
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.checkpoint import Checkpoint, load_checkpoint
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.optimization import make_optimizer

@@ -11,9 +11,9 @@ from typing import Any, cast
 
 from pydantic import Field, model_validator
 
-from ast_edge.errors import ConfigError
-from ast_edge.transliteration import slugify
-from ast_edge.yaml_file import InputPath, Section, load_yaml, parse_tree, read_tree
+from ast_edge.base.errors import ConfigError
+from ast_edge.base.transliteration import slugify
+from ast_edge.base.yaml_file import InputPath, Section, load_yaml, parse_tree, read_tree
 from ast_training.recipe import Recipe, load_recipe
 from ast_training.run_folder import RunFolder
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ast_edge.errors import ConfigError
-from ast_edge.ontology import Ontology, load_ontology
+from ast_edge.base.errors import ConfigError
+from ast_edge.model.ontology import Ontology, load_ontology
 
 
 @dataclass(frozen=True)

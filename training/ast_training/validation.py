@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ast_edge.errors import ConfigError
-from ast_edge.fbank import fbank
+from ast_edge.base.errors import ConfigError
+from ast_edge.frontend.fbank import fbank
 from ast_training.evaluation import infer
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.predictions import Predictions

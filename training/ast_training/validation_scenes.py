@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ast_edge.aggregator import LATENCY_SECONDS, Aggregator
+from ast_edge.detection.aggregator import LATENCY_SECONDS, Aggregator
 from ast_edge.evaluation.curve import Curve
 from ast_edge.evaluation.span import Span
-from ast_edge.fbank import LOG_FLOOR, FbankSpec, fbank
-from ast_edge.spec import ModelSpec
+from ast_edge.frontend.fbank import LOG_FLOOR, FbankSpec, fbank
+from ast_edge.model.spec import ModelSpec
 from ast_training.data import open_composer
 from ast_training.event_figures import EventFigures, Scene, event_figures
 from ast_training.model import AudioSpectrogramTransformer

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.fbank import LOG_FLOOR
+from ast_edge.frontend.fbank import LOG_FLOOR
 
 
 def windows_of(features: NDArray[np.float32], frames: int, hop: int) -> list[NDArray[np.float32]]:

@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ast_edge.base.errors import AudioError
 from ast_edge.cli.terminal import log_to_stderr
-from ast_edge.errors import AudioError
 
 if TYPE_CHECKING:
-    from ast_edge.hearing import Hearing
-    from ast_edge.plan import Plan
-    from ast_edge.source_config import SourceConfig
+    from ast_edge.app.plan import Plan
+    from ast_edge.app.source_config import SourceConfig
+    from ast_edge.detection.hearing import Hearing
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -33,8 +33,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Print sources, model, labels and topics; exit 66 if a microphone is not there now."""
-    from ast_edge.engine_choice import open_engine
-    from ast_edge.plan import load_plan
+    from ast_edge.app.plan import load_plan
+    from ast_edge.engines.choice import open_engine
 
     log_to_stderr()
     plan = load_plan(args.config)
@@ -98,15 +98,15 @@ def _print_sources(plan: "Plan", console: Console) -> bool:
 
 def _describe(source: "SourceConfig") -> str:
     """Say what the source is; a microphone is looked up among the devices."""
-    from ast_edge.devices import find_input, list_inputs
+    from ast_edge.sources.devices import find_input, list_inputs
 
     if source.microphone is not None:
         device = find_input(source.microphone, list_inputs())
         rate = source.sample_rate or device.sample_rate
         return f"microphone {device.name!r}, {rate} Hz"
     if source.url is not None:
-        from ast_edge.ffmpeg import find_ffmpeg
-        from ast_edge.stream_url import shown_url
+        from ast_edge.audio.ffmpeg import find_ffmpeg
+        from ast_edge.sources.stream_url import shown_url
 
         find_ffmpeg("a url")
         return f"stream {shown_url(source.url.get_secret_value())}"
@@ -120,7 +120,7 @@ def _print_broker(plan: "Plan", console: Console) -> None:
     if mqtt is None:
         console.print("[bold]mqtt[/]    none")
         return
-    from ast_edge.topics import Topics
+    from ast_edge.mqtt.topics import Topics
 
     topics = Topics(mqtt.base_topic, plan.config.node)
     where = "embedded broker" if mqtt.embedded else f"{mqtt.host}:{mqtt.port_number}"
@@ -135,7 +135,7 @@ def _print_broker(plan: "Plan", console: Console) -> None:
 
 
 def _print_labels(plan: "Plan", console: Console) -> None:
-    from ast_edge.groups import Group
+    from ast_edge.detection.groups import Group
 
     if not console.is_terminal:
         console = Console(file=sys.stdout, width=120)

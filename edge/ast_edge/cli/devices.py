@@ -14,10 +14,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ast_edge.devices import InputDevice, find_input, list_inputs, to_json
-from ast_edge.errors import AudioError
-from ast_edge.level import FLOOR_DBFS, Level, measure
-from ast_edge.microphone import MicrophoneSource
+from ast_edge.audio.level import FLOOR_DBFS, Level, measure
+from ast_edge.base.errors import AudioError
+from ast_edge.sources.devices import InputDevice, find_input, list_inputs, to_json
+from ast_edge.sources.microphone import MicrophoneSource
 
 _EPILOG = """\
 examples:

@@ -20,7 +20,6 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from ast_edge.aggregator import LATENCY_SECONDS
 from ast_edge.cli.terminal import (
     add_model_options,
     add_source_option,
@@ -28,6 +27,7 @@ from ast_edge.cli.terminal import (
     non_negative,
     open_model,
 )
+from ast_edge.detection.aggregator import LATENCY_SECONDS
 
 if TYPE_CHECKING:
     from ast_edge.evaluation.annotations import Annotations
@@ -94,12 +94,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Print the table, and write the reports that were asked for."""
-    from ast_edge.bundle import file_sha256
     from ast_edge.evaluation.annotations import read_annotations
     from ast_edge.evaluation.figures import as_tree
     from ast_edge.evaluation.output import write_output
     from ast_edge.evaluation.page import render_page
     from ast_edge.evaluation.report import make_report
+    from ast_edge.model.bundle import file_sha256
 
     log_to_stderr()
     annotations = read_annotations(args.annotations)
@@ -123,9 +123,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _open_detector(args: argparse.Namespace) -> "Detector":
+    from ast_edge.app.plan import load_plan
+    from ast_edge.detection.hearing import Hearing
     from ast_edge.evaluation.detector import Detector, open_detector
-    from ast_edge.hearing import Hearing
-    from ast_edge.plan import load_plan
 
     if args.config:
         return open_detector(load_plan(args.config), args.source)

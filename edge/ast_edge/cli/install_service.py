@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ast_edge.service_unit import File
+    from ast_edge.cli.service_unit import File
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -38,8 +38,8 @@ def run(args: argparse.Namespace) -> int:
         ConfigError: the configuration cannot be run, or root is needed.
         ServiceError: systemd refuses.
     """
-    from ast_edge import service_unit
-    from ast_edge.errors import ConfigError
+    from ast_edge.base.errors import ConfigError
+    from ast_edge.cli import service_unit
 
     if not args.user and os.geteuid() != 0 and not args.dry_run:
         raise ConfigError("the system's service is for root to install: use sudo, or --user")
@@ -75,14 +75,14 @@ def _configuration(given: Path | None, *, user: bool) -> "list[File]":
     Raises:
         ConfigError: there is none, or it cannot be run, also where it will stand.
     """
-    from ast_edge import service_unit
-    from ast_edge.bundle import find_bundle
-    from ast_edge.config import Config
-    from ast_edge.errors import BundleError, ConfigError
-    from ast_edge.plan import load_plan
-    from ast_edge.text_file import read_text
-    from ast_edge.yaml_file import parse_tree, read_tree
-    from ast_edge.yaml_references import SECRET, SECRETS
+    from ast_edge.app.config import Config
+    from ast_edge.app.plan import load_plan
+    from ast_edge.base.errors import BundleError, ConfigError
+    from ast_edge.base.text_file import read_text
+    from ast_edge.base.yaml_file import parse_tree, read_tree
+    from ast_edge.base.yaml_references import SECRET, SECRETS
+    from ast_edge.cli import service_unit
+    from ast_edge.model.bundle import find_bundle
 
     place = service_unit.config_path(user=user)
     source = given or place
@@ -117,7 +117,7 @@ def _do(steps: Sequence[Sequence[str]], files: "Sequence[File]", *, dry_run: boo
     Raises:
         ServiceError: a step fails, or a file cannot be written.
     """
-    from ast_edge.errors import ServiceError
+    from ast_edge.base.errors import ServiceError
 
     for file in files:
         if file.text is None and not file.path.exists():

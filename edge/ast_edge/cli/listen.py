@@ -10,8 +10,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ast_edge.audio.level import FLOOR_DBFS, Level, measure
 from ast_edge.cli.terminal import add_model_options, log_to_stderr, open_model
-from ast_edge.level import FLOOR_DBFS, Level, measure
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,9 +31,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Show labels and level until Ctrl-C or the end of the file."""
-    from ast_edge.listener import Listener
-    from ast_edge.microphone import MicrophoneSource
-    from ast_edge.recording import RecordingSource
+    from ast_edge.frontend.listener import Listener
+    from ast_edge.sources.microphone import MicrophoneSource
+    from ast_edge.sources.recording import RecordingSource
 
     log_to_stderr()
     bundle, engine = open_model(args)

@@ -5,6 +5,9 @@ import os
 import sys
 
 from ast_edge import __version__
+from ast_edge.base.errors import AstError
+from ast_edge.base.printable import printable
+from ast_edge.base.secret_values import hide_in_tracebacks
 from ast_edge.cli import (
     check,
     devices,
@@ -19,9 +22,6 @@ from ast_edge.cli import (
     tune,
 )
 from ast_edge.cli.any_text import allow_any_text
-from ast_edge.errors import AstError
-from ast_edge.printable import printable
-from ast_edge.secret_values import hide_in_tracebacks
 
 COMMANDS = (
     run,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ast_edge.aggregator import LATENCY_SECONDS
+from ast_edge.base.errors import AstError
 from ast_edge.cli.terminal import (
     add_files,
     add_model_options,
@@ -16,12 +16,12 @@ from ast_edge.cli.terminal import (
     non_negative,
     open_model,
 )
-from ast_edge.errors import AstError
+from ast_edge.detection.aggregator import LATENCY_SECONDS
 
 if TYPE_CHECKING:
-    from ast_edge.engine import Engine
-    from ast_edge.events import Event
-    from ast_edge.hearing import Hearing
+    from ast_edge.detection.event import Event
+    from ast_edge.detection.hearing import Hearing
+    from ast_edge.engines.engine import Engine
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -53,9 +53,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Print the finished events of every file; a bad one is reported, the others go on."""
-    from ast_edge.engine_choice import open_engine
-    from ast_edge.hearing import Hearing
-    from ast_edge.plan import load_plan
+    from ast_edge.app.plan import load_plan
+    from ast_edge.detection.hearing import Hearing
+    from ast_edge.engines.choice import open_engine
 
     log_to_stderr()
     if args.config:
@@ -82,9 +82,9 @@ def replay(path: Path, hearing: "Hearing", engine: "Engine") -> Iterator["Event"
     Raises:
         AudioError: if the file cannot be read.
     """
-    from ast_edge.hearing import find_events
-    from ast_edge.one_channel import for_recordings
-    from ast_edge.recording import RecordingSource
+    from ast_edge.app.one_channel import for_recordings
+    from ast_edge.detection.hearing import find_events
+    from ast_edge.sources.recording import RecordingSource
 
     hearing, source = for_recordings(hearing, RecordingSource(path.stem, path, pace="fast"))
     pipeline = hearing.pipeline(source.name)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from ast_edge.cli.terminal import log_to_stderr
-from ast_edge.log_sink import LogSink
+from ast_edge.outputs.log_sink import LogSink
 
 if TYPE_CHECKING:
-    from ast_edge.reload import Reload
-    from ast_edge.service import Service
-    from ast_edge.watchdog import Watchdog
+    from ast_edge.app.reload import Reload
+    from ast_edge.app.service import Service
+    from ast_edge.monitoring.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +42,10 @@ def run(args: argparse.Namespace) -> int:
 
     SIGHUP lets it read the configuration again.
     """
-    from ast_edge.engine_choice import open_engine
-    from ast_edge.plan import load_plan
-    from ast_edge.reload import Reload
-    from ast_edge.service import Service
+    from ast_edge.app.plan import load_plan
+    from ast_edge.app.reload import Reload
+    from ast_edge.app.service import Service
+    from ast_edge.engines.choice import open_engine
 
     log_to_stderr(verbose=args.verbose, as_json=args.log_json)
     reload = Reload(args.config.absolute())
@@ -81,16 +81,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _open_status(service: "Service", reload: "Reload", stack: contextlib.ExitStack) -> None:
     """Let others on this machine see how the daemon is, and Prometheus if that is asked for."""
-    from ast_edge.runtime_folder import runtime_folder
-    from ast_edge.status_document import status_bytes
-    from ast_edge.status_socket import StatusSocket
+    from ast_edge.app.status_document import status_bytes
+    from ast_edge.base.runtime_folder import runtime_folder
+    from ast_edge.monitoring.status_socket import StatusSocket
 
     config = service.plan.config
     path = runtime_folder() / f"{config.node}.sock"
     status = StatusSocket(path, lambda: status_bytes(service, reload))
     stack.callback(status.close)
     if config.metrics:
-        from ast_edge.metrics import MetricsServer
+        from ast_edge.app.metrics import MetricsServer
 
         stack.callback(MetricsServer(config.metrics, service, reload).close)
 
@@ -99,7 +99,7 @@ def _open_history(service: "Service", stack: contextlib.ExitStack) -> None:
     """Remember events over a restart; not in the demo, which leaves nothing behind."""
     config = service.plan.config
     if config.history.enabled and not (config.mqtt and config.mqtt.embedded):
-        from ast_edge.history import History, history_path
+        from ast_edge.outputs.history import History, history_path
 
         history = History(
             history_path(config.node),
@@ -114,7 +114,7 @@ def _open_history(service: "Service", stack: contextlib.ExitStack) -> None:
 def _open_clips(service: "Service", stack: contextlib.ExitStack) -> None:
     """Keep the sound of events, if that is asked for."""
     if service.plan.config.clips:
-        from ast_edge.clips import Clips
+        from ast_edge.outputs.clips import Clips
 
         clips = Clips(service.plan.config.clips, service.channels)
         stack.callback(clips.close)
@@ -124,7 +124,7 @@ def _open_clips(service: "Service", stack: contextlib.ExitStack) -> None:
 
 def _open_watchdog(service: "Service", stack: contextlib.ExitStack) -> "Watchdog | None":
     """Tell the service manager how things are, if there is one."""
-    from ast_edge.watchdog import Watchdog
+    from ast_edge.monitoring.watchdog import Watchdog
 
     if not Watchdog.wanted():
         return None
@@ -138,8 +138,8 @@ def _open_watchdog(service: "Service", stack: contextlib.ExitStack) -> "Watchdog
 
 def _open_node(service: "Service", stack: contextlib.ExitStack) -> None:
     """Open the broker's side; on leaving, what is still under way is delivered."""
-    from ast_edge.broker import EmbeddedBroker
-    from ast_edge.echo import Echo
+    from ast_edge.mqtt.echo import Echo
+    from ast_edge.mqtt.embedded_broker import EmbeddedBroker
 
     mqtt, echo = service.plan.config.mqtt, None
     assert mqtt

@@ -12,10 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ast_edge.errors import AstError, ConfigError
-from ast_edge.printable import printable_tree
-from ast_edge.runtime_folder import find_sockets
-from ast_edge.status_socket import ask
+from ast_edge.base.errors import AstError, ConfigError
+from ast_edge.base.printable import printable_tree
+from ast_edge.base.runtime_folder import find_sockets
+from ast_edge.monitoring.status_socket import ask
 
 Json = dict[str, Any]
 
@@ -79,7 +79,7 @@ def _count_of(text: str) -> int:
 
 
 def _print_history(args: argparse.Namespace) -> None:
-    from ast_edge.history import find_history, read_history
+    from ast_edge.outputs.history import find_history, read_history
 
     events = read_history(find_history(args.node), args.history)
     if args.json:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.console import Console
 
+from ast_edge.base.errors import AstError
 from ast_edge.cli.terminal import add_files, add_model_options, log_to_stderr, open_model
-from ast_edge.errors import AstError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ast_edge.bundle import Bundle
-    from ast_edge.engine import Engine
+    from ast_edge.engines.engine import Engine
+    from ast_edge.model.bundle import Bundle
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -69,9 +69,9 @@ def tag(
     Raises:
         AudioError: if the file cannot be read.
     """
-    from ast_edge.listener import Listener
-    from ast_edge.pipeline import score_recording
-    from ast_edge.recording import RecordingSource
+    from ast_edge.detection.pipeline import score_recording
+    from ast_edge.frontend.listener import Listener
+    from ast_edge.sources.recording import RecordingSource
 
     source = RecordingSource(path.stem, path, pace="fast")
     listener = Listener(bundle.fbank, bundle.frames, hop)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ast_edge.log_format import (
+from ast_edge.base.log_format import (
     JournalFormatter,
     JsonFormatter,
     PlainFormatter,
@@ -18,8 +18,8 @@ from ast_edge.log_format import (
 )
 
 if TYPE_CHECKING:
-    from ast_edge.bundle import Bundle
-    from ast_edge.engine import Engine
+    from ast_edge.engines.engine import Engine
+    from ast_edge.model.bundle import Bundle
 
 
 def log_to_stderr(*, verbose: bool = False, as_json: bool = False) -> None:
@@ -82,10 +82,10 @@ def open_model(args: argparse.Namespace) -> "tuple[Bundle, Engine]":
     Raises:
         BundleError, ConfigError, EngineError: if it cannot be used, or not with this hop.
     """
-    from ast_edge.bundle import find_bundle, load_bundle
-    from ast_edge.engine_choice import open_engine
-    from ast_edge.engine_config import EngineConfig
-    from ast_edge.plan import check_hop
+    from ast_edge.app.plan import check_hop
+    from ast_edge.engines.choice import open_engine
+    from ast_edge.engines.config import EngineConfig
+    from ast_edge.model.bundle import find_bundle, load_bundle
 
     bundle = load_bundle(find_bundle(args.bundle))
     check_hop(bundle, args.hop)

@@ -19,14 +19,14 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
+from ast_edge.base.errors import ConfigError
 from ast_edge.cli.terminal import add_source_option, log_to_stderr
-from ast_edge.errors import ConfigError
 
 if TYPE_CHECKING:
+    from ast_edge.app.plan import Plan
     from ast_edge.evaluation.detector import Detector
-    from ast_edge.label import Label
-    from ast_edge.label_settings import TrackerSettings
-    from ast_edge.plan import Plan
+    from ast_edge.model.label import Label
+    from ast_edge.model.label_settings import TrackerSettings
     from ast_edge.tuning.positives import References
     from ast_edge.tuning.trial import Recording
     from ast_edge.tuning.tuning import Tuning
@@ -114,12 +114,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Print what the thresholds would change, and change them if that is wanted."""
+    from ast_edge.app.plan import load_plan
+    from ast_edge.base.text_file import open_text
     from ast_edge.evaluation.annotations import list_files
     from ast_edge.evaluation.detector import open_detector
     from ast_edge.evaluation.output import write_output
     from ast_edge.evaluation.rooms import find_rooms
-    from ast_edge.plan import load_plan
-    from ast_edge.text_file import open_text
     from ast_edge.tuning.outcome import make_record, write_outcome
     from ast_edge.tuning.pieces import cut
     from ast_edge.tuning.plot import draw_plot
@@ -185,7 +185,7 @@ def _share(text: str) -> float:
 
 def _chosen(args: argparse.Namespace, plan: "Plan") -> "dict[Label, TrackerSettings]":
     """Return the labels and groups to tune, with what holds for them now."""
-    from ast_edge.yaml_file import did_you_mean
+    from ast_edge.base.yaml_file import did_you_mean
 
     if not args.label:
         return plan.settings

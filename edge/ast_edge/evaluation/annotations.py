@@ -6,15 +6,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ast_edge.bundle import Bundle
-from ast_edge.errors import BundleError
+from ast_edge.audio.sound_file import AUDIO_SUFFIXES
+from ast_edge.base.errors import BundleError
+from ast_edge.base.text_file import open_text
+from ast_edge.base.yaml_file import did_you_mean
+from ast_edge.detection.groups import Group
 from ast_edge.evaluation.errors import EvaluationError
 from ast_edge.evaluation.span import Span
-from ast_edge.groups import Group
-from ast_edge.label import Label
-from ast_edge.sound_file import AUDIO_SUFFIXES
-from ast_edge.text_file import open_text
-from ast_edge.yaml_file import did_you_mean
+from ast_edge.model.bundle import Bundle
+from ast_edge.model.label import Label
 
 COLUMNS = ["filename", "onset", "offset", "event_label"]
 """As sed_eval and DESED have them."""

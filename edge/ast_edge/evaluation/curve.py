@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.tracker import Step
+from ast_edge.detection.tracker import Step
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,22 +7,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.bundle import Bundle
-from ast_edge.engine import Engine
-from ast_edge.engine_choice import open_engine
+from ast_edge.app.one_channel import for_recordings
+from ast_edge.app.plan import Plan
+from ast_edge.detection.event import Event
+from ast_edge.detection.groups import Group
+from ast_edge.detection.hearing import Hearing, find_events
+from ast_edge.detection.pipeline import Pipeline
+from ast_edge.detection.tracker import Step
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.engine import Engine
 from ast_edge.evaluation.curve import Curve, CurveRecorder
 from ast_edge.evaluation.span import Span
 from ast_edge.evaluation.spectrogram import SpectrogramMaker
-from ast_edge.events import Event
-from ast_edge.groups import Group
-from ast_edge.hearing import Hearing, find_events
-from ast_edge.label import Label
-from ast_edge.label_settings import TrackerSettings
-from ast_edge.one_channel import for_recordings
-from ast_edge.pipeline import Pipeline
-from ast_edge.plan import Plan
-from ast_edge.recording import RecordingSource
-from ast_edge.tracker import Step
+from ast_edge.model.bundle import Bundle
+from ast_edge.model.label import Label
+from ast_edge.model.label_settings import TrackerSettings
+from ast_edge.sources.recording import RecordingSource
 
 
 @dataclass(frozen=True)

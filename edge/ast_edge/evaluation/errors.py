@@ -1,6 +1,6 @@
-"""What only an evaluation can run into, under the one error tree of `ast_edge.errors`."""
+"""What only an evaluation can run into, under the one error tree of `ast_edge.base.errors`."""
 
-from ast_edge.errors import AstError
+from ast_edge.base.errors import AstError
 
 
 class EvaluationError(AstError):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ast_edge.detection.groups import Group
 from ast_edge.evaluation.counts import Counts, macro_f1, micro
 from ast_edge.evaluation.detection_latency import first_detections, latencies
 from ast_edge.evaluation.detector import Outcome
@@ -19,8 +20,7 @@ from ast_edge.evaluation.segment_metrics import (
 )
 from ast_edge.evaluation.span import Span, join_touching
 from ast_edge.evaluation.threshold_sweep import join, sweep
-from ast_edge.groups import Group
-from ast_edge.label import Label
+from ast_edge.model.label import Label
 
 
 @dataclass(frozen=True, eq=False)

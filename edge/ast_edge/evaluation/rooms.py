@@ -4,8 +4,8 @@ import csv
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from ast_edge.base.text_file import open_text
 from ast_edge.evaluation.errors import EvaluationError
-from ast_edge.text_file import open_text
 
 COLUMNS = ["filename", "room"]
 

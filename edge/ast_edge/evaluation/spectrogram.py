@@ -6,8 +6,8 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.fbank import FbankSpec
-from ast_edge.listener import Window
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.frontend.listener import Window
 
 COLUMN_SECONDS = 0.05
 ROWS = 64

@@ -13,7 +13,7 @@ from ast_edge.evaluation.matching import match
 from ast_edge.evaluation.report import Heard
 from ast_edge.evaluation.span import Span
 from ast_edge.evaluation.spectrogram import COLUMN_SECONDS
-from ast_edge.label import Label
+from ast_edge.model.label import Label
 
 STRIP_SECONDS = 60.0
 

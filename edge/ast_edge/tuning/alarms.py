@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ast_edge.detection.event import Event
+from ast_edge.detection.tracker import EventTracker
 from ast_edge.evaluation.curve import Curve
-from ast_edge.events import Event
-from ast_edge.label import Label
-from ast_edge.label_settings import TrackerSettings
-from ast_edge.tracker import EventTracker
+from ast_edge.model.label import Label
+from ast_edge.model.label_settings import TrackerSettings
 
 # fmt: off
 GRID = (

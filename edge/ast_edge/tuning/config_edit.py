@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 
 Section: TypeAlias = str
 """`labels` or `groups`."""

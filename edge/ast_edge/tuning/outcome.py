@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ast_edge.bundle import file_sha256
-from ast_edge.groups import Group
-from ast_edge.label import Label
-from ast_edge.label_config import LabelConfig
-from ast_edge.plan import Plan
-from ast_edge.tuned import Tuned, settings_sha256
+from ast_edge.app.plan import Plan
+from ast_edge.detection.config import LabelConfig
+from ast_edge.detection.groups import Group
+from ast_edge.detection.tuned import Tuned, settings_sha256
+from ast_edge.model.bundle import file_sha256
+from ast_edge.model.label import Label
 from ast_edge.tuning.config_edit import Thresholds, edit_thresholds, put_record
 from ast_edge.tuning.trial import Recording
 from ast_edge.tuning.tuning import Tuning

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from ast_edge.bundle import Bundle
+from ast_edge.base.yaml_file import did_you_mean
 from ast_edge.evaluation.annotations import (
     find_labels,
     list_files,
@@ -15,8 +15,8 @@ from ast_edge.evaluation.annotations import (
 )
 from ast_edge.evaluation.errors import EvaluationError
 from ast_edge.evaluation.span import Span
-from ast_edge.label import Label
-from ast_edge.yaml_file import did_you_mean
+from ast_edge.model.bundle import Bundle
+from ast_edge.model.label import Label
 
 References = Mapping[Label, list[Span]]
 """Where labels sound in a recording."""

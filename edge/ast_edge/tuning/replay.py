@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.evaluation.curve import Curve
-from ast_edge.label import Label
-from ast_edge.label_settings import TrackerSettings
+from ast_edge.model.label import Label
+from ast_edge.model.label_settings import TrackerSettings
 from ast_edge.tuning.alarms import find_events
 
 

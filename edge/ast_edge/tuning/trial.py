@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ast_edge.evaluation.curve import Curve
 from ast_edge.evaluation.span import Span
-from ast_edge.label import Label
-from ast_edge.label_settings import TrackerSettings
+from ast_edge.model.label import Label
+from ast_edge.model.label_settings import TrackerSettings
 from ast_edge.tuning.alarms import GRID, Alarms
 from ast_edge.tuning.choice import TAIL_EVENTS
 from ast_edge.tuning.judge import Judge

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.evaluation.bootstrap import rooms_limit
-from ast_edge.label import Label
-from ast_edge.label_settings import TrackerSettings
+from ast_edge.model.label import Label
+from ast_edge.model.label_settings import TrackerSettings
 from ast_edge.tuning.allotment import allot
 from ast_edge.tuning.choice import Choice, Options, choose, expected_rates, safe_rates, without
 from ast_edge.tuning.pieces import FOLDS, Pieces

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.box import Box
     from rich.table import Table
 
-    from ast_edge.bundle import Bundle
+    from ast_edge.model.bundle import Bundle
     from ast_export.bench import Benchmark
 
 
@@ -52,8 +52,8 @@ def run(args: argparse.Namespace) -> int:
     from rich import box
     from rich.console import Console
 
-    from ast_edge.bundle import find_bundle, load_bundle
-    from ast_edge.engine_choice import ENGINES
+    from ast_edge.engines.choice import ENGINES
+    from ast_edge.model.bundle import find_bundle, load_bundle
     from ast_export.bench import measure_speed
     from ast_training.atomic_file import atomic_file
 
@@ -152,7 +152,7 @@ def _notes(benchmark: "Benchmark") -> list[str]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep to itself that each engine was opened; the table says it."""
-    log = logging.getLogger("ast_edge.engine")
+    log = logging.getLogger("ast_edge.engines.engine")
     level = log.level
     log.setLevel(logging.WARNING)
     try:
@@ -162,8 +162,8 @@ def _quiet() -> Iterator[None]:
 
 
 def _engines(text: str) -> list[str]:
-    from ast_edge.engine_choice import ENGINES
-    from ast_edge.yaml_file import did_you_mean
+    from ast_edge.base.yaml_file import did_you_mean
+    from ast_edge.engines.choice import ENGINES
 
     for name in text.split(","):
         if name not in ENGINES:

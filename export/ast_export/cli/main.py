@@ -6,10 +6,10 @@ import os
 import sys
 
 from ast_edge import __version__
+from ast_edge.base.errors import AstError
+from ast_edge.base.log_format import SecretFilter
+from ast_edge.base.secret_values import hide_in_tracebacks
 from ast_edge.cli.any_text import allow_any_text
-from ast_edge.errors import AstError
-from ast_edge.log_format import SecretFilter
-from ast_edge.secret_values import hide_in_tracebacks
 from ast_export.cli import bench, onnx_, trt, verify
 
 COMMANDS = (onnx_, trt, verify, bench)

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress, TaskID
 
-    from ast_edge.trt.build import BuildOptions
-    from ast_edge.trt.cuda import Device
-    from ast_edge.trt.engine_card import EngineCard
+    from ast_edge.engines.trt.build import BuildOptions
+    from ast_edge.engines.trt.cuda import Device
+    from ast_edge.engines.trt.engine_card import EngineCard
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -71,11 +71,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Build the engine, write it, and print where it is."""
-    from ast_edge.bundle import find_bundle, load_bundle
-    from ast_edge.trt.build import build_engine, check_options
-    from ast_edge.trt.engine_cache import EngineCache, cache_folder
-    from ast_edge.trt.engine_card import write_engine
-    from ast_edge.trt.library import find_library
+    from ast_edge.engines.trt.build import build_engine, check_options
+    from ast_edge.engines.trt.engine_cache import EngineCache, cache_folder
+    from ast_edge.engines.trt.engine_card import write_engine
+    from ast_edge.engines.trt.library import find_library
+    from ast_edge.model.bundle import find_bundle, load_bundle
 
     options = _options(args)
     bundle = load_bundle(find_bundle(args.bundle))
@@ -102,8 +102,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace) -> "BuildOptions":
-    from ast_edge.errors import ConfigError
-    from ast_edge.trt.build import BuildOptions
+    from ast_edge.base.errors import ConfigError
+    from ast_edge.engines.trt.build import BuildOptions
 
     if args.compute_capability and not args.out:
         raise ConfigError("an engine for other GPUs is of no use in the cache: give --out as well")
@@ -121,8 +121,8 @@ def _options(args: argparse.Namespace) -> "BuildOptions":
 
 def _find_device(args: argparse.Namespace) -> "Device":
     """Look at the GPU here; the cache needs one, and so does the full TensorRT."""
-    from ast_edge.errors import EngineError, EngineUnavailable
-    from ast_edge.trt.cuda import open_cuda
+    from ast_edge.base.errors import EngineError, EngineUnavailable
+    from ast_edge.engines.trt.cuda import open_cuda
 
     try:
         with closing(open_cuda()) as cuda:
@@ -134,7 +134,7 @@ def _find_device(args: argparse.Namespace) -> "Device":
 
 def _prepare(folder: Path) -> None:
     """Complain about the folder before the minutes of building."""
-    from ast_edge.errors import EngineError
+    from ast_edge.base.errors import EngineError
 
     folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK):

@@ -36,7 +36,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Print the parity of the engine; 65 if it is beyond the limits."""
-    from ast_edge.bundle import find_bundle, load_bundle
+    from ast_edge.model.bundle import find_bundle, load_bundle
     from ast_export.cli.reports import print_reports
     from ast_export.recordings import audio_windows, labelled_windows
     from ast_export.verification import engine_config, verify

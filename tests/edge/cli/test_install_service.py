@@ -7,7 +7,7 @@ import pytest
 import yaml
 from rigs.model import write_bundle
 
-from ast_edge import service_unit
+from ast_edge.cli import service_unit
 from ast_edge.cli.main import main
 
 OPT = Path("/opt/ast-edge/bin/ast-edge")

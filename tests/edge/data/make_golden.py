@@ -1,4 +1,4 @@
-"""Compute the golden filterbanks of tests/edge/test_fbank.py with torchaudio.
+"""Compute the golden filterbanks of tests/edge/frontend/test_fbank.py with torchaudio.
 
     .venv/bin/python tests/edge/data/make_golden.py
 

@@ -1,6 +1,6 @@
 import pytest
 
-from ast_edge.bundle import load_bundle
+from ast_edge.detection.groups import Group
 from ast_edge.evaluation.annotations import (
     Annotation,
     find_labels,
@@ -11,7 +11,7 @@ from ast_edge.evaluation.annotations import (
 )
 from ast_edge.evaluation.errors import EvaluationError
 from ast_edge.evaluation.span import Span
-from ast_edge.groups import Group
+from ast_edge.model.bundle import load_bundle
 
 HEADER = "filename\tonset\toffset\tevent_label\n"
 

@@ -5,12 +5,12 @@ import soundfile
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.model import RATE, silence, tone
 
-from ast_edge.bundle import load_bundle
 from ast_edge.cli.replay import replay
-from ast_edge.engine_choice import open_engine
-from ast_edge.engine_config import EngineConfig
+from ast_edge.detection.hearing import Hearing
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
 from ast_edge.evaluation.detector import Detector
-from ast_edge.hearing import Hearing
+from ast_edge.model.bundle import load_bundle
 
 HOP = 0.1
 

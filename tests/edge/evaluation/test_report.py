@@ -4,6 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ast_edge.detection.groups import Group
+from ast_edge.detection.tracker import Step
 from ast_edge.evaluation.counts import Counts
 from ast_edge.evaluation.curve import CurveRecorder
 from ast_edge.evaluation.detection_latency import first_detections, latencies
@@ -15,9 +17,7 @@ from ast_edge.evaluation.report import Heard, make_report
 from ast_edge.evaluation.span import Span
 from ast_edge.evaluation.strip import cut_strips
 from ast_edge.evaluation.table import HEADINGS, rows, silent_labels, summary
-from ast_edge.groups import Group
-from ast_edge.label import Label
-from ast_edge.tracker import Step
+from ast_edge.model.label import Label
 
 DOG, CAT = Label(0, "Dog", ""), Label(1, "Cat <b>", "")
 PETS = Group(2, "Pets", "", (DOG, CAT), "max")

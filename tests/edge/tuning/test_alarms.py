@@ -2,10 +2,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ast_edge.detection.tracker import EventTracker
 from ast_edge.evaluation.curve import Curve
-from ast_edge.label import Label
-from ast_edge.label_settings import TrackerSettings
-from ast_edge.tracker import EventTracker
+from ast_edge.model.label import Label
+from ast_edge.model.label_settings import TrackerSettings
 from ast_edge.tuning.alarms import GRID, find_events
 
 CAT, DOG = Label(0, "Cat", ""), Label(1, "Dog", "")

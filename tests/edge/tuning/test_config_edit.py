@@ -1,8 +1,8 @@
 import pytest
 import yaml
 
-from ast_edge.config import load_config
-from ast_edge.errors import ConfigError
+from ast_edge.app.config import load_config
+from ast_edge.base.errors import ConfigError
 from ast_edge.tuning.config_edit import Thresholds, edit_thresholds, put_record
 
 NEW = Thresholds(0.75, 0.3)

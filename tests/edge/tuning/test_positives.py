@@ -2,7 +2,7 @@ import unicodedata
 
 import pytest
 
-from ast_edge.label import Label
+from ast_edge.model.label import Label
 from ast_edge.tuning.positives import in_folders
 
 

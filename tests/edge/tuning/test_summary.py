@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ast_edge.label import Label
-from ast_edge.label_settings import TrackerSettings
+from ast_edge.model.label import Label
+from ast_edge.model.label_settings import TrackerSettings
 from ast_edge.tuning.choice import Choice
 from ast_edge.tuning.pieces import cut
 from ast_edge.tuning.plot import draw_plot

@@ -5,8 +5,8 @@ import pytest
 
 from ast_edge.evaluation.curve import Curve
 from ast_edge.evaluation.span import Span
-from ast_edge.label import Label
-from ast_edge.label_settings import TrackerSettings
+from ast_edge.model.label import Label
+from ast_edge.model.label_settings import TrackerSettings
 from ast_edge.tuning.alarms import GRID, Alarms
 from ast_edge.tuning.pieces import cut
 from ast_edge.tuning.trial import Recording, Trial, try_settings

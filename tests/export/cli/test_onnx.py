@@ -7,7 +7,7 @@ import torch
 from rigs.checkpoints import LABELS, random_checkpoint
 from rigs.full_disk import files_end_at
 
-from ast_edge.bundle import load_bundle
+from ast_edge.model.bundle import load_bundle
 from ast_export import parity
 from ast_export.cli.main import main
 

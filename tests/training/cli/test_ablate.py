@@ -3,7 +3,7 @@ import argparse
 import pytest
 from rigs.studies import write_study
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.cli import ablate
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from rigs.checkpoints import random_checkpoint
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.checkpoint import load_checkpoint
 from ast_training.cli import average
 from ast_training.run_folder import RunFolder

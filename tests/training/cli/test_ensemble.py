@@ -10,7 +10,7 @@ from rigs.torchrun import torchrun
 from safetensors.numpy import load_file
 from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
 
-from ast_edge.errors import BundleError, ConfigError
+from ast_edge.base.errors import BundleError, ConfigError
 from ast_training.checkpoint import Checkpoint
 from ast_training.cli import ensemble
 from ast_training.model import AudioSpectrogramTransformer

@@ -6,7 +6,7 @@ import pytest
 from rigs.clips import clip_recipe, tones
 from sklearn.metrics import average_precision_score
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.cli import evaluate
 from ast_training.fit import fit
 from ast_training.predictions import load_predictions

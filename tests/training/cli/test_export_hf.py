@@ -3,7 +3,7 @@ import argparse
 import pytest
 from rigs.checkpoints import random_checkpoint
 
-from ast_edge.errors import BundleError
+from ast_edge.base.errors import BundleError
 from ast_training.cli import export_hf
 
 

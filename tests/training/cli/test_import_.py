@@ -6,7 +6,7 @@ import soundfile
 import torch
 from rigs.foreign import official, random_model
 
-from ast_edge.errors import BundleError, ConfigError
+from ast_edge.base.errors import BundleError, ConfigError
 from ast_training.checkpoint import load_checkpoint
 from ast_training.cli import import_
 from ast_training.weights import hub

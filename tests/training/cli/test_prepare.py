@@ -5,7 +5,7 @@ import tarfile
 import pytest
 from rigs.clip_lists import write_noise
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.cli import prepare
 from ast_training.datasets.clips import ClipSet
 from ast_training.recipe import load_recipe

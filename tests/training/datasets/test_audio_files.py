@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.datasets.audio_files import find_audio, identity
 
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.datasets.audioset import read_audioset, read_author_lists
 
 SPEECH, MUSIC, DOG = "/m/09x0r", "/m/04rlf", "/m/0bt9lr"

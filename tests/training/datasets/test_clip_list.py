@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from rigs.clip_lists import LABELS
 
-from ast_edge.errors import ConfigError
-from ast_edge.label import Label
+from ast_edge.base.errors import ConfigError
+from ast_edge.model.label import Label
 from ast_training.datasets.clip_list import ClipList, RawClip
 
 

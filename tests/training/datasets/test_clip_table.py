@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.datasets.clip_table import Ragged, read_table
 
 ROW = {"name": "a", "path": "a.wav", "labels": ["Hum"], "split": "train", "seconds": 1.5}

@@ -6,8 +6,8 @@ import pytest
 import soundfile
 from rigs.clip_lists import LABELS, four_clips, prepared
 
-from ast_edge.errors import AudioError, ConfigError
-from ast_edge.fbank import FbankSpec, fbank
+from ast_edge.base.errors import AudioError, ConfigError
+from ast_edge.frontend.fbank import FbankSpec, fbank
 from ast_training.datasets.clips import Clip, ClipSet
 from ast_training.datasets.prepare import prepare
 

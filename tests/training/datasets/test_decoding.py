@@ -7,7 +7,7 @@ from rigs.clip_lists import write_noise
 from rigs.encoded import RATE, encode, needs_ffmpeg, set_data_size, write_wav
 from rigs.packs import tone
 
-from ast_edge.errors import AudioError
+from ast_edge.base.errors import AudioError
 from ast_training.datasets.decoding import AudioBytes, Sound, decode, resample
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.datasets.esc50 import read_esc50
 
 PACK = Path(__file__).parents[4] / "shared/data/esc50"

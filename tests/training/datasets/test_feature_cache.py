@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from rigs.clip_lists import prepared, write_noise
 
-from ast_edge.errors import AudioError
-from ast_edge.fbank import FbankSpec, fbank
+from ast_edge.base.errors import AudioError
+from ast_edge.frontend.fbank import FbankSpec, fbank
 from ast_training.datasets.clips import ClipSet
 from ast_training.datasets.feature_cache import write_cache
 

@@ -1,6 +1,6 @@
 import pytest
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.datasets.fsd50k import read_fsd50k
 
 VOCABULARY = """0,Accelerating_and_revving_and_vroom,/m/07q2z82

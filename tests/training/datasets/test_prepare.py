@@ -11,8 +11,8 @@ from rigs.clip_lists import LABELS, four_clips, write_noise
 from rigs.encoded import encode, needs_ffmpeg
 from rigs.packs import tone
 
-from ast_edge.errors import ConfigError
-from ast_edge.fbank import FbankSpec, fbank
+from ast_edge.base.errors import ConfigError
+from ast_edge.frontend.fbank import FbankSpec, fbank
 from ast_training.datasets.clip_list import ClipList, RawClip
 from ast_training.datasets.clips import ClipSet
 from ast_training.datasets.prepare import prepare

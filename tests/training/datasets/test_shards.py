@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from ast_edge.errors import ConfigError
-from ast_edge.label import Label
+from ast_edge.base.errors import ConfigError
+from ast_edge.model.label import Label
 from ast_training.datasets.prepare import prepare
 from ast_training.datasets.shards import read_shards
 

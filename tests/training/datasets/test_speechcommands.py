@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.datasets.speechcommands import hash_split, read_speechcommands
 
 PACK = Path(__file__).parents[4] / "shared/data/speechcommands"

@@ -2,8 +2,8 @@ import unicodedata
 
 import pytest
 
-from ast_edge.errors import ConfigError
-from ast_edge.label import Label
+from ast_edge.base.errors import ConfigError
+from ast_edge.model.label import Label
 from ast_training.datasets.tables import read_labels, read_rows
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.datasets.urbansound8k import CLASSES, read_urbansound8k
 
 TABLE = """slice_file_name,fsID,start,end,salience,fold,classID,class

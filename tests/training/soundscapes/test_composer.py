@@ -3,7 +3,7 @@ import pytest
 from rigs.packs import RATE, Pack, hiss, tone
 from rigs.soundscapes import make_composer, whistle_and_hum
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.soundscapes.composer import loudness
 from ast_training.soundscapes.config import SoundscapeConfig
 

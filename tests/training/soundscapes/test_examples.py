@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from rigs.soundscapes import make_composer, whistle_and_hum
 
-from ast_edge.fbank import FbankSpec
-from ast_edge.spec import ModelSpec
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.spec import ModelSpec
 from ast_training.soundscapes.example_cache import ExampleCache
 from ast_training.soundscapes.examples import SoundscapeExamples
 from ast_training.teacher.grid import step_count

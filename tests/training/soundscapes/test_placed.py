@@ -1,7 +1,7 @@
 import numpy as np
 
-from ast_edge.fbank import FbankSpec
-from ast_edge.spec import ModelSpec
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.spec import ModelSpec
 from ast_training.soundscapes.composer import PlacedEvent
 from ast_training.soundscapes.placed import clip_targets, frame_targets
 

@@ -1,8 +1,8 @@
 import pytest
 from rigs.teachers import save_mobilenet
 
-from ast_edge.errors import BundleError, ConfigError
-from ast_edge.yaml_file import Section, load_yaml
+from ast_edge.base.errors import BundleError, ConfigError
+from ast_edge.base.yaml_file import Section, load_yaml
 from ast_training.teacher.config import TeacherConfig, open_teachers
 
 

@@ -4,7 +4,7 @@ import soundfile
 import torch
 from rigs.teachers import MN04, SHARED, mobilenet_weights, save_mobilenet
 
-from ast_edge.errors import BundleError
+from ast_edge.base.errors import BundleError
 from ast_training.teacher.grid import WINDOWS
 from ast_training.teacher.mobilenet import PART, Mobilenet, MobilenetTeacher, window_shares
 

@@ -5,7 +5,7 @@ pytest.importorskip("onnx", reason="onnx is not installed")
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ast_edge.errors import BundleError, EngineError
+from ast_edge.base.errors import BundleError, EngineError
 from ast_training.teacher.onnx_teacher import OnnxTeacher
 
 LABELS = ("loud", "half as loud")

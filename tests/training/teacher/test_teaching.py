@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from ast_edge.errors import ConfigError
-from ast_edge.fbank import FbankSpec
-from ast_edge.spec import ModelSpec
+from ast_edge.base.errors import ConfigError
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.spec import ModelSpec
 from ast_training.soundscapes.composer import PlacedEvent, Soundscape
 from ast_training.teacher.grid import RATE, step_count, step_middles
 from ast_training.teacher.heard import Heard

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from rigs.teachers import SHARED, YAMNET
 
-from ast_edge.errors import BundleError
+from ast_edge.base.errors import BundleError
 from ast_training.datasets.decoding import AudioBytes, decode
 from ast_training.labels import label_table
 from ast_training.teacher.yamnet import PART, YamnetTeacher

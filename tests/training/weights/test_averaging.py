@@ -5,7 +5,7 @@ import torch
 from rigs.checkpoints import LABELS, random_checkpoint
 from torch.optim.swa_utils import AveragedModel
 
-from ast_edge.errors import BundleError, ConfigError
+from ast_edge.base.errors import BundleError, ConfigError
 from ast_training.checkpoint import load_checkpoint
 from ast_training.run_folder import RunFolder
 from ast_training.weights.averaging import average_checkpoints, average_epochs

@@ -8,7 +8,7 @@ import torch
 from rigs.foreign import deit, official, random_model
 from safetensors.torch import load_file, save_file
 
-from ast_edge.errors import BundleError
+from ast_edge.base.errors import BundleError
 from ast_training.weights.foreign import read_foreign
 from ast_training.weights.layouts import from_ours
 

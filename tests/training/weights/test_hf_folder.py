@@ -5,10 +5,10 @@ import pytest
 import torch
 from rigs.foreign import random_model
 
-from ast_edge.errors import BundleError
-from ast_edge.fbank import FbankSpec
-from ast_edge.label import Label
-from ast_edge.spec import SIZES, ModelSpec
+from ast_edge.base.errors import BundleError
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.label import Label
+from ast_edge.model.spec import SIZES, ModelSpec
 from ast_training.checkpoint import Checkpoint
 from ast_training.errors import TrainingError
 from ast_training.weights import hf_folder

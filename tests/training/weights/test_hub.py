@@ -7,7 +7,7 @@ import sys
 import pytest
 from rigs.foreign import hub_cache
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.weights.hub import MEMBERS, download, find_member
 
 NAME = "MIT/ast-finetuned-audioset-16-16-0.442"
@@ -17,7 +17,7 @@ def offline(home, source):
     """Download without a network; return what it says."""
     program = (
         "import sys\n"
-        "from ast_edge.errors import BundleError\n"
+        "from ast_edge.base.errors import BundleError\n"
         "from ast_training.weights.hub import download\n"
         "try:\n"
         "    snapshot = download(sys.argv[1])\n"

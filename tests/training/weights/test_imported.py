@@ -6,11 +6,11 @@ import soundfile
 import torch
 from rigs.foreign import SMALL, hugging_face, official, random_model
 
-from ast_edge.bundle import file_sha256
-from ast_edge.errors import BundleError
-from ast_edge.fbank import FbankSpec
-from ast_edge.label import Label
-from ast_edge.spec import ModelSpec
+from ast_edge.base.errors import BundleError
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.bundle import file_sha256
+from ast_edge.model.label import Label
+from ast_edge.model.spec import ModelSpec
 from ast_training.checkpoint import load_checkpoint
 from ast_training.labels import label_table
 from ast_training.weights.foreign import ForeignModel, read_foreign

@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from rigs.foreign import SMALL, deit, hugging_face, official, random_model
 from safetensors.torch import save_file
 
-from ast_edge.errors import BundleError
-from ast_edge.fbank import FbankSpec
-from ast_edge.label import Label
+from ast_edge.base.errors import BundleError
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.label import Label
 from ast_training.checkpoint import Checkpoint
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.weights.initialisation import initialise

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from rigs.foreign import deit, hugging_face, official, random_model
 
-from ast_edge.errors import BundleError
+from ast_edge.base.errors import BundleError
 from ast_training.weights.layouts import from_ours, layout_of, names_in, to_ours
 
 

@@ -26,8 +26,8 @@ def run(args: argparse.Namespace) -> int:
     """Print the table of all variants."""
     import torch
 
-    from ast_edge.errors import ConfigError
-    from ast_edge.yaml_file import did_you_mean
+    from ast_edge.base.errors import ConfigError
+    from ast_edge.base.yaml_file import did_you_mean
     from ast_training.cli.ensemble import run_config
 
     if args.threads:

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from ast_edge.errors import ConfigError
+    from ast_edge.base.errors import ConfigError
     from ast_training.calibration import calibrate
     from ast_training.checkpoint import load_checkpoint
     from ast_training.evidence import say_few

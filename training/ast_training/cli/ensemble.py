@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the table of all members and ensembles."""
     import torch
 
-    from ast_edge.errors import ConfigError
+    from ast_edge.base.errors import ConfigError
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -107,7 +107,7 @@ def _combine(checkpoints: list[Path], config: Path, splits: list[str] | None) ->
 
 def _check_comparable(recipe: "Recipe", checkpoint: "Checkpoint", path: Path) -> None:
     """Refuse a checkpoint that the recipe's clips cannot measure; its network may be another."""
-    from ast_edge.errors import ConfigError
+    from ast_edge.base.errors import ConfigError
 
     pairs = {
         "labels": (list(recipe.labels), [label.name for label in checkpoint.labels]),

@@ -82,8 +82,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _recipe(args: argparse.Namespace, checkpoint: "Checkpoint") -> "Recipe":
-    from ast_edge.errors import ConfigError
-    from ast_edge.yaml_file import parse_tree
+    from ast_edge.base.errors import ConfigError
+    from ast_edge.base.yaml_file import parse_tree
     from ast_training.recipe import Recipe, load_recipe
     from ast_training.state import check_made_by
 

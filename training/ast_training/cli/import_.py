@@ -103,7 +103,7 @@ def _check(checkpoint: "Checkpoint", source: str, audio: Path) -> None:
         BundleError: if they differ.
         ConfigError: if there are none for this source.
     """
-    from ast_edge.errors import BundleError, ConfigError
+    from ast_edge.base.errors import BundleError, ConfigError
     from ast_training.weights.hub import find_member
     from ast_training.weights.imported import first_logits
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ast_edge.label import Label
+    from ast_edge.model.label import Label
     from ast_training.datasets.clip_list import ClipList
     from ast_training.datasets.clips import ClipSet
 

@@ -5,8 +5,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ast_edge.errors import ConfigError
-from ast_edge.sound_file import AUDIO_SUFFIXES
+from ast_edge.audio.sound_file import AUDIO_SUFFIXES
+from ast_edge.base.errors import ConfigError
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ast_edge.errors import ConfigError
-from ast_edge.label import Label
-from ast_edge.text_file import open_text
+from ast_edge.base.errors import ConfigError
+from ast_edge.base.text_file import open_text
+from ast_edge.model.label import Label
 from ast_training.datasets.audio_files import find_audio
 from ast_training.datasets.clip_list import ClipList, RawClip, Split
 from ast_training.datasets.tables import read_labels

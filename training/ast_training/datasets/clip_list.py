@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ast_edge.errors import ConfigError
-from ast_edge.label import Label
-from ast_edge.label_names import why_unusable
+from ast_edge.base.errors import ConfigError
+from ast_edge.model.label import Label
+from ast_edge.model.label_names import why_unusable
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.datasets.clip_list import SPLITS
 
 NONE = -1

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.errors import AudioError, ConfigError
-from ast_edge.fbank import FbankSpec, fbank
-from ast_edge.label import Label
+from ast_edge.base.errors import AudioError, ConfigError
+from ast_edge.frontend.fbank import FbankSpec, fbank
+from ast_edge.model.label import Label
 from ast_training.datasets.clip_list import SPLITS, Split
 from ast_training.datasets.clip_table import NONE, ClipTable, read_table
 from ast_training.datasets.decoding import AudioBytes, decode

@@ -11,9 +11,9 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from ast_edge.errors import AudioError
-from ast_edge.ffmpeg_file import FfmpegFile
-from ast_edge.sound_file import open_sound_file
+from ast_edge.audio.ffmpeg_file import FfmpegFile
+from ast_edge.audio.sound_file import open_sound_file
+from ast_edge.base.errors import AudioError
 
 BLOCK = 1 << 15
 """Samples that are decoded at once; libsndfile fills what is left of a block with zeros, which is

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ast_edge.errors import ConfigError
-from ast_edge.label import Label
+from ast_edge.base.errors import ConfigError
+from ast_edge.model.label import Label
 from ast_training.datasets.clip_list import ClipList, RawClip
 from ast_training.datasets.tables import read_rows
 from ast_training.labels import label_table

@@ -4,10 +4,10 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from ast_edge.errors import ConfigError
-from ast_edge.label import Label
-from ast_edge.ontology import load_ontology
-from ast_edge.text_file import open_text
+from ast_edge.base.errors import ConfigError
+from ast_edge.base.text_file import open_text
+from ast_edge.model.label import Label
+from ast_edge.model.ontology import load_ontology
 from ast_training.datasets.clip_list import ClipList, RawClip, Split
 from ast_training.datasets.tables import read_rows
 

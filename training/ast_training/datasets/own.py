@@ -5,8 +5,8 @@ import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from ast_edge.errors import ConfigError
-from ast_edge.label import Label
+from ast_edge.base.errors import ConfigError
+from ast_edge.model.label import Label
 from ast_training.datasets.audio_files import find_audio, identity
 from ast_training.datasets.clip_list import SPLITS, ClipList, RawClip, Split, unknown_label
 from ast_training.datasets.held_out import choose_groups

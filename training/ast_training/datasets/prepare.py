@@ -16,8 +16,8 @@ import soundfile
 from numpy.typing import NDArray
 from rich.console import Console
 
-from ast_edge.errors import AudioError, ConfigError
-from ast_edge.fbank import FbankSpec, RollingFbank, fbank
+from ast_edge.base.errors import AudioError, ConfigError
+from ast_edge.frontend.fbank import FbankSpec, RollingFbank, fbank
 from ast_training.atomic_file import atomic_file
 from ast_training.datasets.clip_list import SPLITS, ClipList, RawClip
 from ast_training.datasets.clips import FORMAT, SAMPLE_RATE, Clip, ClipSet

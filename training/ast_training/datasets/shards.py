@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ast_edge.errors import ConfigError
-from ast_edge.label import Label
-from ast_edge.sound_file import AUDIO_SUFFIXES
-from ast_edge.text_file import decode_text
+from ast_edge.audio.sound_file import AUDIO_SUFFIXES
+from ast_edge.base.errors import ConfigError
+from ast_edge.base.text_file import decode_text
+from ast_edge.model.label import Label
 from ast_training.datasets.audio_files import identity
 from ast_training.datasets.clip_list import ClipList, RawClip, Split
 from ast_training.datasets.held_out import choose_groups

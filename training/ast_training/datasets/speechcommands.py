@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from ast_edge.errors import ConfigError
-from ast_edge.label import Label
-from ast_edge.text_file import read_text
+from ast_edge.base.errors import ConfigError
+from ast_edge.base.text_file import read_text
+from ast_edge.model.label import Label
 from ast_training.datasets.audio_files import find_audio
 from ast_training.datasets.clip_list import ClipList, RawClip, Split, unknown_label
 from ast_training.labels import label_table

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ast_edge.fbank import FbankSpec
+from ast_edge.frontend.fbank import FbankSpec
 from ast_training.atomic_file import atomic_file
 from ast_training.datasets.clips import ClipSet
 

@@ -5,9 +5,9 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from ast_edge.errors import ConfigError
-from ast_edge.label import Label
-from ast_edge.text_file import open_text, read_text
+from ast_edge.base.errors import ConfigError
+from ast_edge.base.text_file import open_text, read_text
+from ast_edge.model.label import Label
 
 
 def read_rows(path: Path, columns: Collection[str]) -> Iterator[dict[str, str]]:

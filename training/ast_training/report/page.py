@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from ast_edge.fbank import FbankSpec
+from ast_edge.frontend.fbank import FbankSpec
 from ast_training.atomic_file import atomic_file
 from ast_training.metrics import Metrics
 from ast_training.predictions import Predictions

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.errors import ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.recordings import AudioCache, Recording
 from ast_training.soundscapes.activity import Activity, activities
 from ast_training.soundscapes.balance import by_source, shares

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ast_edge.yaml_file import Section
+from ast_edge.base.yaml_file import Section
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Span = tuple[float, float]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.fbank import FbankSpec, fbank
-from ast_edge.spec import ModelSpec
+from ast_edge.frontend.fbank import FbankSpec, fbank
+from ast_edge.model.spec import ModelSpec
 from ast_training.augmentation import mask
 from ast_training.examples import Example
 from ast_training.soundscapes.composer import Composer, PlacedEvent, Soundscape

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.fbank import FbankSpec
-from ast_edge.spec import ModelSpec
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.spec import ModelSpec
 from ast_training.soundscapes.composer import PlacedEvent
 
 AUDIBLE_SECONDS = 0.06

@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 from matplotlib.figure import Figure
 
-from ast_edge.fbank import FbankSpec, fbank
+from ast_edge.frontend.fbank import FbankSpec, fbank
 
 ROWS = 8
 DARKEST = 10.0

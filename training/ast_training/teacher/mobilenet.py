@@ -13,7 +13,7 @@ from torchvision.models import mobilenet_v3_large
 from torchvision.models.mobilenetv3 import InvertedResidual
 from torchvision.ops import Conv2dNormActivation, SqueezeExcitation
 
-from ast_edge.errors import BundleError
+from ast_edge.base.errors import BundleError
 from ast_training.teacher.grid import RATE, WINDOWS, step_middles
 from ast_training.teacher.heard import Heard
 from ast_training.teacher.mel_image import HOP, IMAGE_RATE, MelImage

@@ -6,8 +6,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from ast_edge.errors import BundleError
-from ast_edge.onnxruntime_engine import FAULTS, open_session
+from ast_edge.base.errors import BundleError
+from ast_edge.engines.onnxruntime import FAULTS, open_session
 from ast_training.teacher.grid import RATE, WINDOWS, around_steps
 from ast_training.teacher.heard import Heard, without_features
 

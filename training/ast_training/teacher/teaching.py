@@ -6,9 +6,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.errors import ConfigError
-from ast_edge.fbank import FbankSpec
-from ast_edge.spec import ModelSpec
+from ast_edge.base.errors import ConfigError
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.spec import ModelSpec
 from ast_training.soundscapes.composer import Soundscape
 from ast_training.soundscapes.placed import clip_targets
 from ast_training.teacher.grid import step_count, step_middles

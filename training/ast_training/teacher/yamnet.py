@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ast_edge.errors import BundleError
-from ast_edge.openvino_engine import shared_core
+from ast_edge.base.errors import BundleError
+from ast_edge.engines.openvino import shared_core
 from ast_training.teacher.grid import RATE, step_middles
 from ast_training.teacher.heard import Heard, without_features
 

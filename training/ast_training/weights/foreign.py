@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ast_edge.bundle import file_sha256
-from ast_edge.errors import BundleError
+from ast_edge.base.errors import BundleError
+from ast_edge.model.bundle import file_sha256
 from ast_training.weights.layouts import to_ours
 
 WEIGHT_FILES = (

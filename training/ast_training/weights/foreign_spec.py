@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from ast_edge.errors import BundleError
-from ast_edge.spec import Activation, ModelSpec
+from ast_edge.base.errors import BundleError
+from ast_edge.model.spec import Activation, ModelSpec
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.weights.foreign import ForeignModel
 

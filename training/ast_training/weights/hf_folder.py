@@ -9,8 +9,8 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from ast_edge.errors import BundleError
-from ast_edge.fbank import FbankSpec
+from ast_edge.base.errors import BundleError
+from ast_edge.frontend.fbank import FbankSpec
 from ast_training.checkpoint import Checkpoint
 from ast_training.errors import TrainingError
 from ast_training.weights.layouts import from_ours

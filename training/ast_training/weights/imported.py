@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ast_edge.errors import BundleError
-from ast_edge.fbank import FbankSpec, fbank
-from ast_edge.label import Label
-from ast_edge.label_names import why_unusable
-from ast_edge.spec import Activation
+from ast_edge.base.errors import BundleError
+from ast_edge.frontend.fbank import FbankSpec, fbank
+from ast_edge.model.label import Label
+from ast_edge.model.label_names import why_unusable
+from ast_edge.model.spec import Activation
 from ast_training.augmentation import fit_length
 from ast_training.checkpoint import Checkpoint
 from ast_training.labels import label_table

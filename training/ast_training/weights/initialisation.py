@@ -7,9 +7,9 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ast_edge.errors import BundleError
-from ast_edge.label import Label
-from ast_edge.spec import ModelSpec
+from ast_edge.base.errors import BundleError
+from ast_edge.model.label import Label
+from ast_edge.model.spec import ModelSpec
 from ast_training.checkpoint import load_checkpoint
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.weights.foreign import ForeignModel, read_foreign

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ast_edge.errors import BundleError
+from ast_edge.base.errors import BundleError
 
 Layout = Literal["ours", "official", "hub", "transformers", "deit"]
 

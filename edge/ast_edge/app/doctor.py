@@ -1,0 +1,111 @@
+"""What keeps a configuration from working, step by step from the microphone to a subscriber."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ast_edge.app.broker_check import check_broker
+from ast_edge.app.first_seconds import FirstSeconds
+from ast_edge.app.open_source import open_source
+from ast_edge.app.plan import Plan, load_plan
+from ast_edge.app.source_config import SourceConfig
+from ast_edge.audio.level import FLOOR_DBFS
+from ast_edge.audio.stream import Source
+from ast_edge.base.errors import AstError, AudioError
+from ast_edge.base.finding import Finding
+from ast_edge.detection.pipeline import score_recording
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.engine import Engine
+from ast_edge.frontend.fbank import LOG_FLOOR
+from ast_edge.frontend.listener import Listener
+
+CLIPPING_DBFS = -0.1
+QUIET_DBFS = -75.0
+"""Below any room: a microphone that is muted, or not plugged into its socket."""
+
+
+def examine(path: Path) -> Iterator[Finding]:
+    """Go through a configuration and say of each step whether it works.
+
+    Later steps that need an earlier one are left out when that has failed.
+    """
+    try:
+        plan = load_plan(path)
+    except AstError as exc:
+        yield Finding("configuration", False, str(exc), "mend the file; `ast-edge check` helps")
+        return
+    sources = ", ".join(plan.config.sources)
+    yield Finding("configuration", True, f"{path}: {sources}, {len(plan.settings)} labels")
+    try:
+        engine = open_engine(plan.bundle, plan.config.engine)
+    except AstError as exc:
+        yield Finding("engine", False, str(exc), "set engine.name to auto, or install the engine")
+        return
+    yield _time(engine, plan)
+    for name, config in plan.config.sources.items():
+        yield _hear(name, config, plan, engine)
+    engine.close()
+    if plan.config.mqtt:
+        yield from check_broker(plan.config.mqtt, plan)
+
+
+def _time(engine: Engine, plan: Plan) -> Finding:
+    """Score one window for each source, as the daemon does every hop."""
+    shape = (len(plan.config.sources), plan.bundle.frames, plan.bundle.fbank.mel_bins)
+    windows = np.full(shape, LOG_FLOOR, np.float32)
+    hop = min(plan.hearing(name).hop for name in plan.config.sources)
+    engine.run(windows)
+    start = time.perf_counter()
+    engine.run(windows)
+    seconds = time.perf_counter() - start
+    text = f"{engine.description}: {seconds * 1000:.0f} ms of every {hop * 1000:.0f}"
+    remedy = "use a longer hop, a smaller bundle, fewer sources or more threads"
+    return Finding("engine", seconds < 0.8 * hop, text, "" if seconds < 0.8 * hop else remedy)
+
+
+def _hear(name: str, config: SourceConfig, plan: Plan, engine: Engine) -> Finding:
+    step = f"source {name}"
+    if config.stdin is not None:
+        return Finding(step, True, "standard input is not read here")
+    try:
+        heard, hop = FirstSeconds(_open(name, config), config), plan.hearing(name).hop
+        listener = Listener(plan.bundle.fbank, plan.bundle.frames, hop, config.conditioning)
+        scores = [clip for _, clip, _ in score_recording(heard, listener, engine)]
+    except AudioError as exc:
+        return Finding(step, False, str(exc), "`ast-edge devices` lists what there is")
+    if not heard.seconds:
+        text = f"no sound: {heard.complaint or f'nothing within {heard.patience:.0f} s'}"
+        return Finding(step, False, text, _remedy_of_silence(config, heard.complaint))
+    what = "too little sound to score"
+    if scores:
+        best = np.max(scores, axis=0)
+        label = plan.bundle.labels[int(best.argmax())]
+        what = f"most likely {label.name} ({best.max():.2f})"
+    text = f"{heard.seconds:.1f} s, peak {heard.peak:.0f} dBFS, {what}"
+    remedy = ""
+    if config.microphone is not None and heard.peak <= FLOOR_DBFS:
+        remedy = "it delivers nothing but zeros: is it muted, or the wrong device?"
+    elif config.microphone is not None and heard.peak + config.gain_db < QUIET_DBFS:
+        remedy = "it is quieter than any room: raise its capture volume (`alsamixer`)"
+    elif config.microphone is not None and heard.peak >= CLIPPING_DBFS:
+        remedy = "it clips: lower its capture volume (`alsamixer`)"
+    # What sound lacks is no failure: it may be all that there is.
+    return Finding(step, not remedy, text, remedy or heard.remark)
+
+
+def _remedy_of_silence(config: SourceConfig, complaint: str) -> str:
+    if config.microphone is None:
+        return "are the address, user and password right, and does it play elsewhere?"
+    if "unavailable" in complaint or "busy" in complaint:
+        return "is another program using it? A sound server lets several listen"
+    return "`ast-edge devices` lists what there is, and with a name shows its level"
+
+
+def _open(name: str, config: SourceConfig) -> Source:
+    from ast_edge.sources.devices import find_input, list_inputs
+
+    if config.microphone is not None:
+        find_input(config.microphone, list_inputs())  # or it would be waited for
+    return open_source(name, config.model_copy(update={"pace": "fast"}))

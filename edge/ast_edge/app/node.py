@@ -1,0 +1,161 @@
+"""The MQTT side of a running daemon, put together."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from ast_edge.app.control import Action, Control
+from ast_edge.app.plan import Plan
+from ast_edge.app.settings import LiveSettings
+from ast_edge.base.errors import ConfigError
+from ast_edge.base.state_folder import state_folder
+from ast_edge.detection.pipeline import Pipeline
+from ast_edge.home_assistant.announcer import HomeAssistant
+from ast_edge.home_assistant.discovery import describe
+from ast_edge.mqtt.config import MqttConfig
+from ast_edge.mqtt.event_sink import MqttSink
+from ast_edge.mqtt.extension import Extension
+from ast_edge.mqtt.outbox import Outbox, open_outbox
+from ast_edge.mqtt.reporter import Reporter
+from ast_edge.mqtt.source_status import NodeStatus
+from ast_edge.mqtt.topics import Topics
+
+
+class Node:
+    """Events, states, status, discovery and commands of one daemon at one broker.
+
+    `config` is that of the plan or, for the embedded broker, how that is reached; then nothing is
+    kept on disk, and nothing is said to Home Assistant. `submit` runs an action in the daemon's
+    thread.
+
+    Nothing is said before `follow` and `start`.
+
+    Raises:
+        ConfigError: something of it cannot be used: password, certificate, host, state folder.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        config: MqttConfig,
+        pipelines: Mapping[str, Pipeline],
+        *,
+        engine: str,
+        submit: Callable[[Action], None],
+        restart: Callable[[], None],
+        outbox: Outbox | None = None,
+    ) -> None:
+        """Take over the outbox of another node; it stays open if this one cannot be made."""
+        self._config, self._pipelines = config, pipelines
+        self._submit, self._restart = submit, restart
+        name, bundle = plan.config.node, plan.bundle.name
+        self._topics = Topics(config.base_topic, name)
+        self._status = NodeStatus(self._topics, [], bundle, since=time.time())
+        self._lock = threading.Lock()  # guards the two that follow
+        self._control: Control | None = None
+        self._plan: Plan | None = None
+        """The plan whose commands are followed."""
+        self._recalled = False
+        taken = open_outbox(config, name) if outbox is None else outbox
+        try:
+            self.publisher = MqttSink(config, name, bundle, [], outbox=taken, connect=False)
+        except ConfigError:
+            if taken is not outbox:
+                taken.close()
+            raise
+        publish = self.publisher.publish_messages
+        self.reporter = Reporter(self._status, publish, model=bundle, engine=engine)
+
+    def start(self) -> None:
+        """Begin to connect; returns at once."""
+        self.publisher.start()
+
+    def follow(self, plan: Plan, config: MqttConfig) -> None:
+        """Speak for the sources and labels of a plan; returns at once.
+
+        The pipelines must be those of the plan by now. Of `config` only what does not concern the
+        connection is taken: discovery, and whether commands are followed.
+        """
+        changes = {"home_assistant": config.home_assistant, "commands": config.commands}
+        config = self._config = self._config.model_copy(update=changes)
+        entities = [(source, label) for source in plan.config.sources for label in plan.settings]
+        pipelines = {source: self._pipelines[source] for source in plan.config.sources}
+        with self._lock:
+            self._plan = plan
+        self.publisher.follow(entities, lambda: self._extend(plan, config, pipelines))
+
+    def suspend(self) -> None:
+        """Follow no commands until the next `follow`."""
+        with self._lock:
+            self._plan = None
+            if self._control:
+                self._control.close()
+                self._control = None
+
+    def paused(self, source: str) -> str:
+        """Return why a command keeps a source from being reported; empty if none does."""
+        return self._status.paused(source)
+
+    def hand_over(self) -> None:
+        """Say goodbye and disconnect; the outbox is the next node's."""
+        self.suspend()
+        self.publisher.hand_over()
+
+    def close(self) -> None:
+        """Say goodbye and disconnect."""
+        self.suspend()
+        self.publisher.close()
+
+    def _extend(
+        self, plan: Plan, config: MqttConfig, pipelines: Mapping[str, Pipeline]
+    ) -> Sequence[Extension]:
+        """Make all that speaks over the connection; called in its thread."""
+        sources, labels = list(plan.config.sources), list(plan.settings)
+        self._status.follow(sources, labels, since=time.time())
+        if not self._recalled:
+            self._status.recall((e.payload for e in self.publisher.outbox.waiting()), labels)
+            self._recalled = True
+        for source in sources:
+            self._status.pause(source, "", since=time.time())  # a command may say otherwise
+        extensions: list[Extension] = [self._status]
+        with self._lock:
+            settings = live_settings(plan, config)
+            # The daemon may have gone on to another plan before this thread gets here.
+            if settings and plan is self._plan:
+                self._control = Control(
+                    *(self._topics, settings, pipelines, labels, self._status),
+                    publish=self.publisher.publish_messages,
+                    submit=self._submit,
+                    restart=self._restart,
+                )
+                self._control.start()
+                extensions.append(self._control)
+        if not config.embedded:
+            extensions.append(self._home_assistant(plan, config))
+        return extensions
+
+    def _home_assistant(self, plan: Plan, config: MqttConfig) -> HomeAssistant:
+        sources, labels = list(plan.config.sources), list(plan.settings)
+        devices = describe(
+            config.home_assistant,
+            *(self._topics, sources, labels),
+            model=plan.bundle.name,
+            commands=config.commands,
+        )
+        retained = [topic for name in sources for topic in self._topics.retained(name, labels)]
+        record = state_folder() / f"published-{plan.config.node}.json"
+        return HomeAssistant(
+            *(config.home_assistant, self._topics, devices, retained, record),
+            takes=self.publisher.takes,
+        )
+
+
+def live_settings(plan: Plan, config: MqttConfig) -> LiveSettings | None:
+    """Return what commands have changed; None if none are followed."""
+    if not config.commands:
+        return None
+    path: Path | None = None
+    if not config.embedded:
+        path = state_folder() / f"settings-{plan.config.node}.json"
+    return LiveSettings(path, plan.settings, plan.config.sources)

@@ -1,0 +1,108 @@
+"""What a running daemon says of itself, as one JSON document."""
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from ast_edge import __version__
+from ast_edge.base.memory import resident_bytes
+from ast_edge.base.times import iso8601
+from ast_edge.detection.event import Event
+from ast_edge.monitoring.meter import SourceReading
+from ast_edge.outputs.payload import event_payload
+
+if TYPE_CHECKING:
+    from ast_edge.app.node import Node
+    from ast_edge.app.plan import Plan
+    from ast_edge.app.reload import Reload
+    from ast_edge.app.service import Service
+
+FORMAT = 1
+"""Raised when a key changes its meaning or goes away; a new key does not raise it."""
+
+Json = dict[str, Any]
+
+
+def status_document(service: "Service", reload: "Reload") -> Json:
+    """Return everything; safe in any thread."""
+    plan, reading, now = service.plan, service.meter.read(), time.time()
+    node, newest = service.node, reload.newest
+    return {
+        "schema": FORMAT,
+        "version": __version__,
+        "pid": os.getpid(),
+        "node": plan.config.node,
+        "started": iso8601(reading.since),
+        "uptime": round(now - reading.since, 1),
+        "config": str(reload.path),
+        "reload": None
+        if newest is None
+        else {"time": iso8601(newest.time), "refusal": newest.refusal or None},
+        "bundle": plan.bundle.name,
+        "engine": service.engine.description,
+        "real_time_factor": _rounded(reading.real_time_factor, 4),
+        "memory_bytes": resident_bytes(),
+        "sources": {
+            name: _source(found, service.daemon.dropped[name], node.paused(name) if node else "")
+            | _hearing(plan, name)
+            for name, found in reading.sources.items()
+        },
+        "broker": _broker(node) if node else None,
+        "events": [_event(event, service) for event in reading.events],
+    }
+
+
+def status_bytes(service: "Service", reload: "Reload") -> bytes:
+    """Return the document as a line of JSON."""
+    # In ASCII: a path may hold what is no UTF-8.
+    text = json.dumps(status_document(service, reload), allow_nan=False)
+    return text.encode() + b"\n"
+
+
+def _source(found: SourceReading, dropped: int, paused: str) -> Json:
+    state, detail = found.state, found.detail
+    if state == "listening" and paused:
+        state, detail = "disabled", paused
+    level = found.level
+    return {
+        "state": state,
+        "detail": detail,
+        "since": iso8601(found.since),
+        "level": {"rms": round(level.rms, 1), "peak": round(level.peak, 1)} if level else None,
+        "latency": _rounded(found.latency, 3),
+        "audio_seconds": round(found.audio_seconds, 1),
+        "gaps": found.gaps,
+        "windows": found.windows,
+        "dropped_windows": dropped,
+        "events": found.events.total(),
+    }
+
+
+def _hearing(plan: "Plan", source: str) -> Json:
+    """Return how a source is looked at; what has just been read may be of a newer plan."""
+    if source not in plan.config.sources:
+        return {"hop": None, "idle_hop": None}
+    hearing = plan.hearing(source)
+    return {"hop": hearing.hop, "idle_hop": hearing.idle_hop}
+
+
+def _broker(node: "Node") -> Json:
+    broker = node.publisher
+    return {
+        "address": broker.address,
+        "connected": broker.connected,
+        "fault": broker.fault,
+        "reconnects": broker.reconnects,
+        "waiting": broker.waiting,
+        "lost": broker.dropped,
+    }
+
+
+def _event(event: Event, service: "Service") -> Json:
+    plan = service.plan
+    return dict(event_payload(event, node=plan.config.node, bundle=plan.bundle.name))
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

@@ -1,0 +1,1 @@
+"""What sound is: streams, levels, recordings, and what is wrong with a signal."""

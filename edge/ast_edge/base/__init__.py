@@ -1,0 +1,1 @@
+"""What knows nothing of sound: errors, files, clocks, threads, text."""

@@ -1,0 +1,245 @@
+"""Everything pure that one source needs: its listener before the engine, its tracker after."""
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ast_edge.audio.stream import Block, Source, Stream
+from ast_edge.base.clock import FIRST_TIME
+from ast_edge.base.times import iso8601
+from ast_edge.detection.aggregator import LATENCY_SECONDS, Aggregator, Moment
+from ast_edge.detection.event import Event
+from ast_edge.detection.groups import Group, with_groups
+from ast_edge.detection.rules import Rule, Rules
+from ast_edge.detection.tracker import EventTracker, Step
+from ast_edge.engines.engine import Engine
+from ast_edge.frontend.conditioner import Conditioning
+from ast_edge.frontend.gate import GateSettings
+from ast_edge.frontend.listener import Listener, Window
+from ast_edge.model.bundle import Bundle
+from ast_edge.model.label import Label
+from ast_edge.model.label_settings import TrackerSettings
+
+log = logging.getLogger(__name__)
+
+
+def new_id() -> str:
+    """Make an event id that no other event anywhere has."""
+    return uuid4().hex
+
+
+class Pipeline:
+    """Blocks in, windows out; scores in, events out. No clock, no thread, no device."""
+
+    def __init__(
+        self,
+        source: str,
+        bundle: Bundle,
+        settings: Mapping[Label, TrackerSettings],
+        hop_seconds: float,
+        rules: Mapping[Label, Rule] | None = None,
+        new_id: Callable[[], str] = new_id,
+        conditioning: Conditioning | None = None,
+        gate: GateSettings | None = None,
+        latency: float = LATENCY_SECONDS,
+        idle_hop: float | None = None,
+    ) -> None:
+        """Follow the labels and groups in `settings` with the bundle's front end and window.
+
+        If the bundle has frame scores, events are told `latency` seconds after the sound (and up
+        to a hop), and lie where it was to a step; else to a hop.
+        """
+        self.source = source
+        self.listener = Listener(
+            bundle.fbank, bundle.frames, hop_seconds, conditioning, gate, idle_hop
+        )
+        self._defaults = bundle.settings
+        self._groups = _groups(settings)
+        self._rules = Rules(rules or {}, {**bundle.settings, **settings})
+        self._tracker = EventTracker(source, settings, new_id)
+        self._stream: Stream | None = None
+        self._said_unset = False
+        """Whether it was said that the clock has not been set."""
+        self._nothing = np.zeros(len(bundle.labels), np.float32)
+        self._newest = self._nothing
+        """The probabilities (labels,) of the newest window that was scored."""
+        self._latency, self._clip_gate = latency, bundle.clip_gate
+        self._aggregator = (
+            Aggregator(bundle.members[0], bundle.fbank, latency) if bundle.frame != "none" else None
+        )
+        self._no_steps = (
+            np.zeros((bundle.members[0].steps, len(bundle.labels)), np.float32)
+            if self._aggregator
+            else None
+        )
+
+    def feed(self, block: Block) -> list[Window]:
+        """Take sound and return the windows that are due."""
+        return self.listener.feed(block)
+
+    def flush(self) -> list[Window]:
+        """Return the windows that the end of the stream completes, until all sound has left."""
+        # None may wait for a later one.
+        windows = [replace(window, idle=False) for window in self.listener.slide_out()]
+        if self._aggregator is None:
+            return windows
+        # Those that follow would only show what has been released.
+        return [w for w in windows if w.end - w.hop < w.heard + self._latency]
+
+    def score(
+        self,
+        window: Window,
+        clip: NDArray[np.float32],
+        frame: NDArray[np.float32] | None = None,
+    ) -> list[Event]:
+        """Take a window's probabilities and return what they start, update and end.
+
+        `clip` (labels,) is of the window as a whole, `frame` (steps, labels) of its steps, where
+        the bundle has such scores; then the events are made of these.
+        """
+        events = []
+        self._newest = clip
+        if window.stream is not self._stream:
+            events = self.finish()  # a gap: what ran before it is over
+            self._stream = window.stream
+            self._tracker.begin(window.stream.started_at)
+            self._say_time(window.stream)
+            if self._aggregator:
+                self._aggregator.reset()
+        if self._aggregator is None:
+            return events + self._track([self._clip_step(window, clip)])
+        assert frame is not None, "the bundle has frame scores: they are what events are made of"
+        if self._clip_gate:
+            frame = np.sqrt(frame * clip)
+        moments = self._aggregator.feed(window.start, window.heard, frame)
+        return events + self._track(self._frame_steps(moments))
+
+    def _say_time(self, stream: Stream) -> None:
+        """Say once that there are no hours of the day: the clock was never set, or is set now."""
+        unset = stream.live and stream.started_at < FIRST_TIME and self._rules.need_hours
+        if unset and not self._said_unset:
+            log.warning(
+                "source %s: the clock says %s, so it has not been set: every hour counts as active "
+                "until it is",
+                *(self.source, iso8601(stream.started_at)),
+            )
+        elif self._said_unset and not unset:
+            log.info("source %s: the clock is set: active hours are kept to", self.source)
+        self._said_unset = unset
+
+    def _clip_step(self, window: Window, clip: NDArray[np.float32]) -> Step:
+        """Return what a whole window says."""
+        start = window.stream.started_at
+        return Step(
+            onset=start + max(0.0, window.heard - window.hop),
+            offset=start + min(window.start + window.hop, window.heard),
+            now=start + window.heard,
+            probabilities=with_groups(clip, self._groups),
+        )
+
+    def _frame_steps(self, moments: Iterable[Moment]) -> Iterator[Step]:
+        """Yield steps that are one moment each."""
+        assert self._stream
+        start = self._stream.started_at
+        for moment in moments:
+            yield Step(
+                onset=start + moment.start,
+                offset=start + moment.end,
+                now=start + moment.end,
+                probabilities=with_groups(moment.probabilities, self._groups),
+            )
+
+    def _track(self, steps: Iterable[Step]) -> list[Event]:
+        return [e for s in steps for e in self._tracker.feed(s, barred=self._rules.feed(s))]
+
+    def may_skip(self, window: Window) -> bool:
+        """Tell whether the model need not look: nothing or nothing new is heard, and no event runs.
+
+        Labels between `off` and `on` do not count: in room tone there is nearly always one.
+        """
+        return (window.quiet or window.idle) and not self._tracker.is_running
+
+    def skip(self, window: Window) -> list[Event]:
+        """Take a window that the model need not look at: it holds nothing, or what was before."""
+        if window.quiet:
+            return self.score(window, self._nothing, self._no_steps)
+        if self._aggregator:
+            return []  # the next window that is scored shows these moments, too
+        return self.score(window, self._newest)
+
+    @property
+    def reported(self) -> list[Label]:
+        """The labels and groups with an event that has been reported and has not ended."""
+        return self._tracker.reported
+
+    def follow(
+        self, settings: Mapping[Label, TrackerSettings], rules: Mapping[Label, Rule]
+    ) -> list[Event]:
+        """Follow these labels and groups from the next window on, all enabled, by these rules.
+
+        Events of what stays go on; the ends of the others' are returned.
+        """
+        self._groups = _groups(settings)
+        self._rules.follow(rules, {**self._defaults, **settings})
+        return self._tracker.follow(settings)
+
+    def set_settings(self, label: Label, settings: TrackerSettings) -> None:
+        """Follow a label or group with other settings from the next window on.
+
+        Raises:
+            KeyError: if it is not followed.
+        """
+        self._tracker.set_settings(label, settings)
+        self._rules.set_settings(label, settings)
+
+    def set_enabled(self, labels: Collection[Label]) -> list[Event]:
+        """Report these labels and groups only; return the ends of the others' running events.
+
+        What is not reported still suppresses others (see `Rule`), and makes up groups.
+        """
+        return self._tracker.set_enabled(labels)
+
+    def finish(self) -> list[Event]:
+        """End all running events: the stream is over or has fallen silent."""
+        events = []
+        if self._aggregator and self._stream:
+            events = self._track(self._frame_steps(self._aggregator.flush()))
+        self._rules.reset()
+        return events + self._tracker.finish()
+
+
+def _groups(settings: Mapping[Label, TrackerSettings]) -> list[Group]:
+    """Return the groups in the order of their columns."""
+    groups = [label for label in settings if isinstance(label, Group)]
+    return sorted(groups, key=lambda group: group.index)
+
+
+def score_recording(
+    source: Source, ear: Pipeline | Listener, engine: Engine, batch: int = 16
+) -> Iterator[tuple[Window, NDArray[np.float32], NDArray[np.float32] | None]]:
+    """Yield every window of a source that ends, with its probabilities.
+
+    They are those of the window (labels,) and of its steps (steps, labels), as `Pipeline.score`
+    takes them.
+
+    A pipeline goes on until all sound has left the window; a listener stops with the sound.
+
+    Raises:
+        AudioError: if the source cannot be read.
+    """
+
+    def windows() -> Iterator[Window]:
+        for block in source.blocks():
+            yield from ear.feed(block)
+        yield from ear.flush()
+
+    due = windows()
+    while chunk := list(islice(due, batch)):
+        scores = engine.run(np.stack([window.fbank for window in chunk]))
+        for window, (clip, frame) in zip(chunk, scores.each(), strict=True):
+            yield window, clip, frame

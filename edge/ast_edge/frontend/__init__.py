@@ -1,0 +1,1 @@
+"""From sound to the windows of a model."""

@@ -1,0 +1,1 @@
+"""What is loaded: bundles, labels and what they mean."""

@@ -1,0 +1,301 @@
+"""Bundles: what the edge loads, a folder with `bundle.json` and `model.onnx`."""
+
+import hashlib
+import json
+import stat
+import unicodedata
+from dataclasses import dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast, get_args
+
+from pydantic import TypeAdapter, ValidationError
+
+from ast_edge.base.errors import BundleError
+from ast_edge.base.yaml_file import did_you_mean
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.label import Label
+from ast_edge.model.label_names import LONGEST_NAME, why_unusable
+from ast_edge.model.label_settings import TrackerSettings
+from ast_edge.model.onnx_file import external_files
+from ast_edge.model.spec import ModelSpec, same_steps
+
+Precision = Literal["fp32", "fp16", "int8"]
+FrameScores = Literal["none", "head", "curve"]
+
+FORMAT = 2
+FRONT_END = "kaldi-fbank"
+"""The only front end there is; a bundle that names another is refused."""
+
+LARGEST_DESCRIPTION = 1 << 24
+"""Bytes of bundle.json."""
+LARGEST_ARRAY = 1 << 24
+"""Numbers in a window, and in the front end's filters; those of AST are 131,072 and 32,896."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model that describes itself."""
+
+    folder: Path
+    name: str
+    fbank: FbankSpec
+    members: tuple[ModelSpec, ...]
+    """The networks in the graph: one, or those of an ensemble, whose probabilities it averages."""
+    labels: tuple[Label, ...]
+    settings: dict[Label, TrackerSettings]
+    """How each label becomes events unless the configuration says otherwise."""
+    sha256: str
+    """Of model.onnx; of all sums together if weights lie beside it."""
+    precision: Precision
+    """Of the graph's arithmetic; TensorRT keeps to it, an engine for CPUs need not."""
+    frame: FrameScores
+    """Where the scores of every step come from: there are none, from a head that was trained for
+    them, or from the clip's head that reads the patches of a step instead ("curve")."""
+    clip_gate: bool
+    """A step scores the geometric mean of its own probability and that of its window."""
+    metrics: dict[str, Any]
+    licence: str
+
+    @property
+    def onnx(self) -> Path:
+        """The graph: input `fbank` (batch, frames, mels), output `clip` (batch, labels).
+
+        With frame scores there is an output `frame` (batch, steps, labels) as well.
+        """
+        return self.folder / "model.onnx"
+
+    @property
+    def frames(self) -> int:
+        """Length of the window in fbank frames: that of the member with the longest."""
+        return max(member.frames for member in self.members)
+
+    @property
+    def outputs(self) -> dict[str, tuple[int, ...]]:
+        """The graph's outputs and their shapes without the batch, the clip's first."""
+        shapes: dict[str, tuple[int, ...]] = {"clip": (len(self.labels),)}
+        if self.frame != "none":
+            shapes["frame"] = (self.members[0].steps, len(self.labels))
+        return shapes
+
+    @property
+    def step_seconds(self) -> float:
+        """Time from one step of the frame scores to the next."""
+        return self.members[0].stride[1] * self.fbank.frame_shift / self.fbank.sample_rate
+
+    @property
+    def window_seconds(self) -> float:
+        """Length of sound the model looks at."""
+        return self.fbank.samples_in(self.frames) / self.fbank.sample_rate
+
+    def label(self, name: str) -> Label:
+        """Find a label by its display name or slug.
+
+        Raises:
+            BundleError: with the nearest match.
+        """
+        # The configuration may spell an accented letter as two characters, or the bundle.
+        wanted = unicodedata.normalize("NFC", name)
+        for label in self.labels:
+            if wanted in (unicodedata.normalize("NFC", label.name), label.slug):
+                return label
+        known = [label.name for label in self.labels]
+        raise BundleError(f"{name!r} is not a label of {self.name!r}{did_you_mean(name, known)}")
+
+
+def find_bundle(name: str) -> Path:
+    """Return the folder of a bundle that ships with ast-edge, or the path itself.
+
+    Raises:
+        BundleError: if there is neither, with the nearest match.
+    """
+    folder = Path(str(files("ast_edge.model"))) / "bundles"
+    shipped = {path.parent.name: path.parent for path in sorted(folder.glob("*/bundle.json"))}
+    if name in shipped:
+        return shipped[name]
+    try:
+        if Path(name).is_dir():
+            return Path(name)
+    except OSError as exc:  # a name that is too long, a folder that may not be searched
+        raise BundleError(f"no bundle {name!r}: {exc.strerror}") from exc
+    raise BundleError(f"no bundle {name!r}: no such folder{did_you_mean(name, list(shipped))}")
+
+
+Made = TypeVar("Made")
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Read and verify a bundle.
+
+    Raises:
+        BundleError: if a file is missing or altered, or the bundle needs another front end.
+    """
+    path = folder / "bundle.json"
+    try:
+        if _own_file(folder, path.name) > LARGEST_DESCRIPTION:
+            raise BundleError(
+                f"{path}: is larger than any description, {LARGEST_DESCRIPTION} bytes"
+            )
+        tree = json.loads(path.read_bytes())
+        json.dumps(tree, ensure_ascii=False).encode()  # JSON can hold what could not be sent
+        if tree["format"] != FORMAT:
+            older = tree["format"] in range(FORMAT)
+            remedy = "export the bundle again" if older else "update ast-edge"
+            raise BundleError(
+                f"{path}: is format {tree['format']!r}, this ast-edge reads {FORMAT}: {remedy}"
+            )
+        _verify(folder, tree["files"])
+        front_end = dict(tree["fbank"])
+        if front_end.pop("kind") != FRONT_END:
+            raise BundleError(
+                f"{path}: was made for the front end {tree['fbank']['kind']!r}, "
+                f"this ast-edge has {FRONT_END!r}"
+            )
+        bundle = _from_tree(folder, tree, front_end)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as exc:
+        raise BundleError(f"{path}: cannot be read: {exc}") from exc
+    except KeyError as exc:
+        raise BundleError(f"{path}: lacks {exc.args[0]!r}") from exc
+    except (TypeError, ValueError, AttributeError) as exc:
+        raise BundleError(f"{path}: is malformed: {exc}") from exc
+    except RecursionError as exc:
+        raise BundleError(f"{path}: is malformed: nested too deeply") from exc
+    _check_fit(path, bundle)
+    return bundle
+
+
+def _from_tree(folder: Path, tree: dict[str, Any], front_end: dict[str, Any]) -> Bundle:
+    labels = tuple(
+        Label(index, str(label["name"]), str(label["mid"]))
+        for index, label in enumerate(tree["labels"])
+    )
+    settings = {
+        label: _make(TrackerSettings, entry["settings"], "settings")
+        for label, entry in zip(labels, tree["labels"], strict=True)
+    }
+    return Bundle(
+        folder=folder,
+        name=str(tree["name"]),
+        fbank=_make(FbankSpec, front_end, "fbank"),
+        members=tuple(
+            _make(ModelSpec, member, f"members.{number}")
+            for number, member in enumerate(tree["members"])
+        ),
+        labels=labels,
+        settings=settings,
+        sha256=graph_sha256(tree["files"]),
+        precision=cast(Precision, _one_of(get_args(Precision), tree["precision"], "precision")),
+        frame=cast(FrameScores, _one_of(get_args(FrameScores), tree["frame"], "frame")),
+        clip_gate=_one_of((True, False), tree["clip_gate"], "clip_gate"),
+        metrics=dict(tree["metrics"]),
+        licence=str(tree["licence"]),
+    )
+
+
+def graph_sha256(sums: dict[str, str]) -> str:
+    """Return the sum of the graph by those of its files, weights beside it included."""
+    if len(sums) == 1:
+        return sums["model.onnx"]
+    return hashlib.sha256(
+        "\n".join(f"{sums[name]} {name}" for name in sorted(sums)).encode()
+    ).hexdigest()
+
+
+def _one_of(known: tuple[Made, ...], value: Made, where: str) -> Made:
+    if value not in known or type(value) is not type(known[0]):  # 1 is True
+        expected = " or ".join(map(str, known))
+        raise ValueError(f"{where}: expected {expected}, got {value!r:.60}")
+    return value
+
+
+def _make(kind: type[Made], values: dict[str, Any], where: str) -> Made:
+    """Make a value from all of its fields: a setting we do not know would be ignored silently."""
+    expected = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    if unknown := values.keys() - expected:
+        raise ValueError(f"{where} has the unknown setting {sorted(unknown)[0]!r}")
+    if missing := expected - values.keys():
+        raise ValueError(f"{where} lacks {sorted(missing)[0]!r}")
+    try:
+        return TypeAdapter(kind).validate_python(values)
+    except ValidationError as exc:
+        error = exc.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in (where, *error["loc"]))
+        raise ValueError(f"{key}: {error['msg']}, got {error['input']!r:.60}") from exc
+
+
+def _own_file(folder: Path, name: str) -> int:
+    """Return the size of a file of the folder; a pipe or a device could be read for ever.
+
+    Raises:
+        BundleError: if it is none, or a link that leads out of the folder.
+    """
+    path = folder / name
+    status = path.stat()
+    if path.resolve().parent != folder.resolve():
+        raise BundleError(
+            f"{path}: is a link that leads out of the folder; put the file itself there"
+        )
+    if not stat.S_ISREG(status.st_mode):
+        raise BundleError(f"{path}: expected a file, got something else")
+    return status.st_size
+
+
+def _verify(folder: Path, sums: dict[str, str]) -> None:
+    """Compare every file with its sum."""
+    if "model.onnx" not in sums:
+        raise KeyError("files.model.onnx")
+    for name, expected in sums.items():
+        if Path(name).name != name:
+            raise BundleError(f"{folder}: names a file outside the folder: {name!r}")
+        _own_file(folder, name)
+        found = file_sha256(folder / name)
+        if found != expected:
+            raise BundleError(
+                f"{folder / name}: is damaged or was changed: expected sha256 {expected[:16]}…, "
+                f"got {found[:16]}…; install the bundle again"
+            )
+    for name in sorted(external_files(folder / "model.onnx") - sums.keys()):
+        raise BundleError(
+            f"{folder / 'model.onnx'}: takes weights from {name!r:.100}, which is none of the "
+            "bundle's files"
+        )
+
+
+def _check_fit(path: Path, bundle: Bundle) -> None:
+    if not bundle.members:
+        raise BundleError(f"{path}: has no members: expected one network or more")
+    for member in bundle.members:
+        if member.mel_bins != bundle.fbank.mel_bins:
+            raise BundleError(
+                f"{path}: the model reads {member.mel_bins} mel bins, but its front end makes "
+                f"{bundle.fbank.mel_bins}: the two do not belong together"
+            )
+        if member.labels != len(bundle.labels):
+            raise BundleError(
+                f"{path}: the model has {member.labels} outputs for {len(bundle.labels)} labels"
+            )
+    if bundle.frames * bundle.fbank.mel_bins > LARGEST_ARRAY:
+        raise BundleError(f"{path}: a window of {bundle.frames} frames is too long to be computed")
+    if bundle.fbank.mel_bins * bundle.fbank.fft_length // 2 > LARGEST_ARRAY:
+        raise BundleError(f"{path}: the front end is too large to be computed: {bundle.fbank}")
+    if len(bundle.name) > LONGEST_NAME or not bundle.name.isprintable():
+        raise BundleError(
+            f"{path}: expected a name of at most {LONGEST_NAME} characters that can be printed in "
+            f"one line, got {bundle.name!r:.60}"
+        )
+    if bundle.frame != "none" and not same_steps(bundle.members):
+        raise BundleError(
+            f"{path}: has frame scores, but its members do not all have a frame head, or not the "
+            "same steps in time"
+        )
+    if reason := why_unusable(bundle.labels):
+        raise BundleError(f"{path}: {reason}")
+
+
+def file_sha256(path: Path) -> str:
+    """Compute the sum of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,26 @@
+"""How a source is, in one word."""
+
+from typing import Literal, get_args
+
+from ast_edge.audio.health import Condition
+
+# fmt: off
+State = Literal[
+    "starting", "listening", "silent", "muted", "clipping", "drifting", "disabled", "failed",
+    "ended",
+]
+# fmt: on
+"""Silent: a live source delivers nothing and is opened again and again. For muted, clipping and
+drifting see `ast_edge.audio.health.Condition`."""
+STATES: tuple[State, ...] = get_args(State)
+AVAILABLE: set[State] = {"listening", "clipping", "drifting", "disabled"}
+"""In the other states nothing could be heard, so that "OFF" would be a lie."""
+
+STATE_OF: dict[Condition, State] = {
+    "ok": "listening",
+    "waiting": "silent",
+    "stalled": "silent",
+    "muted": "muted",
+    "clipping": "clipping",
+    "drifting": "drifting",
+}

@@ -1,0 +1,1 @@
+"""The broker: one connection, and what is published and followed over it."""

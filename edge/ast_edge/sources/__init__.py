@@ -1,0 +1,1 @@
+"""Where sound comes from: microphones, cards, live streams, pipes, recordings."""

@@ -1,0 +1,234 @@
+import json
+import time
+
+import pytest
+from rigs.mosquitto import wait_until
+
+from ast_edge.app.control import Control
+from ast_edge.app.settings import LiveSettings
+from ast_edge.base.errors import ConfigError
+from ast_edge.detection.pipeline import Pipeline
+from ast_edge.model.bundle import load_bundle
+from ast_edge.mqtt.source_status import NodeStatus
+from ast_edge.mqtt.topics import Topics
+
+TOPICS = Topics("ast-edge", "attic")
+START = 1_000_000.0
+
+
+class Rig:
+    """A control whose actions are done at once, with a clock of the test's own."""
+
+    def __init__(self, bundle, path=None, clock=None):
+        self.now, self.restarts, self.events, self.fault = START, 0, [], None
+        self.set_by = 0.0  # of the wall clock
+        self.labels = list(bundle.settings)
+        self.pipelines = {"kitchen": Pipeline("kitchen", bundle, bundle.settings, 0.1)}
+        self.enabled = {}
+        set_enabled = self.pipelines["kitchen"].set_enabled
+
+        def note(labels):
+            self.enabled["kitchen"] = [label.slug for label in labels]
+            return set_enabled(labels)
+
+        self.pipelines["kitchen"].set_enabled = note
+        self.settings = LiveSettings(path, bundle.settings, self.pipelines)
+        self.status = NodeStatus(TOPICS, ["kitchen"], "bands", since=START)
+        self.status.source_state("kitchen", "listening", since=START)
+        self.told = []
+        self.control = Control(
+            TOPICS,
+            self.settings,
+            self.pipelines,
+            self.labels,
+            self.status,
+            publish=lambda make: self.told.extend(make()),
+            submit=lambda action: self.events.extend(action()),
+            restart=self._restart,
+            clock=clock or (lambda: self.now + self.set_by),
+            **({} if clock else {"steady": lambda: self.now}),
+        )
+
+    def _restart(self):
+        self.restarts += 1
+        if self.fault:
+            raise self.fault
+
+    def send(self, name, payload, label=None, *, retained=False):
+        topic = TOPICS.command("kitchen", name, label)
+        messages = self.control.heard(topic, payload, retained=retained)
+        return by_name(messages)
+
+
+def by_name(messages):
+    return {m.topic.removeprefix("ast-edge/attic/kitchen/"): m for m in messages}
+
+
+@pytest.fixture
+def bundle(tiny_model):
+    return load_bundle(tiny_model)
+
+
+@pytest.fixture
+def rig(bundle):
+    return Rig(bundle)
+
+
+def test_hears_all_commands_of_the_node(rig):
+    assert rig.control.subscriptions == ("ast-edge/attic/+/set/#",)
+
+
+def test_a_command_is_acknowledged_by_the_retained_setting(rig):
+    told = rig.send("enabled", b"OFF", rig.labels[0])
+    assert (told["hum/enabled"].payload, told["hum/enabled"].retain) == ("OFF", True)
+
+
+def test_only_what_a_command_has_changed_is_told(rig):
+    assert list(rig.send("on", b"0.05", rig.labels[0])) == ["hum/on", "hum/off"]
+    assert list(rig.send("on", b"0.05", rig.labels[0])) == ["hum/on"]
+
+
+def test_what_is_switched_off_is_not_followed_any_more(rig):
+    assert rig.enabled["kitchen"] == ["hum", "hiss"]
+    rig.send("enabled", b"OFF", rig.labels[0])
+    assert rig.enabled["kitchen"] == ["hiss"]
+    rig.send("enabled", b"OFF")
+    assert rig.enabled["kitchen"] == []
+
+
+def test_a_threshold_reaches_the_tracker(rig):
+    rig.send("on", b"0.875", rig.labels[1])
+    tracker = rig.pipelines["kitchen"]._tracker
+    assert tracker._settings[rig.labels[1]].on == 0.875
+
+
+def test_a_snooze_ends_by_itself(bundle):
+    rig = Rig(bundle, clock=time.time)
+    rig.settings.of("kitchen")
+    told = rig.send("snooze", b"0.01")  # 0.6 s
+    assert rig.enabled["kitchen"] == []
+    assert told["snooze"].payload == "1"
+    wait_until(lambda: rig.enabled["kitchen"] == ["hum", "hiss"])
+    wait_until(lambda: by_name(rig.told).get("snooze"))
+    assert by_name(rig.told)["snooze"].payload == "0"
+    assert json.loads(by_name(rig.told)["status"].payload)["state"] == "listening"
+
+
+def test_a_snooze_goes_on_after_a_restart_and_ends_by_itself(bundle, tmp_path):
+    before = Rig(bundle, tmp_path / "settings.json", time.time)
+    before.send("snooze", b"0.02")
+    before.control.close()
+    rig = Rig(bundle, tmp_path / "settings.json", time.time)
+    assert rig.enabled["kitchen"] == []
+    rig.control.start()
+    wait_until(lambda: rig.enabled["kitchen"] == ["hum", "hiss"])
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "why"),
+    [
+        ("enabled", b"OFF", "switched off by a command"),
+        ("snooze", b"10", "snoozed until 1970-01-12T13:56:40.000Z"),
+    ],
+)
+def test_the_status_of_a_source_says_that_and_why_it_is_disabled(rig, name, payload, why):
+    status = json.loads(rig.send(name, payload)["status"].payload)
+    assert (status["state"], status["detail"]) == ("disabled", why)
+    rig.control.close()
+
+
+def test_the_status_says_that_a_source_is_listened_to_again(rig):
+    rig.send("enabled", b"OFF")
+    rig.now += 100
+    status = json.loads(rig.send("enabled", b"ON")["status"].payload)
+    assert (status["state"], status["since"]) == ("listening", "1970-01-12T13:48:20.000Z")
+
+
+def test_changes_are_applied_at_the_next_start(bundle, tmp_path):
+    Rig(bundle, tmp_path / "settings.json").send("enabled", b"OFF")
+    rig = Rig(bundle, tmp_path / "settings.json")
+    assert rig.enabled["kitchen"] == []
+    greeting = by_name(rig.status.greet())
+    assert json.loads(greeting["status"].payload)["state"] == "disabled"
+
+
+def test_a_refused_command_is_answered_with_the_reason_and_changes_nothing(rig):
+    told = rig.send("on", b"2", rig.labels[0])
+    assert list(told) == ["rejected"]
+    assert not told["rejected"].retain
+    answer = json.loads(told["rejected"].payload)
+    assert answer["topic"] == "ast-edge/attic/kitchen/set/hum/on"
+    assert "expected a number from 0 to 1, got '2'" in answer["reason"]
+    assert rig.settings.settings("kitchen", rig.labels[0]).on != 2
+
+
+def test_a_command_for_no_source_of_ours_is_not_answered(rig):
+    assert rig.control.heard("ast-edge/attic/attik/set/enabled", b"OFF") == []
+
+
+@pytest.mark.parametrize("jump", [0, 60, -86400])
+def test_a_restart_is_followed_whatever_the_clock_says(rig, jump):
+    rig.control.greet()
+    rig.now += jump
+    assert rig.send("restart", b"PRESS") == {}
+    assert rig.restarts == 1
+
+
+def test_a_restart_that_could_not_begin_is_answered_with_the_reason(rig):
+    rig.fault = ConfigError("c.yaml: labels.Dgo: did you mean 'Dog'?")
+    told = rig.send("restart", b"PRESS")
+    reason = json.loads(told["rejected"].payload)["reason"]
+    assert reason.startswith("restart: it could not begin anew: c.yaml: labels.Dgo")
+
+
+@pytest.mark.parametrize(
+    ("name", "payload"),
+    [
+        ("enabled", b"OFF"),
+        ("snooze", b"1440"),
+        ("hum/on", b"0.99"),
+        ("hum/enabled", b"OFF"),
+        ("restart", b"PRESS"),
+        ("nonsense", b"x"),
+    ],
+)
+def test_what_is_retained_is_refused_whatever_it_is(rig, name, payload):
+    before = rig.control.greet()
+    told = rig.send(name, payload, retained=True)
+    assert list(told) == ["rejected"]
+    assert "it is retained" in json.loads(told["rejected"].payload)["reason"]
+    assert (rig.control.greet(), rig.restarts) == (before, 0)
+
+
+def test_a_retained_command_that_is_taken_away_is_no_command(rig, caplog):
+    assert rig.send("enabled", b"") == {}
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize("set_by", [-8 * 3600, 8 * 3600])
+def test_a_clock_that_is_set_makes_no_snooze_longer_or_shorter(rig, set_by):
+    rig.send("snooze", b"30")
+    rig.set_by = set_by
+    rig.now += 600
+    greeting = by_name(rig.control.greet())
+    assert greeting["snooze"].payload == "20"
+    assert rig.send("on", b"0.5", rig.labels[0])
+    assert rig.enabled["kitchen"] == []
+    rig.now += 1200
+    rig.send("on", b"0.6", rig.labels[0])
+    assert rig.enabled["kitchen"] == ["hum", "hiss"]
+    rig.control.close()
+
+
+def test_a_clock_that_is_set_back_does_not_keep_a_restart_from_being_followed(rig):
+    rig.control.greet()
+    rig.set_by = -8 * 3600
+    rig.now += 10
+    rig.send("restart", b"PRESS")
+    assert rig.restarts == 1
+
+
+def test_a_greeting_tells_every_setting(rig):
+    topics = [message.topic for message in rig.control.greet()]
+    assert len(topics) == 2 + 2 * 3
+    assert TOPICS.setting("kitchen", "snooze") in topics

@@ -1,0 +1,178 @@
+"""What a hop may cost, counted and not timed: frames, threads, calls of the engine, memory."""
+
+import subprocess
+import sys
+import threading
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from ast_edge.app.daemon import Daemon
+from ast_edge.app.due_windows import MAX_BATCH
+from ast_edge.audio.stream import Block, Stream
+from ast_edge.detection.pipeline import Pipeline
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
+from ast_edge.frontend import fbank
+from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.frontend.listener import Listener
+from ast_edge.model.bundle import load_bundle
+
+SPEC = FbankSpec()
+FRAMES = 1024
+"""The window of AudioSet models."""
+WINDOW_BYTES = FRAMES * SPEC.mel_bins * 4
+BLOCK = 1600
+TIMEOUT = 30.0
+
+
+def blocks(seconds, size=BLOCK):
+    """Noise as a source at the model's rate delivers it, made before anything is measured."""
+    stream = Stream("mic", SPEC.sample_rate, 1, 0.0, live=True)
+    sound = np.random.default_rng(1).normal(0, 0.1, (round(seconds * SPEC.sample_rate), 1))
+    sound = sound.astype(np.float32)
+    return [Block(stream, n, sound[n : n + size]) for n in range(0, len(sound), size)]
+
+
+# Frames
+
+
+@pytest.mark.parametrize("hop", [0.1, 0.25, 0.5, 1.0, 3.0])
+@pytest.mark.parametrize("size", [160, 1600, 7919])
+def test_each_frame_is_computed_once_whatever_the_hop_and_the_blocks(monkeypatch, hop, size):
+    computed, original = [], fbank.fbank
+
+    def counting(waveform, spec):
+        frames = original(waveform, spec)
+        computed.append(len(frames))
+        return frames
+
+    monkeypatch.setattr(fbank, "fbank", counting)
+    listener = Listener(SPEC, FRAMES, hop)
+    heard = blocks(7.3, size)
+    for block in heard:
+        listener.feed(block)
+    listener.flush()
+    assert sum(computed) == SPEC.frames_in(sum(len(block.samples) for block in heard))
+
+
+# Threads
+
+THREADS_OF_A_PRODUCT = """
+import ast_edge.cli.main, os, numpy
+numpy.ones((1000, 1000)) @ numpy.ones((1000, 1000))
+print(len(os.listdir("/proc/self/task")))
+"""
+
+
+def test_numpy_computes_in_the_thread_that_asks_and_in_no_other():
+    command = [sys.executable, "-c", THREADS_OF_A_PRODUCT]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert result.stdout.strip() == "1"
+
+
+# Calls of the engine
+
+
+class Together:
+    """A live source that delivers a hop of sound at a sign, and says that it has."""
+
+    def __init__(self, name, sign):
+        self.name, self._sign = name, sign
+        self.delivered, self._closed = threading.Event(), threading.Event()
+
+    def blocks(self):
+        assert self._sign.wait(TIMEOUT)
+        stream = Stream(self.name, SPEC.sample_rate, 1, 0.0, live=True)
+        hop = np.zeros((SPEC.samples_in(50), 1), np.float32)
+        yield Block(stream, 0, hop)
+        self.delivered.set()
+        assert self._closed.wait(TIMEOUT)
+
+    def close(self):
+        self._closed.set()
+
+
+class Engine:
+    """A real engine that notes its calls; during the first all sources deliver their sound."""
+
+    def __init__(self, bundle, others, sign):
+        self._engine = open_engine(bundle, EngineConfig(name="openvino", threads=1))
+        self._others, self._sign = others, sign
+        self.batches, self.daemon = [], None
+
+    def run(self, windows):
+        if not self.batches:
+            self._sign.set()
+            assert all(source.delivered.wait(TIMEOUT) for source in self._others)
+        self.batches.append(len(windows))
+        if sum(self.batches) == 1 + len(self._others):
+            self.daemon.stop()
+        return self._engine.run(windows)
+
+    def close(self):
+        self._engine.close()
+
+
+def test_windows_that_are_due_together_take_one_call_for_each_full_batch(tiny_model):
+    bundle = load_bundle(tiny_model)
+    now, later = threading.Event(), threading.Event()
+    now.set()
+    sources = [Together(f"mic{number}", later) for number in range(2 * MAX_BATCH)]
+    first = Together("first", now)
+    engine = Engine(bundle, sources, later)
+    pipelines = {
+        source.name: Pipeline(source.name, bundle, bundle.settings, 0.5)
+        for source in [first, *sources]
+    }
+    # A clock that stands still: however slow the machine, sound is taken until there is none.
+    engine.daemon = Daemon([first, *sources], pipelines, engine, [], clock=lambda: 0.0)
+    engine.daemon.run()
+    engine.close()
+    assert engine.batches == [1, MAX_BATCH, MAX_BATCH]
+
+
+# Memory
+
+
+@pytest.fixture
+def heard():
+    """Return a listener that has heard ten hops and a minute to follow; allocations are traced."""
+    listener, sound = Listener(SPEC, FRAMES, 0.5), blocks(65)
+    for block in sound[:50]:
+        listener.feed(block)
+    tracemalloc.start()
+    yield listener, sound[50:]
+    tracemalloc.stop()
+
+
+def feed(listener, block):
+    """Return the most bytes that are in use meanwhile, and whether a window was completed."""
+    before, _ = tracemalloc.get_traced_memory()
+    tracemalloc.reset_peak()
+    windows = listener.feed(block)
+    return tracemalloc.get_traced_memory()[1] - before, bool(windows)
+
+
+def test_a_hop_takes_the_window_that_is_handed_out_and_room_to_slide_it(heard):
+    listener, sound = heard
+    peaks = [peak for peak, completes in (feed(listener, block) for block in sound) if completes]
+    assert max(peaks) < 2.5 * WINDOW_BYTES
+
+
+def test_a_block_that_completes_no_window_takes_nothing_of_its_size(heard):
+    listener, sound = heard
+    peaks = [peak for peak, done in (feed(listener, block) for block in sound) if not done]
+    assert max(peaks) < WINDOW_BYTES / 10
+
+
+def test_nothing_stays_of_the_sound_of_a_minute(heard):
+    listener, sound = heard
+    hop = 5  # blocks
+    for block in sound[: 2 * hop]:  # what was there before it was traced goes
+        listener.feed(block)
+    before, _ = tracemalloc.get_traced_memory()
+    for block in sound[2 * hop :]:
+        listener.feed(block)
+    assert tracemalloc.get_traced_memory()[0] - before < WINDOW_BYTES / 20

@@ -3,7 +3,7 @@
 from functools import cache
 
 from ast_edge.base.errors import EngineError
-from ast_edge.engines.trt.cuda import open_cuda
+from ast_edge.engines.trt.cuda_choice import open_cuda
 
 
 @cache

@@ -11,17 +11,17 @@ from typing import Protocol
 
 import numpy as np
 
-from ast_edge.app.due_windows import MAX_BATCH, DueWindows
-from ast_edge.app.inbox import Inbox
-from ast_edge.app.reader import Ended, Read, Reader
 from ast_edge.audio.health import OK, Health
 from ast_edge.audio.stream import Block, Monitored, Source
 from ast_edge.base.errors import AstError
 from ast_edge.detection.event import Event
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.engines.engine import Engine
+from ast_edge.frontend.due_windows import MAX_BATCH, DueWindows
 from ast_edge.frontend.listener import Window
 from ast_edge.outputs.sink import Sink
+from ast_edge.sources.inbox import Inbox
+from ast_edge.sources.reader import Ended, Read, Reader
 
 log = logging.getLogger(__name__)
 

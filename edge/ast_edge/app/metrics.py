@@ -18,8 +18,8 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from ast_edge import __version__
-from ast_edge.base.memory import resident_bytes
 from ast_edge.monitoring.config import MetricsConfig, parse_address
+from ast_edge.monitoring.memory import resident_bytes
 from ast_edge.monitoring.meter import Histogram, Reading
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ast_edge import __version__
-from ast_edge.base.memory import resident_bytes
 from ast_edge.base.times import iso8601
 from ast_edge.detection.event import Event
+from ast_edge.monitoring.memory import resident_bytes
 from ast_edge.monitoring.meter import SourceReading
 from ast_edge.outputs.payload import event_payload
 

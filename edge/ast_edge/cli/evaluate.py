@@ -95,10 +95,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Print the table, and write the reports that were asked for."""
     from ast_edge.evaluation.annotations import read_annotations
-    from ast_edge.evaluation.figures import as_tree
-    from ast_edge.evaluation.output import write_output
-    from ast_edge.evaluation.page import render_page
     from ast_edge.evaluation.report import make_report
+    from ast_edge.evaluation.view.figures import as_tree
+    from ast_edge.evaluation.view.output import write_output
+    from ast_edge.evaluation.view.page import render_page
     from ast_edge.model.bundle import file_sha256
 
     log_to_stderr()
@@ -169,7 +169,7 @@ def _progress(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def _print(report: "Report") -> None:
-    from ast_edge.evaluation.table import HEADINGS, rows, silent_labels, summary
+    from ast_edge.evaluation.view.table import HEADINGS, rows, silent_labels, summary
 
     console = Console(highlight=False)
     if not console.is_terminal:

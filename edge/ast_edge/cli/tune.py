@@ -118,8 +118,8 @@ def run(args: argparse.Namespace) -> int:
     from ast_edge.base.text_file import open_text
     from ast_edge.evaluation.annotations import list_files
     from ast_edge.evaluation.detector import open_detector
-    from ast_edge.evaluation.output import write_output
     from ast_edge.evaluation.rooms import find_rooms
+    from ast_edge.evaluation.view.output import write_output
     from ast_edge.tuning.outcome import make_record, write_outcome
     from ast_edge.tuning.pieces import cut
     from ast_edge.tuning.plot import draw_plot

@@ -15,7 +15,8 @@ from ast_edge.base.systemd import notify, watchdog_usec
 from ast_edge.engines.config import EngineConfig
 from ast_edge.engines.engine import CLOSED, Scores
 from ast_edge.engines.trt.build import BuildOptions, build_engine
-from ast_edge.engines.trt.cuda import Device, open_cuda
+from ast_edge.engines.trt.cuda import Device
+from ast_edge.engines.trt.cuda_choice import open_cuda
 from ast_edge.engines.trt.engine_cache import EngineCache, EngineKey, cache_folder
 from ast_edge.engines.trt.engine_card import EngineCard, Tensor
 from ast_edge.engines.trt.execution import Execution, LoadedEngine, load_engine

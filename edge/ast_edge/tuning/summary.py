@@ -1,6 +1,6 @@
 """What a tuning promises, and what it cannot."""
 
-from ast_edge.evaluation.table import duration, number_of
+from ast_edge.evaluation.view.table import duration, number_of
 from ast_edge.tuning.alarms import GRID
 from ast_edge.tuning.tuning import CONFIDENCE, Tuning
 from ast_edge.tuning.wish import write_rate

@@ -122,7 +122,7 @@ def _options(args: argparse.Namespace) -> "BuildOptions":
 def _find_device(args: argparse.Namespace) -> "Device":
     """Look at the GPU here; the cache needs one, and so does the full TensorRT."""
     from ast_edge.base.errors import EngineError, EngineUnavailable
-    from ast_edge.engines.trt.cuda import open_cuda
+    from ast_edge.engines.trt.cuda_choice import open_cuda
 
     try:
         with closing(open_cuda()) as cuda:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ast_edge.app.daemon import SILENT_SECONDS, Daemon
-from ast_edge.app.due_windows import MAX_BATCH, MAX_DUE
 from ast_edge.audio.health import OK, Health
 from ast_edge.base.errors import AudioError
 from ast_edge.detection.pipeline import Pipeline
+from ast_edge.frontend.due_windows import MAX_BATCH, MAX_DUE
 from ast_edge.frontend.listener import Listener
 from ast_edge.model.bundle import load_bundle
 from ast_edge.monitoring.meter import Meter

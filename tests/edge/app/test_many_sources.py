@@ -9,12 +9,12 @@ import pytest
 import soundfile
 
 from ast_edge.app.daemon import Daemon
-from ast_edge.app.due_windows import MAX_BATCH
 from ast_edge.audio.stream import Block, Stream
 from ast_edge.base.errors import AudioError
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig
+from ast_edge.frontend.due_windows import MAX_BATCH
 from ast_edge.frontend.gate import GateSettings
 from ast_edge.model.bundle import load_bundle
 from ast_edge.sources.child_source import ChildSource
@@ -308,7 +308,7 @@ def test_what_is_due_together_changes_nothing(
     used, found = load_bundle(framed_model) if framed else bundle, []
     some = dict([*recordings.items()][:3])
     for size in (1, 8):
-        monkeypatch.setattr("ast_edge.app.due_windows.MAX_BATCH", size)
+        monkeypatch.setattr("ast_edge.frontend.due_windows.MAX_BATCH", size)
         daemon, sink = make_daemon(used, sources_of(some), Engine(used), **options)
         daemon.run()
         found.append(({name: sink.lives(name) for name in some}, daemon.skipped_windows))

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from ast_edge.app.daemon import Daemon
-from ast_edge.app.due_windows import MAX_BATCH
 from ast_edge.audio.stream import Block, Stream
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig
 from ast_edge.frontend import fbank
+from ast_edge.frontend.due_windows import MAX_BATCH
 from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.frontend.listener import Listener
 from ast_edge.model.bundle import load_bundle

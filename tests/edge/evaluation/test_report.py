@@ -11,12 +11,12 @@ from ast_edge.evaluation.curve import CurveRecorder
 from ast_edge.evaluation.detection_latency import first_detections, latencies
 from ast_edge.evaluation.detector import Detection, Outcome
 from ast_edge.evaluation.false_alarms import FalseAlarms, find_false_alarms
-from ast_edge.evaluation.figures import as_tree
-from ast_edge.evaluation.page import render_page
 from ast_edge.evaluation.report import Heard, make_report
 from ast_edge.evaluation.span import Span
-from ast_edge.evaluation.strip import cut_strips
-from ast_edge.evaluation.table import HEADINGS, rows, silent_labels, summary
+from ast_edge.evaluation.view.figures import as_tree
+from ast_edge.evaluation.view.page import render_page
+from ast_edge.evaluation.view.strip import cut_strips
+from ast_edge.evaluation.view.table import HEADINGS, rows, silent_labels, summary
 from ast_edge.model.label import Label
 
 DOG, CAT = Label(0, "Dog", ""), Label(1, "Cat <b>", "")

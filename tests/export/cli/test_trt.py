@@ -128,7 +128,7 @@ def test_tensorrt_multiplies_in_the_float16_of_an_fp16_bundle(half):
 
 
 def test_without_a_gpu_an_engine_for_this_device_is_refused(monkeypatch, capsys):
-    monkeypatch.setattr("ast_edge.engines.trt.cuda.DRIVER", "libcuda-that-is-missing.so.1")
+    monkeypatch.setattr("ast_edge.engines.trt.cuda_choice.DRIVER", "libcuda-that-is-missing.so.1")
     assert main(["trt", "home"]) == 69
     assert "needs a GPU: no NVIDIA driver" in complaint(capsys)
 
@@ -208,7 +208,7 @@ def test_neither_torch_nor_onnx_is_imported(tmp_path):
 def test_an_engine_for_this_device_is_found_by_ast_edge(tmp_path, monkeypatch, capsys):
     from rigs.gpu import missing
 
-    from ast_edge.engines.trt.cuda import open_cuda
+    from ast_edge.engines.trt.cuda_choice import open_cuda
     from ast_edge.engines.trt.engine_cache import EngineCache, EngineKey, cache_folder
 
     if reason := missing():

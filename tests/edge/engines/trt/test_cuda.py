@@ -13,15 +13,16 @@ import pytest
 from rigs import gpu
 
 from ast_edge.base.errors import EngineError, EngineUnavailable
-from ast_edge.engines.trt import cuda
-from ast_edge.engines.trt.cuda import LIBRARIES, Buffer, open_cuda
+from ast_edge.engines.trt import cuda_choice
+from ast_edge.engines.trt.cuda import Buffer
+from ast_edge.engines.trt.cuda_choice import LIBRARIES, open_cuda
 
 MODULES = {"pycuda": "pycuda", "cuda-bindings": "cuda.bindings"}
 
 
 def has_driver():
     try:
-        ctypes.CDLL(cuda.DRIVER)
+        ctypes.CDLL(cuda_choice.DRIVER)
     except OSError:
         return False
     return True
@@ -48,14 +49,14 @@ def driver(tmp_path, monkeypatch):
         source = f"int cuInit(unsigned flags) {{ return {code}; }}"
         command = ["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(path)]
         subprocess.run(command, input=source.encode(), check=True)
-        monkeypatch.setattr(cuda, "DRIVER", str(path))
+        monkeypatch.setattr(cuda_choice, "DRIVER", str(path))
 
     return install
 
 
 @pytest.fixture
 def working_driver(monkeypatch):
-    monkeypatch.setattr(cuda, "_check_driver", lambda: None)
+    monkeypatch.setattr(cuda_choice, "_check_driver", lambda: None)
 
 
 @without_driver
@@ -72,7 +73,7 @@ def test_without_a_driver_no_library_is_imported():
     program = (
         "import sys\n"
         "from ast_edge.base.errors import EngineError\n"
-        "from ast_edge.engines.trt.cuda import open_cuda\n"
+        "from ast_edge.engines.trt.cuda_choice import open_cuda\n"
         "try:\n"
         "    open_cuda()\n"
         "except EngineError:\n"

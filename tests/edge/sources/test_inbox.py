@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from ast_edge.app.inbox import Inbox
+from ast_edge.sources.inbox import Inbox
 
 TIMEOUT = 20.0
 

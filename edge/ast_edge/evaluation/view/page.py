@@ -8,8 +8,8 @@ from string import Template
 
 from ast_edge.evaluation.report import Heard, Report
 from ast_edge.evaluation.spectrogram import draw_png
-from ast_edge.evaluation.strip import Bar, Strip, cut_strips
-from ast_edge.evaluation.table import HEADINGS, NOTES, rows, silent_labels, summary
+from ast_edge.evaluation.view.strip import Bar, Strip, cut_strips
+from ast_edge.evaluation.view.table import HEADINGS, NOTES, rows, silent_labels, summary
 
 MAX_STRIPS = 240
 """More would make a file that no browser likes (40 kB each)."""
@@ -21,7 +21,7 @@ def render_page(title: str, report: Report, heard: Sequence[Heard]) -> str:
     labels = [one.label for one in report.labels]
     strips = [strip for one in heard for strip in cut_strips(one, labels)]
     shown, said = _choose(strips)
-    template = Template(files("ast_edge.evaluation").joinpath("page.html").read_text("utf-8"))
+    template = Template(files("ast_edge.evaluation.view").joinpath("page.html").read_text("utf-8"))
     return template.substitute(
         title=escape(title),
         summary="<ul>" + "".join(f"<li>{escape(one)}.</li>" for one in summary(report)) + "</ul>",

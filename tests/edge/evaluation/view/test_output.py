@@ -1,7 +1,7 @@
 import pytest
 
 from ast_edge.evaluation.errors import OutputError
-from ast_edge.evaluation.output import write_output
+from ast_edge.evaluation.view.output import write_output
 
 
 def test_the_file_before_stays_as_a_backup_with_its_mode(tmp_path):

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from rigs.mosquitto import wait_until
 
-from ast_edge.app.inbox import Inbox
-from ast_edge.app.reader import LIVE_BLOCKS, RECORDED_BLOCKS, Ended, Reader
 from ast_edge.audio.health import OK
 from ast_edge.audio.stream import Block, Stream
 from ast_edge.base.errors import AudioError
+from ast_edge.sources.inbox import Inbox
+from ast_edge.sources.reader import LIVE_BLOCKS, RECORDED_BLOCKS, Ended, Reader
 
 STREAM = Stream("kitchen", 16000, 1, 0.0, live=True)
 BLOCK = Block(STREAM, 0, np.zeros((1600, 1), np.float32))

@@ -5,10 +5,10 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ast_edge.app.inbox import Inbox
 from ast_edge.audio.stream import Block, Monitored, Source
 from ast_edge.base.errors import AstError
 from ast_edge.base.worker import Worker
+from ast_edge.sources.inbox import Inbox
 
 log = logging.getLogger(__name__)
 

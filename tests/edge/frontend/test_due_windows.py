@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ast_edge.app.due_windows import MAX_BATCH, MAX_DUE, DueWindows
 from ast_edge.audio.stream import Stream
+from ast_edge.frontend.due_windows import MAX_BATCH, MAX_DUE, DueWindows
 from ast_edge.frontend.listener import Window
 
 

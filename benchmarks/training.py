@@ -36,7 +36,7 @@ from ast_training.data import open_data
 from ast_training.datasets.clip_list import ClipList, RawClip
 from ast_training.datasets.clips import ClipSet
 from ast_training.datasets.prepare import prepare
-from ast_training.examples import batches
+from ast_training.example import batches
 from ast_training.fit import train_step
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.processes import Processes

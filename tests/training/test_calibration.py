@@ -43,7 +43,7 @@ def calibrated(recipe, tmp_path_factory):
 def test_every_label_is_fitted_as_a_window_and_as_a_step(recipe, calibrated):
     labels = calibrated[2].labels
     assert list(labels) == ["Whistle", "Hum"]
-    sources = evidence_of(recipe, read_recordings(recipe), "validation").labels
+    sources = evidence_of(recipe, read_recordings(recipe.pack_set), "validation").labels
     assert {name: label.sources for name, label in labels.items()} == sources
     assert all(0 < label.clip.positives < WINDOWS for label in labels.values())
     assert all(label.frame.positives > label.clip.positives for label in labels.values())
@@ -57,7 +57,7 @@ def test_the_fit_is_stored_beside_weights_that_stay_as_they_are(calibrated):
 
 
 def test_the_figures_are_of_the_recordings_for_testing_alone(recipe, calibrated):
-    test = [r for r in read_recordings(recipe) if r.split == "test" and r.role == "events"]
+    test = [r for r in read_recordings(recipe.pack_set) if r.split == "test" and r.role == "events"]
     metrics = calibrated[1].metrics
     assert metrics["measured_on"] == "test"
     assert metrics["recordings"] == metrics["sources"] == len(test)

@@ -93,7 +93,7 @@ def test_packs_may_stand_in_a_file_of_their_own(tmp_path):
     packs["sounds"] |= {"table": "sounds/table.csv", "audio": "sounds/audio"}
     (tmp_path / "lists" / "all.yaml").write_text(yaml.safe_dump({"packs": packs}))
     recipe = load_recipe(write_recipe(tmp_path / "recipe.yaml", "lists/all.yaml"))
-    assert len(read_recordings(recipe)) == 20
+    assert len(read_recordings(recipe.pack_set)) == 20
 
 
 def test_packs_have_no_splits(tmp_path):

@@ -13,7 +13,7 @@ def recipe_with(tmp_path, count):
 
 def test_sources_of_background_noise_and_of_labels_are_counted(tmp_path):
     recipe = recipe_with(tmp_path, 3)
-    recordings = read_recordings(recipe)
+    recordings = read_recordings(recipe.pack_set)
     labels = {
         name: len({r.group for r in recordings if r.split == "test" and column in r.targets})
         for column, name in enumerate(recipe.labels)
@@ -24,13 +24,13 @@ def test_sources_of_background_noise_and_of_labels_are_counted(tmp_path):
 
 def test_only_labels_that_are_wanted_are_counted(tmp_path):
     recipe = make_recipe(two_sounds(tmp_path / "sounds", test_share=0.25), wanted=["Hum"])
-    assert list(evidence_of(recipe, read_recordings(recipe), "test").labels) == ["Hum"]
+    assert list(evidence_of(recipe, read_recordings(recipe.pack_set), "test").labels) == ["Hum"]
 
 
 def test_too_little_background_noise_to_test_on_is_refused(tmp_path):
     recipe = recipe_with(tmp_path, 14)
     with pytest.raises(ConfigError, match="14 sources of background noise for test, expected 15"):
-        check_test_split(recipe, read_recordings(recipe))
+        check_test_split(recipe, read_recordings(recipe.pack_set))
 
 
 def test_takes_of_one_source_of_background_noise_count_as_one(tmp_path):
@@ -38,12 +38,12 @@ def test_takes_of_one_source_of_background_noise_count_as_one(tmp_path):
     packs["noise"]["group"] = "label"
     recipe = make_recipe(packs)
     with pytest.raises(ConfigError, match="holds out 1 sources"):
-        check_test_split(recipe, read_recordings(recipe))
+        check_test_split(recipe, read_recordings(recipe.pack_set))
 
 
 def test_enough_background_noise_is_taken(tmp_path):
     recipe = recipe_with(tmp_path, 15)
-    assert check_test_split(recipe, read_recordings(recipe)).backgrounds == 15
+    assert check_test_split(recipe, read_recordings(recipe.pack_set)).backgrounds == 15
 
 
 def test_labels_with_few_sources_are_named():

@@ -17,7 +17,7 @@ def pack(tmp_path):
 
 def read(pack, **settings):
     settings = {"labels": {"whistle": "Whistle", "hum": "Hum"}} | settings
-    return read_recordings(make_recipe({"one": pack.config(**settings)}))
+    return read_recordings(make_recipe({"one": pack.config(**settings)}).pack_set)
 
 
 def names(recordings):
@@ -71,7 +71,7 @@ def test_a_row_that_is_cut_short_counts_as_one_with_empty_columns(pack, tmp_path
     recipe = make_recipe({"one": pack.config(labels={"hum": "Hum"}, skip={"licence": "none"})})
     with (tmp_path / "pack" / "table.csv").open("a") as table:
         table.write("b.wav\n")
-    assert [(r.path.name, r.targets) for r in read_recordings(recipe)] == [
+    assert [(r.path.name, r.targets) for r in read_recordings(recipe.pack_set)] == [
         ("a.wav", (1,)),
         ("b.wav", ()),
     ]
@@ -89,7 +89,7 @@ PETS = {"Dog": "/m/0bt9lr", "Bark": "/m/05tny_", "Howl": "/m/07qf0zm", "Speech":
 
 def pets(pack, **settings):
     recipe = make_recipe({"one": pack.config(audioset=True, **settings)}, labels=PETS)
-    return read_recordings(recipe)
+    return read_recordings(recipe.pack_set)
 
 
 def test_a_kind_of_a_sound_counts_for_it(pack):
@@ -119,7 +119,7 @@ def test_a_label_that_audioset_does_not_have_is_an_example_of_none(pack):
 def test_a_pack_may_map_to_any_name_of_audioset(pack):
     pack.add("a.wav", "woof")
     recipe = make_recipe({"one": pack.config(labels={"woof": "Bark"})}, labels={"Dog": "/m/0bt9lr"})
-    assert [r.targets for r in read_recordings(recipe)] == [(0,)]
+    assert [r.targets for r in read_recordings(recipe.pack_set)] == [(0,)]
 
 
 # The split
@@ -175,7 +175,7 @@ def test_a_source_that_validates_in_one_pack_trains_in_none(tmp_path):
             "second": second.config(**common),
         }
     )
-    recordings = read_recordings(recipe)
+    recordings = read_recordings(recipe.pack_set)
     assert validating(recordings) == {"a.wav"}
     assert names(r for r in recordings if r.split == "train") == ["b.wav", "d.wav"]
 
@@ -190,7 +190,7 @@ def test_packs_without_a_common_prefix_do_not_share_sources(tmp_path):
             "second": second.config(group="id"),
         }
     )
-    assert names(r for r in read_recordings(recipe) if r.split == "train") == ["c.wav"]
+    assert names(r for r in read_recordings(recipe.pack_set) if r.split == "train") == ["c.wav"]
 
 
 def test_the_split_does_not_depend_on_the_order_of_the_rows(pack):
@@ -299,7 +299,7 @@ def test_only_what_has_the_terms_of_the_recipe_trains(pack):
     pack.add("a.wav", "hum", licence="CC0")
     pack.add("b.wav", "hum", licence="CC BY-NC 3.0")
     recipe = make_recipe({"one": pack.config(labels={"hum": "Hum"})}, terms="CC0|CC BY$")
-    assert names(read_recordings(recipe)) == ["a.wav"]
+    assert names(read_recordings(recipe.pack_set)) == ["a.wav"]
 
 
 def test_terms_may_stand_in_a_table_of_their_own(pack, tmp_path):
@@ -307,7 +307,7 @@ def test_terms_may_stand_in_a_table_of_their_own(pack, tmp_path):
     pack.add("b.wav", "hum")
     (tmp_path / "terms.csv").write_text("filename,licence\na.wav,CC-BY-NC\nb.wav,CC0\n")
     config = pack.config(labels={"hum": "Hum"}, terms_table=str(tmp_path / "terms.csv"))
-    assert names(read_recordings(make_recipe({"one": config}, terms="CC0"))) == ["b.wav"]
+    assert names(read_recordings(make_recipe({"one": config}, terms="CC0").pack_set)) == ["b.wav"]
 
 
 def test_an_upload_to_freesound_is_one_source_in_all_packs(tmp_path):
@@ -320,7 +320,7 @@ def test_an_upload_to_freesound_is_one_source_in_all_packs(tmp_path):
             "second": second.config(group="id", group_prefix="freesound"),
         }
     )
-    assert {r.group for r in read_recordings(recipe)} == {"freesound:77"}
+    assert {r.group for r in read_recordings(recipe.pack_set)} == {"freesound:77"}
 
 
 def test_what_one_pack_tests_on_no_other_uses(tmp_path):
@@ -332,5 +332,5 @@ def test_what_one_pack_tests_on_no_other_uses(tmp_path):
         "first": first.config(**common, validation_share=1.0),
         "second": second.config(**common, test_share=1.0),
     }
-    (recording,) = read_recordings(make_recipe(packs))
+    (recording,) = read_recordings(make_recipe(packs).pack_set)
     assert (recording.pack, recording.split) == ("second", "test")

@@ -33,7 +33,7 @@ class Loudness(nn.Module):
 def validation_set(pack, **settings):
     settings = {"labels": {"whistle": "Whistle", "hum": "Hum"}} | settings
     recipe = make_recipe({"one": pack.config(**settings)})
-    return ValidationSet(AudioCache(read_recordings(recipe), 16000), recipe)
+    return ValidationSet(AudioCache(read_recordings(recipe.pack_set), 16000), recipe)
 
 
 def predictions(validation):
@@ -77,7 +77,7 @@ def test_only_what_is_wanted_is_measured(pack):
     recipe = make_recipe(
         {"one": pack.config(labels={"whistle": "Whistle", "hum": "Hum"})}, wanted=["Hum"]
     )
-    found = predictions(ValidationSet(AudioCache(read_recordings(recipe), 16000), recipe))
+    found = predictions(ValidationSet(AudioCache(read_recordings(recipe.pack_set), 16000), recipe))
     assert found.labels == ("Hum",)
     assert found.targets.tolist() == [[1], [0]]
 

@@ -15,7 +15,7 @@ from ast_training.checkpoint import Checkpoint, load_checkpoint
 from ast_training.data import open_composer
 from ast_training.datasets.clip_list import Split
 from ast_training.evidence import check_test_split
-from ast_training.examples import batches
+from ast_training.example import batches
 from ast_training.held_out_metrics import measure_on_test
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.platt import Platt, calibration_error, fit_platt
@@ -111,7 +111,7 @@ def calibrate(path: Path, recipe: Recipe, windows: int = WINDOWS) -> Calibration
     check_made_by(recipe, checkpoint, path)
     if checkpoint.model.activation != "sigmoid":
         raise ConfigError(f"{path}: has a softmax; labels are calibrated one by one, by a sigmoid")
-    recordings = read_recordings(recipe)
+    recordings = read_recordings(recipe.pack_set)
     held_out = [r for r in recordings if r.split != "train" and r.role == "events"]
     for split in ("validation", "test"):
         if not any(r.split == split and r.targets for r in held_out):

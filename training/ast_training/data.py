@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.base.errors import ConfigError
+from ast_training.clip_examples import ClipExamples
 from ast_training.datasets.clip_list import Split
 from ast_training.datasets.clips import ClipSet
 from ast_training.datasets.moments import statistics
 from ast_training.evaluation import ClipEvaluation, EvaluationSet
-from ast_training.examples import ClipExamples, Examples
+from ast_training.example import Examples
 from ast_training.recipe import DataConfig, Recipe
 from ast_training.recordings import AudioCache, read_recordings
 from ast_training.soundscapes.composer import Composer
@@ -122,7 +123,7 @@ def open_composer(recipe: Recipe, split: Split) -> Composer:
     Raises:
         ConfigError: if there are none with a label.
     """
-    rows = [r for r in read_recordings(recipe) if r.split == split]
+    rows = [r for r in read_recordings(recipe.pack_set) if r.split == split]
     events, backgrounds, rooms = (
         AudioCache([r for r in rows if r.role == role], recipe.fbank_spec.sample_rate)
         for role in ("events", "background", "room")
@@ -132,6 +133,8 @@ def open_composer(recipe: Recipe, split: Split) -> Composer:
 
 def _open_packs_to_evaluate(recipe: Recipe) -> ValidationSet:
     held_out = [
-        r for r in read_recordings(recipe) if r.split == "validation" and r.role == "events"
+        r
+        for r in read_recordings(recipe.pack_set)
+        if r.split == "validation" and r.role == "events"
     ]
     return ValidationSet(AudioCache(held_out, recipe.fbank_spec.sample_rate), recipe)

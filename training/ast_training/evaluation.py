@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ast_training.augmentation import fit_length
 from ast_training.datasets.clips import ClipSet
-from ast_training.examples import Example, batches, weakly_labelled
+from ast_training.example import Example, batches, weakly_labelled
 from ast_training.model import AudioSpectrogramTransformer
 from ast_training.predictions import Predictions
 from ast_training.processes import Processes

@@ -17,7 +17,7 @@ from ast_training.checkpoint import load_checkpoint
 from ast_training.data import open_data
 from ast_training.errors import TrainingError
 from ast_training.event_figures import EventFigures
-from ast_training.examples import Batch, Examples, batches
+from ast_training.example import Batch, Examples, batches
 from ast_training.held_out_metrics import MEASURED_ON
 from ast_training.losses import frame_losses, losses
 from ast_training.metrics import Metrics, measure

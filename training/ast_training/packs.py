@@ -1,6 +1,8 @@
 """Packs of recordings and how examples are composed of them, as a recipe describes them."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -66,3 +68,13 @@ class PackList(Section):
     """Packs in a file of their own, for several recipes."""
 
     packs: dict[str, PackConfig]
+
+
+@dataclass(frozen=True)
+class PackSet:
+    """The packs of a recipe, for which labels, and on whose terms they may train."""
+
+    packs: Mapping[str, PackConfig]
+    labels: Mapping[str, str]
+    terms: re.Pattern[str]
+    """Expression that is found in the terms of all that trains."""

@@ -15,7 +15,7 @@ from ast_training.datasets.clip_list import Split
 from ast_training.labels import label_table
 from ast_training.model import TrainingOptions
 from ast_training.optimization import OptimizerConfig
-from ast_training.packs import Fraction, PackConfig, PackList
+from ast_training.packs import Fraction, PackConfig, PackList, PackSet
 from ast_training.soundscapes.config import SoundscapeConfig
 from ast_training.targets import Targets
 from ast_training.teacher.config import TeacherConfig
@@ -233,6 +233,11 @@ class Recipe(Section):
         if any(out >= size for out, size in zip(self.model.patchout, grid, strict=True)):
             raise ValueError(f"model.patchout: leaves nothing of a grid of {grid} patches")
         return self
+
+    @property
+    def pack_set(self) -> PackSet:
+        """What recordings are to be read."""
+        return PackSet(self.packs, self.labels, self.terms)
 
     @property
     def scores_scenes(self) -> bool:

@@ -12,8 +12,7 @@ from ast_edge.base.errors import AudioError, ConfigError
 from ast_training.datasets.clip_list import SPLITS, Split
 from ast_training.datasets.decoding import AudioBytes, decode, resample
 from ast_training.datasets.tables import read_rows
-from ast_training.packs import PackConfig, Role
-from ast_training.recipe import Recipe
+from ast_training.packs import PackConfig, PackSet, Role
 from ast_training.sources import source_of, split_of
 from ast_training.targets import Targets
 
@@ -38,19 +37,17 @@ class Recording:
     """Columns of the labels that may sound in it as well: nobody said. All, if it has no label."""
 
 
-def read_recordings(recipe: Recipe) -> list[Recording]:
+def read_recordings(given: PackSet) -> list[Recording]:
     """List the recordings of all packs; no source is in two splits.
 
     What packs disagree about is for testing if one says so, else for validation; the others leave
     it out.
 
     Raises:
-        ConfigError: if a table lacks a column that the recipe names.
+        ConfigError: if a table lacks a column that a pack names.
     """
-    targets = Targets(recipe.labels)
-    rows = [
-        r for name, pack in recipe.packs.items() for r in _read_pack(name, pack, targets, recipe)
-    ]
+    targets = Targets(given.labels)
+    rows = [r for name, pack in given.packs.items() for r in _read_pack(name, pack, targets, given)]
     split_by_group: dict[str, Split] = {}
     for row in sorted(rows, key=lambda row: SPLITS.index(row.split)):
         split_by_group[row.group] = row.split
@@ -58,10 +55,10 @@ def read_recordings(recipe: Recipe) -> list[Recording]:
 
 
 def _read_pack(
-    name: str, pack: PackConfig, targets: Targets, recipe: Recipe
+    name: str, pack: PackConfig, targets: Targets, given: PackSet
 ) -> Iterator[Recording]:
     may = targets.heard(pack.may) + targets.open(pack.may)
-    everything = range(len(recipe.labels))
+    everything = range(len(given.labels))
     for row in _rows(name, pack):
         labels = _labels(pack, row, targets)
         if labels is None:
@@ -70,7 +67,7 @@ def _read_pack(
         # Where nobody said anything, everything may be heard.
         may_be = targets.open(labels) if row[pack.label] else everything
         split = split_of(source, pack, row)
-        if split == "train" and not recipe.terms.search(row["terms"]):
+        if split == "train" and not given.terms.search(row["terms"]):
             continue
         yield Recording(
             path=pack.audio / row[pack.filename],

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
     recipe = load_recipe(args.config)
     if args.split == "test":
-        evidence = check_test_split(recipe, read_recordings(recipe))
+        evidence = check_test_split(recipe, read_recordings(recipe.pack_set))
         if few := say_few(evidence.labels):
             print(few)
     if not args.events:  # a room without its noise is none

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ast_edge.frontend.fbank import FbankSpec, fbank
 from ast_edge.model.spec import ModelSpec
 from ast_training.augmentation import mask
-from ast_training.examples import Example
+from ast_training.example import Example
 from ast_training.soundscapes.composer import Composer, PlacedEvent, Soundscape
 from ast_training.soundscapes.example_cache import ExampleCache
 from ast_training.soundscapes.placed import clip_targets, frame_targets

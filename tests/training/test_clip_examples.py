@@ -9,8 +9,9 @@ from torch.utils.data import WeightedRandomSampler
 
 from ast_edge.base.errors import AudioError, ConfigError
 from ast_edge.frontend.fbank import FbankSpec, fbank
+from ast_training.clip_examples import ClipExamples, balanced_weights
 from ast_training.datasets.clips import ClipSet
-from ast_training.examples import ClipExamples, balanced_weights, batches
+from ast_training.example import batches
 
 SPEC = FbankSpec()
 ALL = {"mixup": 0.5, "freq_mask": 48, "time_mask": 8, "noise": True, "roll": 4, "crop": "random"}

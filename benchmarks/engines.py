@@ -46,7 +46,7 @@ from ast_export.flops import count_flops
 from ast_export.graph import export_graph
 from ast_export.merged import MergedModel
 from ast_export.peak import PEAK_FLOPS, peak_windows, write_peak
-from ast_training.model import AudioSpectrogramTransformer
+from ast_training.model.network import AudioSpectrogramTransformer
 from ast_training.weights.layouts import to_ours
 
 LABELS = 527

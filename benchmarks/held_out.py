@@ -11,11 +11,11 @@ from ast_edge.base.errors import ConfigError
 from ast_edge.engines.engine import Engine
 from ast_edge.frontend.fbank import fbank
 from ast_edge.model.bundle import Bundle
-from ast_training.bootstrap import ResampledAps, resample_aps
-from ast_training.metrics import average_precisions
-from ast_training.recipe import Recipe
-from ast_training.recordings import AudioCache, read_recordings
-from ast_training.windows import windows_of
+from ast_training.data.recordings import AudioCache, read_recordings
+from ast_training.data.windows import windows_of
+from ast_training.measure.bootstrap import ResampledAps, resample_aps
+from ast_training.measure.metrics import average_precisions
+from ast_training.recipe.recipe import Recipe
 
 Audio = NDArray[np.float32]
 Scores = NDArray[np.float32]

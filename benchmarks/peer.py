@@ -14,7 +14,7 @@ from ast_edge.model.label_settings import TrackerSettings
 from ast_edge.model.spec import SIZES, ModelSpec
 from ast_export.graph import export_graph
 from ast_export.merged import MergedModel
-from ast_training.model import AudioSpectrogramTransformer
+from ast_training.model.network import AudioSpectrogramTransformer
 from ast_training.weights.layouts import to_ours
 
 RATE = 16_000

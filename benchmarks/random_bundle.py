@@ -22,7 +22,7 @@ def write_random_bundle(folder: Path, size: str = "base", frames: int = 1024) ->
 
     from ast_export.graph import export_graph
     from ast_export.merged import MergedModel
-    from ast_training.model import AudioSpectrogramTransformer
+    from ast_training.model.network import AudioSpectrogramTransformer
 
     width, depth, heads = SIZES[size]
     spec = ModelSpec(labels=LABELS, frames=frames, width=width, depth=depth, heads=heads)

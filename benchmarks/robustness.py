@@ -38,9 +38,9 @@ from ast_edge.engines.engine import Engine
 from ast_edge.evaluation.detector import Detector
 from ast_edge.model.bundle import Bundle, find_bundle, load_bundle
 from ast_export.card import EXPERIMENTAL_AP
-from ast_training.evidence import FEW
-from ast_training.metrics import average_precisions
-from ast_training.recipe import load_recipe
+from ast_training.measure.evidence import FEW
+from ast_training.measure.metrics import average_precisions
+from ast_training.recipe.recipe import load_recipe
 
 CONFUSIONS = 3
 LEAST_AP = 0.3

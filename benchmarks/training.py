@@ -31,17 +31,17 @@ from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassificati
 from ast_edge.frontend.fbank import FbankSpec, fbank
 from ast_edge.model.label import Label
 from ast_edge.model.spec import SIZES
-from ast_training.augmentation import fit_length, mask
-from ast_training.data import open_data
-from ast_training.datasets.clip_list import ClipList, RawClip
-from ast_training.datasets.clips import ClipSet
+from ast_training.base.processes import Processes
+from ast_training.data.augmentation import fit_length, mask
+from ast_training.data.clip_list import ClipList, RawClip
+from ast_training.data.clips import ClipSet
+from ast_training.data.example import batches
 from ast_training.datasets.prepare import prepare
-from ast_training.example import batches
-from ast_training.fit import train_step
-from ast_training.model import AudioSpectrogramTransformer
-from ast_training.processes import Processes
-from ast_training.recipe import Recipe
-from ast_training.state import TrainingState
+from ast_training.model.network import AudioSpectrogramTransformer
+from ast_training.recipe.recipe import Recipe
+from ast_training.run.fit import train_step
+from ast_training.run.state import TrainingState
+from ast_training.run.training_data import open_data
 
 LABELS, FREQ_MASK, TIME_MASK = 527, 48, 48
 RATE = FbankSpec().sample_rate

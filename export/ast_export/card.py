@@ -9,9 +9,9 @@ from pathlib import PurePath
 from typing import Any
 
 from ast_export.measurements import measured_sections
-from ast_training.checkpoint import Checkpoint
-from ast_training.evidence import FEW
-from ast_training.held_out_metrics import MEASURED_ON
+from ast_training.measure.evidence import FEW
+from ast_training.measure.held_out_metrics import MEASURED_ON
+from ast_training.model.checkpoint import Checkpoint
 
 EXPERIMENTAL_AP, FOUND = 0.5, 0.1
 """A label below this average precision, measured on few sources, or of whose events a smaller share

@@ -18,8 +18,8 @@ from ast_edge.model.bundle import (
 )
 from ast_edge.model.label_settings import TrackerSettings, override
 from ast_export.compression import Storage
-from ast_training.checkpoint import Checkpoint
-from ast_training.held_out_metrics import MEASURED_ON
+from ast_training.measure.held_out_metrics import MEASURED_ON
+from ast_training.model.checkpoint import Checkpoint
 
 PUBLISHED = ("macro_ap", "macro_ap_interval", "recordings", "sources", MEASURED_ON, "labels")
 """Of a checkpoint's metrics."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from ast_edge.base.errors import ConfigError
 from ast_edge.base.yaml_file import did_you_mean
-from ast_training.checkpoint import Checkpoint
-from ast_training.held_out_metrics import RESAMPLED, interval_of_mean
+from ast_training.measure.held_out_metrics import RESAMPLED, interval_of_mean
+from ast_training.model.checkpoint import Checkpoint
 
 HEADS = ("mlp_head.1.", "frame_head.1.")
 """Beginnings of the names of the parameters that have a row for each label."""

@@ -13,8 +13,8 @@ from ast_edge.base.errors import BundleError, ConfigError
 from ast_edge.engines.engine import Scores
 from ast_edge.model.spec import same_steps
 from ast_export.parity import split
-from ast_training.checkpoint import Checkpoint, load_checkpoint
-from ast_training.model import Attention, AudioSpectrogramTransformer
+from ast_training.model.checkpoint import Checkpoint, load_checkpoint
+from ast_training.model.network import Attention, AudioSpectrogramTransformer
 
 
 class MergedModel(nn.Module):

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from ast_edge.base.errors import AudioError, BundleError
 from ast_edge.frontend.fbank import FbankSpec, fbank
 from ast_edge.model.label import Label
-from ast_training.datasets.audio_files import find_audio
-from ast_training.datasets.decoding import AudioBytes, decode, resample
-from ast_training.datasets.tables import label_name
-from ast_training.windows import windows_of
+from ast_training.data.audio_files import find_audio
+from ast_training.data.decoding import AudioBytes, decode, resample
+from ast_training.data.tables import label_name
+from ast_training.data.windows import windows_of
 
 MOST = 256
 """Windows that are compared."""
@@ -34,7 +34,7 @@ class Labelled:
 
     def mean_average_precision(self, probabilities: NDArray[np.float32]) -> float:
         """Rate probabilities (windows, labels): a recording scores as its highest window does."""
-        from ast_training.metrics import mean_average_precision  # needs scikit-learn
+        from ast_training.measure.metrics import mean_average_precision  # needs scikit-learn
 
         scores = np.full(self.targets.shape, -np.inf)
         np.maximum.at(scores, self.recording, probabilities)

@@ -21,7 +21,7 @@ from ast_export.merged import MergedModel, pytorch_scores, with_curve
 from ast_export.parity import Parity, compare
 from ast_export.quantization import quantize_products
 from ast_export.recordings import audio_windows, labelled_windows
-from ast_training.checkpoint import Checkpoint
+from ast_training.model.checkpoint import Checkpoint
 
 log = logging.getLogger(__name__)
 

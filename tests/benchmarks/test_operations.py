@@ -13,7 +13,7 @@ pytest.importorskip("onnx", reason="onnx is not installed")
 from ast_export.flops import count_flops
 from ast_export.graph import export_graph
 from ast_export.merged import MergedModel
-from ast_training.model import AudioSpectrogramTransformer
+from ast_training.model.network import AudioSpectrogramTransformer
 
 
 def spec_of(size, frames, **options):

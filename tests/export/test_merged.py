@@ -17,7 +17,7 @@ from ast_export.merged import (
     pytorch_scores,
     with_curve,
 )
-from ast_training.model import AudioSpectrogramTransformer
+from ast_training.model.network import AudioSpectrogramTransformer
 
 FRAMES = 96
 

@@ -20,8 +20,8 @@ from ast_edge.model.spec import ModelSpec
 from ast_export import parity, writer
 from ast_export.cli.main import main as export_main
 from ast_export.writer import ExportOptions, ParityError, write_bundle
-from ast_training.checkpoint import Checkpoint
-from ast_training.labels import label_table
+from ast_training.data.labels import label_table
+from ast_training.model.checkpoint import Checkpoint
 from ast_training.weights.foreign import read_foreign
 from ast_training.weights.hf_folder import write_hf_folder
 from ast_training.weights.imported import import_ast

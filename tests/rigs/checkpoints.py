@@ -5,8 +5,8 @@ import torch
 from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.model.label import Label
 from ast_edge.model.spec import ModelSpec
-from ast_training.checkpoint import Checkpoint
-from ast_training.model import AudioSpectrogramTransformer
+from ast_training.model.checkpoint import Checkpoint
+from ast_training.model.network import AudioSpectrogramTransformer
 
 LABELS = (Label(0, "Whistle", "/m/0k5j"), Label(1, "Hum", "/m/01swy6"), Label(2, "Hiss", ""))
 

@@ -7,8 +7,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from ast_edge.model.label import Label
-from ast_training.datasets.clip_list import ClipList, RawClip
-from ast_training.datasets.clips import ClipSet
+from ast_training.data.clip_list import ClipList, RawClip
+from ast_training.data.clips import ClipSet
 from ast_training.datasets.prepare import prepare
 
 RATE = 16_000

@@ -7,9 +7,9 @@ import soundfile
 from rigs.packs import LABELS, RATE, make_recipe, tone
 
 from ast_edge.model.label import Label
-from ast_training.datasets.clip_list import ClipList, RawClip, Split
+from ast_training.data.clip_list import ClipList, RawClip, Split
 from ast_training.datasets.prepare import prepare
-from ast_training.recipe import Recipe
+from ast_training.recipe.recipe import Recipe
 
 FRAMES = 32
 """Window of the recipe; a clip of 0.5 s has 48."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ast_edge.model.spec import ModelSpec
-from ast_training.model import AudioSpectrogramTransformer
+from ast_training.model.network import AudioSpectrogramTransformer
 
 SMALL = ModelSpec(labels=527, frames=64, width=64, depth=2, heads=1)
 """AudioSet's labels on 12 by 5 patches."""

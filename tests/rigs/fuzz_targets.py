@@ -132,7 +132,7 @@ def _checkpoint(folder: Path) -> Callable[[random.Random, Path], object]:
     def checkpoint(rng: random.Random, place: Path) -> object:
         from rigs.checkpoints import random_checkpoint
 
-        from ast_training.checkpoint import load_checkpoint
+        from ast_training.model.checkpoint import load_checkpoint
 
         original = folder / "original.safetensors"
         if not original.exists():

@@ -3,7 +3,7 @@
 import torch
 
 from ast_edge.model.spec import ModelSpec
-from ast_training.model import AudioSpectrogramTransformer
+from ast_training.model.network import AudioSpectrogramTransformer
 
 
 def small(**settings: object) -> AudioSpectrogramTransformer:

@@ -9,7 +9,7 @@ import soundfile
 import yaml
 from numpy.typing import NDArray
 
-from ast_training.recipe import Recipe
+from ast_training.recipe.recipe import Recipe
 
 RATE = 16_000
 LABELS = {"Whistle": "/m/0k5j", "Hum": "/m/01swy6"}

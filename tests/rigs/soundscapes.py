@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rigs.packs import RATE, Pack, hiss, make_recipe, tone
 
-from ast_training.data import open_composer
+from ast_training.run.training_data import open_composer
 from ast_training.soundscapes.composer import Composer
 from ast_training.soundscapes.config import SoundscapeConfig
 

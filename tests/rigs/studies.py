@@ -8,7 +8,7 @@ import yaml
 from rigs.packs import LABELS, RATE, tone, write_recipe
 
 from ast_edge.model.label import Label
-from ast_training.datasets.clip_list import ClipList, RawClip
+from ast_training.data.clip_list import ClipList, RawClip
 from ast_training.datasets.prepare import prepare
 
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from rich.console import Console
 
-from ast_training.checkpoint import load_checkpoint
-from ast_training.fit import fit
-from ast_training.recipe import Recipe
-from ast_training.run_folder import RunFolder
-from ast_training.run_log import read_rows
+from ast_training.model.checkpoint import load_checkpoint
+from ast_training.recipe.recipe import Recipe
+from ast_training.run.fit import fit
+from ast_training.run.folder import RunFolder
+from ast_training.run.log import read_rows
 
 AUGMENT = {"mixup": 0.5, "freq_mask": 24, "time_mask": 8, "roll": 4, "crop": "random"}
 

@@ -6,7 +6,7 @@ import signal
 import numpy  # noqa: F401 (what is counted below comes with it)
 from threadpoolctl import threadpool_info
 
-from ast_training.errors import TrainingError
+from ast_training.base.errors import TrainingError
 
 
 def square(number: int) -> tuple[int, int]:

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from ast_edge.engines.choice import ENGINES
     from ast_edge.model.bundle import find_bundle, load_bundle
     from ast_export.bench import measure_speed
-    from ast_training.atomic_file import atomic_file
+    from ast_training.base.atomic_file import atomic_file
 
     bundle = load_bundle(find_bundle(args.bundle))
     console = Console(highlight=False, markup=False, soft_wrap=True)

@@ -99,8 +99,8 @@ def run(args: argparse.Namespace) -> int:
     from ast_export.label_selection import leave_out, wanted_alone
     from ast_export.merged import load_members
     from ast_export.writer import ExportOptions, ParityError, write_bundle
-    from ast_training.calibration import folded
-    from ast_training.weights.averaging import average_checkpoints
+    from ast_training.run.averaging import average_checkpoints
+    from ast_training.run.calibration import folded
 
     options = ExportOptions(
         name=args.name or args.out.resolve().name,

@@ -7,7 +7,7 @@ import pytest
 from ast_edge.home_assistant.icons import DEFAULT, ICONS, icon
 from ast_edge.model.label import Label
 
-AUDIOSET = Path(__file__).parents[3] / "training/ast_training/label_tables/audioset.csv"
+AUDIOSET = Path(__file__).parents[3] / "training/ast_training/data/label_tables/audioset.csv"
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from ast_export.description import describe
 from ast_export.graph import export_graph
 from ast_export.merged import MergedModel
 from ast_export.writer import ExportOptions, write_bundle
-from ast_training.model import AudioSpectrogramTransformer
+from ast_training.model.network import AudioSpectrogramTransformer
 
 pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
 

@@ -5,10 +5,10 @@ import torch
 from rigs.checkpoints import random_checkpoint
 
 from ast_edge.base.errors import ConfigError
-from ast_training.checkpoint import load_checkpoint
 from ast_training.cli import average
-from ast_training.run_folder import RunFolder
-from ast_training.weights.averaging import average_epochs
+from ast_training.model.checkpoint import load_checkpoint
+from ast_training.run.averaging import average_epochs
+from ast_training.run.folder import RunFolder
 
 
 def call(*words):

@@ -11,10 +11,10 @@ from safetensors.numpy import load_file
 from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
 
 from ast_edge.base.errors import BundleError, ConfigError
-from ast_training.checkpoint import Checkpoint
 from ast_training.cli import ensemble
-from ast_training.model import AudioSpectrogramTransformer
-from ast_training.study import load_study
+from ast_training.model.checkpoint import Checkpoint
+from ast_training.model.network import AudioSpectrogramTransformer
+from ast_training.study.study import load_study
 
 
 def call(*words):

@@ -8,9 +8,9 @@ from sklearn.metrics import average_precision_score
 
 from ast_edge.base.errors import ConfigError
 from ast_training.cli import evaluate
-from ast_training.fit import fit
-from ast_training.predictions import load_predictions
-from ast_training.run_folder import RunFolder
+from ast_training.measure.predictions import load_predictions
+from ast_training.run.fit import fit
+from ast_training.run.folder import RunFolder
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@ import argparse
 import pytest
 from rigs.packs import two_sounds, write_recipe
 
-from ast_training.checkpoint import load_checkpoint
 from ast_training.cli import fit
+from ast_training.model.checkpoint import load_checkpoint
 
 
 @pytest.fixture

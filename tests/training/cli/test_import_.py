@@ -7,8 +7,8 @@ import torch
 from rigs.foreign import official, random_model
 
 from ast_edge.base.errors import BundleError, ConfigError
-from ast_training.checkpoint import load_checkpoint
 from ast_training.cli import import_
+from ast_training.model.checkpoint import load_checkpoint
 from ast_training.weights import hub
 from ast_training.weights.foreign import read_foreign
 from ast_training.weights.imported import first_logits, import_ast

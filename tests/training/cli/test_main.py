@@ -59,7 +59,7 @@ def test_stopping_it_is_no_error_with_a_traceback(config, capsys, monkeypatch):
     def interrupt(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ast_training.fit.fit", interrupt)
+    monkeypatch.setattr("ast_training.run.fit.fit", interrupt)
     assert main(["fit", "--config", str(config)]) == 130
     assert capsys.readouterr().err == "ast-train: stopped; the same command goes on from here\n"
 

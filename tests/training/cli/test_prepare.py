@@ -7,8 +7,8 @@ from rigs.clip_lists import write_noise
 
 from ast_edge.base.errors import ConfigError
 from ast_training.cli import prepare
-from ast_training.datasets.clips import ClipSet
-from ast_training.recipe import load_recipe
+from ast_training.data.clips import ClipSet
+from ast_training.recipe.recipe import load_recipe
 
 
 def run(*argv):

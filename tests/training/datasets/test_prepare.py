@@ -13,10 +13,10 @@ from rigs.packs import tone
 
 from ast_edge.base.errors import ConfigError
 from ast_edge.frontend.fbank import FbankSpec, fbank
-from ast_training.datasets.clip_list import ClipList, RawClip
-from ast_training.datasets.clips import ClipSet
+from ast_training.base.errors import TrainingError
+from ast_training.data.clip_list import ClipList, RawClip
+from ast_training.data.clips import ClipSet
 from ast_training.datasets.prepare import prepare
-from ast_training.errors import TrainingError
 
 
 def listed(*paths, **fields):

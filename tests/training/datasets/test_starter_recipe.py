@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from rigs.clips import tones
 
-from ast_training.data import open_data
-from ast_training.datasets.clips import ClipSet
+from ast_training.data.clips import ClipSet
 from ast_training.datasets.starter_recipe import write_starter_recipe
-from ast_training.recipe import load_recipe
+from ast_training.recipe.recipe import load_recipe
+from ast_training.run.training_data import open_data
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import numpy as np
 from sklearn.metrics import confusion_matrix as reference
 
-from ast_training.predictions import Predictions
+from ast_training.measure.predictions import Predictions
 from ast_training.report.findings import Confusion, confusion_matrix, frequent_confusions, surest
 
 LABELS = ("Dog", "Cat", "Bird")

@@ -5,12 +5,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from ast_training.errors import TrainingError
-from ast_training.metrics import measure
-from ast_training.predictions import Predictions
+from ast_training.base.errors import TrainingError
+from ast_training.measure.metrics import measure
+from ast_training.measure.predictions import Predictions
 from ast_training.report.page import write_json, write_report
 from ast_training.report.sections import MANY_LABELS
-from ast_training.results import Result
+from ast_training.study.results import Result
 
 CURVES = [
     {"epoch": str(e), "lr": "0.001", "loss": f"{1 / e:.3f}", "map": f"{1 - 1 / e:.3f}"}

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ast_training.recordings import Recording
+from ast_training.data.recordings import Recording
 from ast_training.soundscapes.balance import ENOUGH, by_source, shares
 
 

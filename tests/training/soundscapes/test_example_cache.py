@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from rigs.full_disk import files_end_at
 
-from ast_training.errors import TrainingError
+from ast_training.base.errors import TrainingError
 from ast_training.soundscapes.example_cache import ExampleCache
 
 SHAPES = [(4, 3), (2,), (0, 2)]

@@ -8,9 +8,9 @@ from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.model.spec import ModelSpec
 from ast_training.soundscapes.example_cache import ExampleCache
 from ast_training.soundscapes.examples import SoundscapeExamples
+from ast_training.soundscapes.teaching import Teaching
 from ast_training.teacher.grid import step_count
 from ast_training.teacher.heard import Heard
-from ast_training.teacher.teaching import Teaching
 
 SPEC = FbankSpec()
 MODEL = ModelSpec(

@@ -3,8 +3,8 @@ import pytest
 from rigs.teachers import SHARED, YAMNET
 
 from ast_edge.base.errors import BundleError
-from ast_training.datasets.decoding import AudioBytes, decode
-from ast_training.labels import label_table
+from ast_training.data.decoding import AudioBytes, decode
+from ast_training.data.labels import label_table
 from ast_training.teacher.yamnet import PART, YamnetTeacher
 
 AT_HAND = pytest.mark.skipif(not YAMNET.exists(), reason="YAMNet is not at hand")

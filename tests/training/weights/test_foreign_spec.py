@@ -8,7 +8,7 @@ from rigs.foreign import SMALL, deit
 
 from ast_edge.base.errors import BundleError
 from ast_edge.model.spec import SIZES, ModelSpec
-from ast_training.model import AudioSpectrogramTransformer
+from ast_training.model.network import AudioSpectrogramTransformer
 from ast_training.weights.foreign import ForeignModel
 from ast_training.weights.foreign_spec import foreign_spec
 from ast_training.weights.layouts import to_ours

@@ -9,8 +9,8 @@ from ast_edge.base.errors import BundleError
 from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.model.label import Label
 from ast_edge.model.spec import SIZES, ModelSpec
-from ast_training.checkpoint import Checkpoint
-from ast_training.errors import TrainingError
+from ast_training.base.errors import TrainingError
+from ast_training.model.checkpoint import Checkpoint
 from ast_training.weights import hf_folder
 from ast_training.weights.foreign import read_foreign
 from ast_training.weights.hf_folder import write_hf_folder

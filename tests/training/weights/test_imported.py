@@ -11,8 +11,8 @@ from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.model.bundle import file_sha256
 from ast_edge.model.label import Label
 from ast_edge.model.spec import ModelSpec
-from ast_training.checkpoint import load_checkpoint
-from ast_training.labels import label_table
+from ast_training.data.labels import label_table
+from ast_training.model.checkpoint import load_checkpoint
 from ast_training.weights.foreign import ForeignModel, read_foreign
 from ast_training.weights.imported import first_logits, import_ast
 

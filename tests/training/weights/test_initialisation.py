@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 from ast_edge.base.errors import BundleError
 from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.model.label import Label
-from ast_training.checkpoint import Checkpoint
-from ast_training.model import AudioSpectrogramTransformer
+from ast_training.model.checkpoint import Checkpoint
+from ast_training.model.network import AudioSpectrogramTransformer
 from ast_training.weights.initialisation import initialise
 from ast_training.weights.pos_embed import adapt_pos_embed
 

@@ -23,8 +23,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Write the averaged checkpoint."""
-    from ast_training.run_folder import RunFolder
-    from ast_training.weights.averaging import average_epochs
+    from ast_training.run.averaging import average_epochs
+    from ast_training.run.folder import RunFolder
 
     folder = RunFolder(args.run)
     first, last = args.epochs

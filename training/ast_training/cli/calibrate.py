@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ast_training.calibration import Fitted
+    from ast_training.run.calibration import Fitted
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -37,10 +37,10 @@ def run(args: argparse.Namespace) -> int:
     from rich.table import Table
 
     from ast_edge.base.errors import ConfigError
-    from ast_training.calibration import calibrate
-    from ast_training.checkpoint import load_checkpoint
-    from ast_training.evidence import say_few
-    from ast_training.recipe import load_recipe
+    from ast_training.measure.evidence import say_few
+    from ast_training.model.checkpoint import load_checkpoint
+    from ast_training.recipe.recipe import load_recipe
+    from ast_training.run.calibration import calibrate
 
     if args.windows < 1:
         raise ConfigError(f"--windows: expected one or more, got {args.windows}")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ast_training.checkpoint import Checkpoint
-    from ast_training.recipe import Recipe
+    from ast_training.model.checkpoint import Checkpoint
+    from ast_training.recipe.recipe import Recipe
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -60,10 +60,10 @@ def run_config(config: Path, runs: Path) -> int:
     """Train and measure all members of a study, and print and store its table."""
     from rich.console import Console
 
-    from ast_training.atomic_file import atomic_file
-    from ast_training.processes import join_processes
-    from ast_training.study import load_study
-    from ast_training.study_results import run_study, study_table
+    from ast_training.base.atomic_file import atomic_file
+    from ast_training.base.processes import join_processes
+    from ast_training.study.study import load_study
+    from ast_training.study.study_results import run_study, study_table
 
     study = load_study(config)
     with join_processes() as processes:
@@ -78,13 +78,13 @@ def run_config(config: Path, runs: Path) -> int:
 
 
 def _combine(checkpoints: list[Path], config: Path, splits: list[str] | None) -> int:
-    from ast_training.checkpoint import load_checkpoint
-    from ast_training.data import open_evaluation
-    from ast_training.metrics import measure
-    from ast_training.predictions import ensemble
-    from ast_training.processes import join_processes
-    from ast_training.recipe import load_recipe
-    from ast_training.results import Result, markdown_table
+    from ast_training.base.processes import join_processes
+    from ast_training.measure.metrics import measure
+    from ast_training.measure.predictions import ensemble
+    from ast_training.model.checkpoint import load_checkpoint
+    from ast_training.recipe.recipe import load_recipe
+    from ast_training.run.training_data import open_evaluation
+    from ast_training.study.results import Result, markdown_table
 
     recipe = load_recipe(config)
     for path in checkpoints:  # all of them, before the first is measured

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ast_training.checkpoint import Checkpoint
-    from ast_training.recipe import Recipe
+    from ast_training.model.checkpoint import Checkpoint
+    from ast_training.recipe.recipe import Recipe
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -34,14 +34,14 @@ def run(args: argparse.Namespace) -> int:
     """Write report.html, metrics.json and the predictions, and print the headline figures."""
     import torch
 
-    from ast_training.checkpoint import load_checkpoint
-    from ast_training.data import open_evaluation
-    from ast_training.metrics import measure
-    from ast_training.processes import join_processes
+    from ast_training.base.processes import join_processes
+    from ast_training.measure.metrics import measure
+    from ast_training.model.checkpoint import load_checkpoint
     from ast_training.report.page import write_json, write_report
-    from ast_training.results import Result, markdown_table
-    from ast_training.run_folder import RunFolder
-    from ast_training.run_log import read_rows
+    from ast_training.run.folder import RunFolder
+    from ast_training.run.log import read_rows
+    from ast_training.run.training_data import open_evaluation
+    from ast_training.study.results import Result, markdown_table
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -84,8 +84,8 @@ def run(args: argparse.Namespace) -> int:
 def _recipe(args: argparse.Namespace, checkpoint: "Checkpoint") -> "Recipe":
     from ast_edge.base.errors import ConfigError
     from ast_edge.base.yaml_file import parse_tree
-    from ast_training.recipe import Recipe, load_recipe
-    from ast_training.state import check_made_by
+    from ast_training.recipe.recipe import Recipe, load_recipe
+    from ast_training.run.state import check_made_by
 
     if args.config:
         recipe = load_recipe(args.config)

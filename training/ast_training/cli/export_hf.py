@@ -23,7 +23,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Export, and print where to."""
-    from ast_training.checkpoint import load_checkpoint
+    from ast_training.model.checkpoint import load_checkpoint
     from ast_training.weights.hf_folder import write_hf_folder
 
     write_hf_folder(load_checkpoint(args.checkpoint), args.out)

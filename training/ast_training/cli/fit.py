@@ -23,9 +23,9 @@ def run(args: argparse.Namespace) -> int:
     import torch
     from rich.console import Console
 
-    from ast_training.fit import fit
-    from ast_training.recipe import load_recipe
-    from ast_training.run_folder import RunFolder
+    from ast_training.recipe.recipe import load_recipe
+    from ast_training.run.fit import fit
+    from ast_training.run.folder import RunFolder
 
     if args.threads:
         torch.set_num_threads(args.threads)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ast_training.checkpoint import Checkpoint
+    from ast_training.model.checkpoint import Checkpoint
 
 TOLERANCE = 1e-3
 """Of the logits; Hugging Face demanded 1e-4 of its own, with other epsilons."""
@@ -66,7 +66,7 @@ class _List(argparse.Action):
 
 def run(args: argparse.Namespace) -> int:
     """Import, check if asked to, write the checkpoint, and print what it is."""
-    from ast_training.datasets.tables import read_labels
+    from ast_training.data.tables import read_labels
     from ast_training.weights.foreign import read_foreign
     from ast_training.weights.hub import LICENCE, download, find_member
     from ast_training.weights.imported import import_ast

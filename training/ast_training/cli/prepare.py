@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ast_edge.model.label import Label
-    from ast_training.datasets.clip_list import ClipList
-    from ast_training.datasets.clips import ClipSet
+    from ast_training.data.clip_list import ClipList
+    from ast_training.data.clips import ClipSet
 
 SHOWN = 10
 """Skipped recordings that are printed."""
@@ -100,10 +100,10 @@ def run(args: argparse.Namespace) -> int:
         return 0
     from rich.console import Console
 
-    from ast_training.data import example_statistics
     from ast_training.datasets.prepare import prepare
     from ast_training.datasets.starter_recipe import write_starter_recipe
-    from ast_training.recipe import load_recipe
+    from ast_training.recipe.recipe import load_recipe
+    from ast_training.run.training_data import example_statistics
 
     clips = prepare(
         _read(args),
@@ -161,7 +161,7 @@ def _read(args: argparse.Namespace) -> "ClipList":
 
 
 def _labels(args: argparse.Namespace) -> "tuple[Label, ...] | None":
-    from ast_training.datasets.tables import read_labels
+    from ast_training.data.tables import read_labels
 
     return read_labels(args.labels) if args.labels else None
 
@@ -172,7 +172,7 @@ def _listed(names: list[str]) -> str:
 
 def summary(clips: "ClipSet") -> str:
     """Describe a prepared set in a few lines."""
-    from ast_training.datasets.clip_list import SPLITS
+    from ast_training.data.clip_list import SPLITS
 
     counts = ((split, len(clips.select([split]))) for split in SPLITS)
     lines = [

@@ -8,7 +8,7 @@ without a label.
 import argparse
 from pathlib import Path
 
-from ast_training.datasets.clip_list import SPLITS
+from ast_training.data.clip_list import SPLITS
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,10 +31,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Compose, and say what was written."""
-    from ast_training.data import open_composer
-    from ast_training.evidence import check_test_split, say_few
-    from ast_training.recipe import load_recipe
-    from ast_training.recordings import read_recordings
+    from ast_training.data.recordings import read_recordings
+    from ast_training.measure.evidence import check_test_split, say_few
+    from ast_training.recipe.recipe import load_recipe
+    from ast_training.run.training_data import open_composer
     from ast_training.soundscapes.scenes import write_scenes
     from ast_training.soundscapes.sheet import write_sheet
 

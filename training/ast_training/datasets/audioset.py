@@ -16,10 +16,10 @@ from typing import Literal
 from ast_edge.base.errors import ConfigError
 from ast_edge.base.text_file import open_text
 from ast_edge.model.label import Label
-from ast_training.datasets.audio_files import find_audio
-from ast_training.datasets.clip_list import ClipList, RawClip, Split
-from ast_training.datasets.tables import read_labels
-from ast_training.labels import label_table
+from ast_training.data.audio_files import find_audio
+from ast_training.data.clip_list import ClipList, RawClip, Split
+from ast_training.data.labels import label_table
+from ast_training.data.tables import read_labels
 
 LISTS: dict[str, tuple[tuple[str, Split], ...]] = {
     "balanced": (("balanced_train_segments.csv", "train"), ("eval_segments.csv", "test")),

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from ast_edge.base.errors import ConfigError
 from ast_edge.model.label import Label
-from ast_training.datasets.clip_list import ClipList, RawClip
-from ast_training.datasets.tables import read_rows
-from ast_training.labels import label_table
+from ast_training.data.clip_list import ClipList, RawClip
+from ast_training.data.labels import label_table
+from ast_training.data.tables import read_rows
 
 
 def read_esc50(root: Path, *, esc10: bool = False) -> ClipList:

@@ -8,8 +8,8 @@ from ast_edge.base.errors import ConfigError
 from ast_edge.base.text_file import open_text
 from ast_edge.model.label import Label
 from ast_edge.model.ontology import load_ontology
-from ast_training.datasets.clip_list import ClipList, RawClip, Split
-from ast_training.datasets.tables import read_rows
+from ast_training.data.clip_list import ClipList, RawClip, Split
+from ast_training.data.tables import read_rows
 
 LICENCE = "labels CC BY 4.0; clips CC0, CC BY, CC BY-NC or CC Sampling+, see FSD50K.metadata"
 SPLITS: dict[str, Split] = {"train": "train", "val": "validation", "": "test"}

@@ -18,14 +18,14 @@ from rich.console import Console
 
 from ast_edge.base.errors import AudioError, ConfigError
 from ast_edge.frontend.fbank import FbankSpec, RollingFbank, fbank
-from ast_training.atomic_file import atomic_file
-from ast_training.datasets.clip_list import SPLITS, ClipList, RawClip
-from ast_training.datasets.clips import FORMAT, SAMPLE_RATE, Clip, ClipSet
-from ast_training.datasets.decoding import AudioBytes, decode, resample
-from ast_training.datasets.feature_cache import remove_cache, write_cache
-from ast_training.datasets.moments import Moments
-from ast_training.datasets.workers import map_in_processes, processors
-from ast_training.progress import progress_bar
+from ast_training.base.atomic_file import atomic_file
+from ast_training.base.progress import progress_bar
+from ast_training.base.workers import map_in_processes, processors
+from ast_training.data.clip_list import SPLITS, ClipList, RawClip
+from ast_training.data.clips import FORMAT, SAMPLE_RATE, Clip, ClipSet
+from ast_training.data.decoding import AudioBytes, decode, resample
+from ast_training.data.feature_cache import remove_cache, write_cache
+from ast_training.data.moments import Moments
 
 SILENCE = 1e-4
 """A recording whose samples all lie below this (-80 dB of full scale) is silent: digital silence,

@@ -17,11 +17,11 @@ from ast_edge.audio.sound_file import AUDIO_SUFFIXES
 from ast_edge.base.errors import ConfigError
 from ast_edge.base.text_file import decode_text
 from ast_edge.model.label import Label
-from ast_training.datasets.audio_files import identity
-from ast_training.datasets.clip_list import ClipList, RawClip, Split
-from ast_training.datasets.held_out import choose_groups
+from ast_training.data.audio_files import identity
+from ast_training.data.clip_list import ClipList, RawClip, Split
+from ast_training.data.held_out import choose_groups
+from ast_training.data.tables import label_name
 from ast_training.datasets.own import source_of
-from ast_training.datasets.tables import label_name
 
 LABEL_SUFFIXES = (".json", ".cls", ".txt")
 FILMS = frozenset({".3gp", ".mkv", ".mov", ".mp4", ".webm"})

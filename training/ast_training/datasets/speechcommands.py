@@ -7,9 +7,9 @@ from pathlib import Path
 from ast_edge.base.errors import ConfigError
 from ast_edge.base.text_file import read_text
 from ast_edge.model.label import Label
-from ast_training.datasets.audio_files import find_audio
-from ast_training.datasets.clip_list import ClipList, RawClip, Split, unknown_label
-from ast_training.labels import label_table
+from ast_training.data.audio_files import find_audio
+from ast_training.data.clip_list import ClipList, RawClip, Split, unknown_label
+from ast_training.data.labels import label_table
 
 LISTS: dict[str, Split] = {"validation_list.txt": "validation", "testing_list.txt": "test"}
 BUCKETS = 2**27 - 1

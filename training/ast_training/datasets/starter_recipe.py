@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from ast_edge.frontend.fbank import FbankSpec
-from ast_training.atomic_file import atomic_file
-from ast_training.datasets.clips import ClipSet
+from ast_training.base.atomic_file import atomic_file
+from ast_training.data.clips import ClipSet
 
 EXAMPLES = 20_000
 """What a small set is repeated to: a Transformer from random weights learns slowly."""
 
 TEXT = """\
 # Made by `ast-train prepare`; yours to change. Every key is explained in
-# training/ast_training/recipe.py; what it does to the result, in docs/training.md.
+# training/ast_training/recipe/recipe.py; what it does to the result, in docs/training.md.
 #
 #   ast-train fit --config {path}
 

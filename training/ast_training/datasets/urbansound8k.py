@@ -4,8 +4,8 @@ from pathlib import Path
 
 from ast_edge.base.errors import ConfigError
 from ast_edge.model.label import Label
-from ast_training.datasets.clip_list import ClipList, RawClip
-from ast_training.datasets.tables import read_rows
+from ast_training.data.clip_list import ClipList, RawClip
+from ast_training.data.tables import read_rows
 
 CLASSES = (
     *("air_conditioner", "car_horn", "children_playing", "dog_bark", "drilling"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_training.predictions import Predictions
+from ast_training.measure.predictions import Predictions
 
 GUESSES = 3
 """Guesses to show of a clip."""

@@ -9,13 +9,13 @@ from pathlib import Path
 from string import Template
 
 from ast_edge.frontend.fbank import FbankSpec
-from ast_training.atomic_file import atomic_file
-from ast_training.metrics import Metrics
-from ast_training.predictions import Predictions
+from ast_training.base.atomic_file import atomic_file
+from ast_training.measure.metrics import Metrics
+from ast_training.measure.predictions import Predictions
 from ast_training.report import sections
 from ast_training.report.findings import frequent_confusions, surest
 from ast_training.report.sections import Spectrogram
-from ast_training.results import Result
+from ast_training.study.results import Result
 
 EXAMPLES = 6
 CONFUSIONS = 15

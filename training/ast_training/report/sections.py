@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
-from ast_training.metrics import Metrics
-from ast_training.predictions import Predictions
+from ast_training.measure.metrics import Metrics
+from ast_training.measure.predictions import Predictions
 from ast_training.report import plots
 from ast_training.report.findings import Confusion, Example, confusion_matrix
-from ast_training.results import COLUMNS, Result, figure
+from ast_training.study.results import COLUMNS, Result, figure
 
 MANY_LABELS = 60
 """Above it, not every label gets a curve and a row of the confusion matrix."""

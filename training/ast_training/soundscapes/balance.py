@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_training.recordings import Recording
+from ast_training.data.recordings import Recording
 
 ENOUGH = 20
 """Sources beyond which a pack weighs no more: its recordings are of one kind all the same."""

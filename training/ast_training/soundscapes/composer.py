@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.base.errors import ConfigError
-from ast_training.recordings import AudioCache, Recording
+from ast_training.data.recordings import AudioCache, Recording
 from ast_training.soundscapes.activity import Activity, activities
 from ast_training.soundscapes.balance import by_source, shares
 from ast_training.soundscapes.config import SoundscapeConfig

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_training.atomic_file import atomic_file
+from ast_training.base.atomic_file import atomic_file
 
 Array = NDArray[np.float32]
 

@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from ast_edge.frontend.fbank import FbankSpec, fbank
 from ast_edge.model.spec import ModelSpec
-from ast_training.augmentation import mask
-from ast_training.example import Example
+from ast_training.data.augmentation import mask
+from ast_training.data.example import Example
 from ast_training.soundscapes.composer import Composer, PlacedEvent, Soundscape
 from ast_training.soundscapes.example_cache import ExampleCache
 from ast_training.soundscapes.placed import clip_targets, frame_targets
-from ast_training.teacher.teaching import Teaching
+from ast_training.soundscapes.teaching import Teaching
 
 Array = NDArray[np.float32]
 

@@ -6,8 +6,8 @@ from typing import Literal
 from pydantic import Field
 
 from ast_edge.base.yaml_file import InputPath, Section
-from ast_training.datasets.tables import read_labels
-from ast_training.labels import label_table
+from ast_training.data.labels import label_table
+from ast_training.data.tables import read_labels
 from ast_training.teacher.ensemble import Ensemble
 from ast_training.teacher.grid import RATE
 from ast_training.teacher.heard import Teacher

@@ -8,7 +8,7 @@ import torch
 
 from ast_edge.base.errors import BundleError
 from ast_edge.model.spec import Activation, ModelSpec
-from ast_training.model import AudioSpectrogramTransformer
+from ast_training.model.network import AudioSpectrogramTransformer
 from ast_training.weights.foreign import ForeignModel
 
 FRAMES, STRIDES = (1024, 512, 128), (10, 12, 14, 16)

@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 
 from ast_edge.base.errors import BundleError
 from ast_edge.frontend.fbank import FbankSpec
-from ast_training.checkpoint import Checkpoint
-from ast_training.errors import TrainingError
+from ast_training.base.errors import TrainingError
+from ast_training.model.checkpoint import Checkpoint
 from ast_training.weights.layouts import from_ours
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from ast_edge.base.errors import BundleError
 from ast_edge.model.label import Label
 from ast_edge.model.spec import ModelSpec
-from ast_training.checkpoint import load_checkpoint
-from ast_training.model import AudioSpectrogramTransformer
+from ast_training.model.checkpoint import load_checkpoint
+from ast_training.model.network import AudioSpectrogramTransformer
 from ast_training.weights.foreign import ForeignModel, read_foreign
 from ast_training.weights.foreign_spec import HEAD_WIDTH, foreign_spec
 from ast_training.weights.pos_embed import PosEmbed, adapt_pos_embed

@@ -1,0 +1,336 @@
+import logging
+from collections import Counter
+
+import numpy as np
+import pytest
+import soundfile
+from rigs.packs import Pack, hiss, make_recipe, tone
+
+from ast_edge.base.errors import AudioError, ConfigError
+from ast_training.data.recordings import AudioCache, Recording, read_audio, read_recordings
+
+
+@pytest.fixture
+def pack(tmp_path):
+    return Pack(tmp_path / "pack")
+
+
+def read(pack, **settings):
+    settings = {"labels": {"whistle": "Whistle", "hum": "Hum"}} | settings
+    return read_recordings(make_recipe({"one": pack.config(**settings)}).pack_set)
+
+
+def names(recordings):
+    return [recording.path.name for recording in recordings]
+
+
+def validating(recordings):
+    return {recording.path.name for recording in recordings if recording.split == "validation"}
+
+
+# Labels
+
+
+def test_labels_of_a_pack_become_columns_of_the_model(pack):
+    pack.add("a.wav", "whistle")
+    pack.add("b.wav", "hum")
+    assert [r.targets for r in read(pack)] == [(0,), (1,)]
+
+
+def test_a_label_that_is_not_mapped_is_an_example_of_none(pack):
+    pack.add("a.wav", "rustle")
+    assert [r.targets for r in read(pack)] == [()]
+
+
+def test_a_star_maps_every_label_that_is_not_named(pack):
+    pack.add("a.wav", "rustle")
+    pack.add("b.wav", "hum")
+    assert [r.targets for r in read(pack, labels={"*": "Whistle", "hum": "Hum"})] == [(0,), (1,)]
+
+
+def test_null_leaves_recordings_out(pack):
+    pack.add("a.wav", "whistle")
+    pack.add("b.wav", "hum")
+    assert names(read(pack, labels={"whistle": None, "hum": "Hum"})) == ["b.wav"]
+
+
+def test_rows_whose_column_contains_the_text_are_skipped(pack):
+    pack.add("a.wav", "hum", licence="CC BY 3.0")
+    pack.add("b.wav", "hum", licence="(none stated)")
+    assert names(read(pack, skip={"licence": "none stated"})) == ["a.wav"]
+
+
+def test_a_table_without_a_named_column_is_refused(pack):
+    pack.add("a.wav", "hum")
+    with pytest.raises(ConfigError, match=r"packs\.one: .*table\.csv: expected a column .speaker."):
+        read(pack, group="speaker")
+
+
+def test_a_row_that_is_cut_short_counts_as_one_with_empty_columns(pack, tmp_path):
+    pack.add("a.wav", "hum", licence="CC0")
+    recipe = make_recipe({"one": pack.config(labels={"hum": "Hum"}, skip={"licence": "none"})})
+    with (tmp_path / "pack" / "table.csv").open("a") as table:
+        table.write("b.wav\n")
+    assert [(r.path.name, r.targets) for r in read_recordings(recipe.pack_set)] == [
+        ("a.wav", (1,)),
+        ("b.wav", ()),
+    ]
+
+
+def test_what_stands_between_separators_are_several_labels(pack):
+    pack.add("a.wav", "whistle;hum")
+    assert [r.targets for r in read(pack, separator=";")] == [(0, 1)]
+
+
+# AudioSet's names
+
+PETS = {"Dog": "/m/0bt9lr", "Bark": "/m/05tny_", "Howl": "/m/07qf0zm", "Speech": "/m/09x0r"}
+
+
+def pets(pack, **settings):
+    recipe = make_recipe({"one": pack.config(audioset=True, **settings)}, labels=PETS)
+    return read_recordings(recipe.pack_set)
+
+
+def test_a_kind_of_a_sound_counts_for_it(pack):
+    pack.add("a.wav", "Bark")
+    pack.add("b.wav", "Yip")
+    pack.add("c.wav", "Female speech, woman speaking")
+    assert [r.targets for r in pets(pack)] == [(0, 1), (0,), (3,)]
+
+
+def test_the_kinds_of_what_is_named_are_open(pack):
+    pack.add("a.wav", "Dog")
+    pack.add("b.wav", "Bark")
+    assert [r.open for r in pets(pack)] == [(1, 2), ()]
+
+
+def test_what_may_sound_in_a_pack_is_open(pack):
+    pack.add("a.wav", "Bark")
+    pack.add("b.wav", "Speech")
+    assert [r.open for r in pets(pack, may=["Speech"])] == [(3,), ()]
+
+
+def test_a_label_that_audioset_does_not_have_is_an_example_of_none(pack):
+    pack.add("a.wav", "Lip popping")
+    assert [r.targets for r in pets(pack)] == [()]
+
+
+def test_a_pack_may_map_to_any_name_of_audioset(pack):
+    pack.add("a.wav", "woof")
+    recipe = make_recipe({"one": pack.config(labels={"woof": "Bark"})}, labels={"Dog": "/m/0bt9lr"})
+    assert [r.targets for r in read_recordings(recipe.pack_set)] == [(0,)]
+
+
+# The split
+
+
+def add_takes(pack, sources=8, takes=3, label="hum"):
+    for source in range(sources):
+        for take in range(takes):
+            pack.add(f"{source}-{take}.wav", label, source=f"s{source}")
+
+
+def test_a_source_is_never_split(pack):
+    add_takes(pack)
+    recordings = read(pack, group="source", validation_share=0.25)
+    train = {r.group for r in recordings if r.split == "train"}
+    assert train
+    assert not train & {r.group for r in recordings if r.split == "validation"}
+
+
+def test_a_pattern_finds_the_source_in_a_column(pack):
+    for phone in range(4):
+        for take in range(3):
+            pack.add(f"phone{phone}-take{take}.wav", "hum")
+    recordings = read(pack, group="filename", group_pattern="phone[0-9]", validation_share=0.25)
+    assert {r.group for r in recordings} == {f"one:phone{n}" for n in range(4)}
+
+
+@pytest.mark.parametrize("suffix", ["wav", "WAV", "mp3"])
+def test_takes_that_differ_in_a_trailing_number_are_one_source(pack, suffix):
+    pack.add(f"door_1.{suffix}", "hum")
+    pack.add(f"door_12.{suffix}", "hum")
+    pack.add(f"gate_1.{suffix}", "hum")
+    assert [r.group for r in read(pack)] == ["one:door", "one:door", "one:gate"]
+
+
+def test_rows_with_a_value_in_a_column_validate(pack):
+    for fold in "123":
+        pack.add(f"a{fold}.wav", "hum", fold=fold, source=fold)
+    recordings = read(pack, validation={"fold": [3]}, group="source")
+    assert validating(recordings) == {"a3.wav"}
+
+
+def test_a_source_that_validates_in_one_pack_trains_in_none(tmp_path):
+    first, second = Pack(tmp_path / "first"), Pack(tmp_path / "second")
+    first.add("a.wav", "hum", id="77", fold="1")
+    first.add("b.wav", "hum", id="78", fold="2")
+    second.add("c.wav", "hum", id="77")
+    second.add("d.wav", "hum", id="79")
+    common = {"labels": {"hum": "Hum"}, "group": "id", "group_prefix": "freesound"}
+    recipe = make_recipe(
+        {
+            "first": first.config(**common, validation={"fold": [1]}),
+            "second": second.config(**common),
+        }
+    )
+    recordings = read_recordings(recipe.pack_set)
+    assert validating(recordings) == {"a.wav"}
+    assert names(r for r in recordings if r.split == "train") == ["b.wav", "d.wav"]
+
+
+def test_packs_without_a_common_prefix_do_not_share_sources(tmp_path):
+    first, second = Pack(tmp_path / "first"), Pack(tmp_path / "second")
+    first.add("a.wav", "hum", id="77", fold="1")
+    second.add("c.wav", "hum", id="77")
+    recipe = make_recipe(
+        {
+            "first": first.config(group="id", validation={"fold": [1]}),
+            "second": second.config(group="id"),
+        }
+    )
+    assert names(r for r in read_recordings(recipe.pack_set) if r.split == "train") == ["c.wav"]
+
+
+def test_the_split_does_not_depend_on_the_order_of_the_rows(pack):
+    add_takes(pack)
+    before = validating(read(pack, group="source", validation_share=0.25))
+    pack.rows.reverse()
+    assert validating(read(pack, group="source", validation_share=0.25)) == before
+
+
+def test_the_split_is_the_same_on_every_machine(pack):
+    add_takes(pack, takes=1)  # by a hash of the name that no interpreter salts
+    recordings = read(pack, group="source", validation_share=0.25)
+    assert validating(recordings) == {"0-0.wav", "4-0.wav"}
+
+
+# Audio
+
+
+def test_reads_any_rate_and_channel_count_as_mono_at_the_wanted_rate(tmp_path):
+    stereo = np.stack([tone(440, 1.0), np.zeros(16000, np.float32)], axis=1)
+    soundfile.write(tmp_path / "a.wav", np.repeat(stereo, 3, axis=0), 48000, subtype="FLOAT")
+    samples = read_audio(tmp_path / "a.wav", 16000)
+    assert samples.shape == (16000,)
+    assert np.abs(samples).max() == pytest.approx(0.15, rel=0.05)
+
+
+def damage(path, how):
+    if how == "missing":
+        path.unlink()
+    elif how == "zero bytes":
+        path.write_bytes(b"")
+    elif how == "text":
+        path.write_text("no sound")
+    elif how == "no samples":
+        soundfile.write(path, np.zeros(0), 16000)
+    else:
+        soundfile.write(path, np.array([0.0, np.nan, 0.5]), 16000, subtype="FLOAT")
+
+
+DAMAGES = ["missing", "zero bytes", "text", "no samples", "not a number"]
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_audio_that_cannot_be_used_is_an_error_with_its_name(tmp_path, how):
+    path = tmp_path / "bad.wav"
+    soundfile.write(path, tone(440), 16000)
+    damage(path, how)
+    with pytest.raises(AudioError, match=r"bad\.wav: "):
+        read_audio(path, 16000)
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_recordings_that_cannot_be_used_are_left_out_with_a_warning(pack, caplog, how):
+    pack.add("good.wav", "hum", tone(440))
+    damage(pack.add("bad.wav", "hum", tone(440)), how)
+    with caplog.at_level(logging.WARNING):
+        cache = AudioCache(read(pack), 16000)
+    assert names(cache.recordings) == ["good.wav"]
+    assert len(cache) == 1
+    assert "bad.wav" in caplog.text
+
+
+def test_16_bit_recordings_are_kept_as_they_are(pack):
+    pack.add("a.wav", "hum", hiss(0, level=1.0))
+    (recording,) = read(pack)
+    expected, _ = soundfile.read(recording.path, dtype="float32")
+    np.testing.assert_array_equal(AudioCache([recording], 16000).samples(0), expected)
+
+
+def test_samples_beyond_full_scale_are_clipped(tmp_path):
+    path = tmp_path / "loud.wav"
+    soundfile.write(path, np.array([2.0, -2.0, 0.5]), 16000, subtype="FLOAT")
+    cache = AudioCache([Recording(path, "one", (), "g", "train", "events", 0.3)], 16000)
+    np.testing.assert_allclose(cache.samples(0), [1.0, -1.0, 0.5], atol=1e-4)
+
+
+def test_a_share_is_for_testing_and_another_for_validation(pack):
+    for source in range(400):
+        pack.add(f"{source}.wav", "hum", source=f"s{source}")
+    recordings = read(pack, group="source", validation_share=0.25, test_share=0.125)
+    splits = Counter(recording.split for recording in recordings)
+    # Four standard deviations of a fair draw.
+    assert splits["test"] == pytest.approx(50, abs=26)
+    assert splits["validation"] == pytest.approx(100, abs=35)
+
+
+def test_a_pack_that_grows_moves_no_source(pack):
+    add_takes(pack, sources=40, takes=1)
+    shares = {"group": "source", "validation_share": 0.2, "test_share": 0.2}
+    before = {r.group: r.split for r in read(pack, **shares)}
+    add_takes(pack, sources=90, takes=1, label="whistle")
+    after = {r.group: r.split for r in read(pack, **shares)}
+    assert len(after) == 90
+    assert {group: after[group] for group in before} == before
+
+
+def test_what_may_not_train_is_held_out(pack):
+    for source in range(40):
+        pack.add(f"{source}.wav", "hum", source=f"s{source}", licence="(none stated)")
+    splits = Counter(r.split for r in read(pack, group="source", hold_out={"licence": "stated"}))
+    assert splits["train"] == 0
+    assert min(splits["validation"], splits["test"]) >= 8
+
+
+def test_only_what_has_the_terms_of_the_recipe_trains(pack):
+    pack.add("a.wav", "hum", licence="CC0")
+    pack.add("b.wav", "hum", licence="CC BY-NC 3.0")
+    recipe = make_recipe({"one": pack.config(labels={"hum": "Hum"})}, terms="CC0|CC BY$")
+    assert names(read_recordings(recipe.pack_set)) == ["a.wav"]
+
+
+def test_terms_may_stand_in_a_table_of_their_own(pack, tmp_path):
+    pack.add("a.wav", "hum")
+    pack.add("b.wav", "hum")
+    (tmp_path / "terms.csv").write_text("filename,licence\na.wav,CC-BY-NC\nb.wav,CC0\n")
+    config = pack.config(labels={"hum": "Hum"}, terms_table=str(tmp_path / "terms.csv"))
+    assert names(read_recordings(make_recipe({"one": config}, terms="CC0").pack_set)) == ["b.wav"]
+
+
+def test_an_upload_to_freesound_is_one_source_in_all_packs(tmp_path):
+    first, second = Pack(tmp_path / "first"), Pack(tmp_path / "second")
+    first.add("a.wav", "hum", id="freesound:77 fold 2")
+    second.add("b.wav", "hum", id="77")
+    recipe = make_recipe(
+        {
+            "first": first.config(group="id"),
+            "second": second.config(group="id", group_prefix="freesound"),
+        }
+    )
+    assert {r.group for r in read_recordings(recipe.pack_set)} == {"freesound:77"}
+
+
+def test_what_one_pack_tests_on_no_other_uses(tmp_path):
+    first, second = Pack(tmp_path / "first"), Pack(tmp_path / "second")
+    for pack in (first, second):
+        pack.add("a.wav", "hum", id="1")
+    common = {"group": "id", "group_prefix": "site", "labels": {"hum": "Hum"}}
+    packs = {
+        "first": first.config(**common, validation_share=1.0),
+        "second": second.config(**common, test_share=1.0),
+    }
+    (recording,) = read_recordings(make_recipe(packs).pack_set)
+    assert (recording.pack, recording.split) == ("second", "test")

@@ -1,0 +1,1 @@
+"""Recordings: what they are called, who is held out, and their samples."""

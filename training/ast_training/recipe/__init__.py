@@ -1,0 +1,1 @@
+"""Recipes: one YAML file says all of a training."""

@@ -1,0 +1,1 @@
+"""Trainings, from a recipe to a folder of results."""

@@ -198,7 +198,7 @@ def _measure(
     if refusal := ready.get(timeout=10):
         raise SystemExit(f"the broker refuses to be listened to: {refusal}")
     entities = [(name, label) for name in names for label in bundle.labels]
-    sink, notes = MqttSink(mqtt, NODE, bundle.name, entities), Notes()
+    sink, notes = MqttSink(mqtt, NODE, entities), Notes()
     sink.wait_connected(10)
     sound = read(args.recording)[: args.seconds and round(args.seconds * RATE)]
     with tempfile.TemporaryDirectory() as scratch:

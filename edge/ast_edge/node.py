@@ -51,7 +51,7 @@ class Node:
         self._submit, self._restart = submit, restart
         name, bundle = plan.config.node, plan.bundle.name
         self._topics = Topics(config.base_topic, name)
-        self._status = NodeStatus(self._topics, [], bundle, since=time.time())
+        self._status = NodeStatus(self._topics, [], since=time.time())
         self._lock = threading.Lock()  # guards the two that follow
         self._control: Control | None = None
         self._plan: Plan | None = None
@@ -59,7 +59,7 @@ class Node:
         self._recalled = False
         taken = open_outbox(config, name) if outbox is None else outbox
         try:
-            self.publisher = MqttSink(config, name, bundle, [], outbox=taken, connect=False)
+            self.publisher = MqttSink(config, name, [], outbox=taken, connect=False)
         except ConfigError:
             if taken is not outbox:
                 taken.close()

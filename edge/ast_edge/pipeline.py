@@ -59,7 +59,7 @@ class Pipeline:
         self._defaults = bundle.settings
         self._groups = _groups(settings)
         self._rules = Rules(rules or {}, {**bundle.settings, **settings})
-        self._tracker = EventTracker(source, settings, new_id)
+        self._tracker = EventTracker(source, settings, new_id, bundle.name)
         self._stream: Stream | None = None
         self._said_unset = False
         """Whether it was said that the clock has not been set."""

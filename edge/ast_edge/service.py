@@ -235,7 +235,7 @@ def _try(plan: Plan) -> None:
 def _open_jsonl(plan: Plan) -> JsonLinesSink | None:
     if plan.config.jsonl is None:
         return None
-    return JsonLinesSink(plan.config.jsonl, node=plan.config.node, bundle=plan.bundle.name)
+    return JsonLinesSink(plan.config.jsonl, node=plan.config.node)
 
 
 def _apply(live: LiveSettings, pipelines: Iterable[Pipeline]) -> list[Event]:

@@ -62,12 +62,9 @@ class NodeStatus:
 
     subscriptions: tuple[str, ...] = ()
 
-    def __init__(
-        self, topics: Topics, sources: Sequence[str], bundle: str, *, since: float
-    ) -> None:
+    def __init__(self, topics: Topics, sources: Sequence[str], *, since: float) -> None:
         """Say of every source that it is starting since then (unix seconds)."""
         self._topics = topics
-        self._bundle = bundle
         self._delays = _delays(sources)
         self._level_said: dict[str, tuple[float, Level]] = {}
         self._diagnostics_said: dict[str, tuple[float, str]] = {}
@@ -133,7 +130,7 @@ class NodeStatus:
         """Keep the start and the end of an event as the newest of its label and source."""
         if event.phase == "update":
             return []
-        payload = event_json(event, node=self._topics.node, bundle=self._bundle)
+        payload = event_json(event, node=self._topics.node)
         return self._keep(self._topics.attributes(event.source, event.label), payload) + self._keep(
             self._topics.last(event.source), payload
         )

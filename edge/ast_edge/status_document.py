@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ast_edge import __version__
-from ast_edge.events import Event
 from ast_edge.memory import resident_bytes
 from ast_edge.meter import SourceReading
 from ast_edge.payload import event_payload, iso8601
@@ -48,7 +47,7 @@ def status_document(service: "Service", reload: "Reload") -> Json:
             for name, found in reading.sources.items()
         },
         "broker": _broker(node) if node else None,
-        "events": [_event(event, service) for event in reading.events],
+        "events": [event_payload(event, node=plan.config.node) for event in reading.events],
     }
 
 
@@ -96,11 +95,6 @@ def _broker(node: "Node") -> Json:
         "waiting": broker.waiting,
         "lost": broker.dropped,
     }
-
-
-def _event(event: Event, service: "Service") -> Json:
-    plan = service.plan
-    return dict(event_payload(event, node=plan.config.node, bundle=plan.bundle.name))
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -89,7 +89,7 @@ def open_sink():
     def open_sink(broker, box=None, extensions=(), **options):
         config = MqttConfig(**{"host": "127.0.0.1", "port": broker.port} | options)
         entities = [("mic", DOG), ("mic", SIREN)]
-        sinks.append(MqttSink(config, "attic", "home", entities, box, extensions))
+        sinks.append(MqttSink(config, "attic", entities, box, extensions))
         return sinks[-1]
 
     yield open_sink

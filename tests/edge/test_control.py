@@ -33,7 +33,7 @@ class Rig:
 
         self.pipelines["kitchen"].set_enabled = note
         self.settings = LiveSettings(path, bundle.settings, self.pipelines)
-        self.status = NodeStatus(TOPICS, ["kitchen"], "bands", since=START)
+        self.status = NodeStatus(TOPICS, ["kitchen"], since=START)
         self.status.source_state("kitchen", "listening", since=START)
         self.told = []
         self.control = Control(

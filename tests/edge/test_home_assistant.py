@@ -235,9 +235,9 @@ def live(tmp_path):
             record=tmp_path / "published.json",
             jitter=lambda: 0.0,
         )
-        status = NodeStatus(topics, sources, "home", since=0.0)
+        status = NodeStatus(topics, sources, since=0.0)
         entities = [("kitchen", label) for label in labels]
-        sinks.append(MqttSink(config, "attic", "home", entities, extensions=[status, home]))
+        sinks.append(MqttSink(config, "attic", entities, extensions=[status, home]))
         assert sinks[-1].wait_connected(10.0)
         return sinks[-1], status
 

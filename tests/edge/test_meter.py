@@ -41,7 +41,7 @@ def window(heard, stream=LIVE, quiet=False):
 
 
 def event(id="1", phase="start", onset=100.0, source="kitchen"):
-    return Event(id, phase, source, DOG, onset, onset + 1, 0.9, 0.9)
+    return Event(id, phase, source, DOG, onset, onset + 1, 0.9, 0.9, "home")
 
 
 def kitchen(meter):

@@ -74,7 +74,7 @@ def test_sound_windows_and_events_are_told_by_source(service, reload):
     service.meter.heard(BLOCK)
     service.meter.scored([WINDOW], 0.04, 0)
     service.daemon.dropped["hall"] += 3
-    service.meter.publish(Event("1", "start", "hall", hum, 0.0, 1.0, 0.9, 0.9))
+    service.meter.publish(Event("1", "start", "hall", hum, 0.0, 1.0, 0.9, 0.9, "home"))
     found = scrape(service, reload)
     assert found["audio_seconds_total", HALL] == 2
     assert found["audio_seconds_total", ATTIC] == 0
@@ -135,7 +135,7 @@ def test_the_broker_is_told(load, reload, tmp_path):
             broker.kill()
             wait_until(lambda: not node.publisher.connected)
             hum = service.plan.bundle.labels[0]
-            node.publisher.publish(Event("1", "start", "hall", hum, 0.0, 1.0, 0.9, 0.9))
+            node.publisher.publish(Event("1", "start", "hall", hum, 0.0, 1.0, 0.9, 0.9, "home"))
             after = scrape(service, reload)
     names = ("mqtt_connected", "mqtt_reconnects_total", "outbox_events", "mqtt_events_lost_total")
     assert [before[name,] for name in names] == [1, 0, 0, 0]

@@ -51,7 +51,7 @@ def test_sources_and_events_are_as_they_were_last(service, read):
     service.meter.heard(Block(STREAM, 0, np.tile(np.float32([[0.5], [-0.5]]), (8000, 1))))
     service.meter.health("hall", Health("clipping", "it is too loud"))
     hum = service.plan.bundle.labels[0]
-    service.meter.publish(Event("1", "start", "hall", hum, 0.0, 1.0, 0.9, 0.9))
+    service.meter.publish(Event("1", "start", "hall", hum, 0.0, 1.0, 0.9, 0.9, "home"))
     service.daemon.dropped["hall"] = 2
     found = read()
     hall = found["sources"]["hall"]

@@ -104,7 +104,6 @@ def _open_history(service: "Service", stack: contextlib.ExitStack) -> None:
         history = History(
             history_path(config.node),
             node=config.node,
-            bundle=service.plan.bundle.name,
             max_events=config.history.max_events,
         )
         stack.callback(history.close)

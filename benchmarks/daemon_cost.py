@@ -15,6 +15,7 @@ from ast_edge.daemon import Daemon
 from ast_edge.engine import Engine
 from ast_edge.events import Event
 from ast_edge.fbank import RollingFbank
+from ast_edge.hearing import Hearing
 from ast_edge.listener import Listener
 from ast_edge.meter import Meter
 from ast_edge.pipeline import Pipeline
@@ -57,7 +58,8 @@ def cost_of_daemon(
     sources = {SOURCE: {"file": str(path)}}
     config = Config.model_validate({"node": "bench", "hop": hop, "sources": sources})
     config = config.model_copy(update={"mqtt": mqtt})
-    service = Service(Plan(config, bundle, dict(bundle.settings)), engine)
+    hearings = dict.fromkeys(config.sources, Hearing(bundle, bundle.settings, hop))
+    service = Service(Plan(config, hearings), {bundle.folder: engine})
     node = service.open_node(mqtt)
     if not node.publisher.wait_connected(10):
         raise SystemExit(f"no broker at {node.publisher.address}")

@@ -210,7 +210,9 @@ def _measure(
         pipelines = {
             name: Pipeline(name, bundle, bundle.settings, hop, latency=latency) for name in names
         }
-        daemon = Daemon(sources, pipelines, engine, [notes, sink], observers=[notes])
+        daemon = Daemon(
+            sources, pipelines, {bundle.folder: engine}, [notes, sink], observers=[notes]
+        )
         daemon.run()
     time.sleep(1)  # for the last messages
     sink.close()

@@ -13,6 +13,7 @@ from rigs.mosquitto import Mosquitto, retained, wait_until
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.model import RATE, silence, write_bundle
 
+from ast_edge.engines import Engines
 from ast_edge.errors import ConfigError
 from ast_edge.plan import load_plan
 from ast_edge.reload import Reload
@@ -50,7 +51,10 @@ def test_reloads_while_the_thread_of_the_connection_is_busy_follow_the_newest_pl
         (folder / "c.yaml").write_text(yaml.safe_dump(tree))
         return load_plan(folder / "c.yaml")
 
-    service, faults = Service(plan("Hum"), NumpyEngine()), []
+    first, faults = plan("Hum"), []
+    engines = Engines(first.config.engine, lambda *_: NumpyEngine())
+    engines.open(first.bundles)
+    service = Service(first, engines)
     node, busy = service.open_node(service.plan.config.mqtt), threading.Event()
 
     def run():

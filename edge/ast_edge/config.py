@@ -1,6 +1,5 @@
 """The configuration: one YAML file is one tree of frozen models."""
 
-import os
 import re
 import socket
 from pathlib import Path
@@ -11,7 +10,6 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
-    ValidationInfo,
     model_validator,
 )
 
@@ -20,22 +18,16 @@ from ast_edge.clips_config import ClipsConfig
 from ast_edge.events import slugify
 from ast_edge.metrics_config import MetricsConfig
 from ast_edge.schedule import find_zone, parse_period
-from ast_edge.source_config import SourceConfig
+from ast_edge.source_config import BundleName, SourceConfig
 from ast_edge.tuned import Tuned
 from ast_edge.yaml_file import (
     InputPath,
     OutputPath,
     Section,
-    beside_the_file,
     did_you_mean,
     load_yaml,
     shown,
 )
-
-
-def _bundle(name: str, info: ValidationInfo) -> str:
-    """Leave the name of a shipped bundle; make a path absolute to the file's folder."""
-    return str(beside_the_file(Path(name), info)) if os.sep in name else name
 
 
 def _slug(text: str) -> str:
@@ -306,8 +298,9 @@ class Config(Section):
 
     node: Slug = Field(default_factory=lambda: slugify(socket.gethostname()) or "ast-edge")
     """Name of this machine in topics; the host name unless given."""
-    bundle: Annotated[str, AfterValidator(_bundle)] = "home"
-    """Name of a bundle that comes with ast-edge, or the path of a bundle's folder."""
+    bundle: BundleName = "home"
+    """Name of a bundle that comes with ast-edge, or the path of a bundle's folder.
+    Sources may have their own."""
     engine: EngineConfig = EngineConfig()
     hop: float = Field(default=0.5, ge=0.05, le=10)
     """Seconds between two looks at the sound."""
@@ -357,6 +350,12 @@ class Config(Section):
                     f"{did_you_mean(name, list(self.sources))}"
                 )
         return self
+
+    @property
+    def bundles(self) -> dict[str, str]:
+        """The bundle of each source, by its name or path."""
+        sources = self.sources.items()
+        return {n: self.bundle if own.bundle is None else own.bundle for n, own in sources}
 
 
 def load_config(path: Path) -> Config:

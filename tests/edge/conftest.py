@@ -30,6 +30,15 @@ def tiny_model(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def other_model(tmp_path_factory) -> Path:
+    """The folder of another tiny bundle with the labels Buzz and Hum; do not change it."""
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    from rigs.model import write_other_bundle
+
+    return write_other_bundle(tmp_path_factory.mktemp("bundle") / "other")
+
+
+@pytest.fixture(scope="session")
 def framed_model(tmp_path_factory) -> Path:
     """The folder of a tiny bundle with frame scores; do not change it."""
     pytest.importorskip("onnx", reason="onnx is not installed")

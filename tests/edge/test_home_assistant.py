@@ -50,7 +50,11 @@ def node(tmp_path, broker):
         sources=("kitchen",), labels=(DOG, SIREN), *, base="ast-edge", confirmed=True, **options
     ):
         config, topics = HomeAssistantConfig(**options), Topics(base, "attic")
-        found = describe(config, topics, sources, labels, model="home", commands=False)
+        found = describe(
+            *(config, topics, dict.fromkeys(sources, labels)),
+            models=dict.fromkeys(sources, "home"),
+            commands=False,
+        )
         topics_of_node = [topic for source in sources for topic in topics.retained(source, labels)]
         home = HomeAssistant(config, topics, found, topics_of_node, tmp_path / "published.json")
         broker.messages.clear()
@@ -229,7 +233,11 @@ def live(tmp_path):
     def live(labels=(DOG, SIREN)):
         config, topics = MqttConfig(host="127.0.0.1", port=server.port), Topics("ast-edge", "attic")
         options, sources = config.home_assistant, ["kitchen"]
-        found = describe(options, topics, sources, labels, model="home", commands=False)
+        found = describe(
+            *(options, topics, dict.fromkeys(sources, labels)),
+            models=dict.fromkeys(sources, "home"),
+            commands=False,
+        )
         home = HomeAssistant(
             *(options, topics, found, topics.retained("kitchen", labels)),
             record=tmp_path / "published.json",

@@ -24,7 +24,7 @@ class Rig:
         self.told, self.now = [], 103.0
         status = NodeStatus(Topics("ast-edge", "attic"), ["kitchen"], since=100.0)
         self.reporter = Reporter(
-            status, self._say, model="home", engine="openvino", clock=lambda: self.now
+            status, self._say, lambda source: ("home", "openvino"), clock=lambda: self.now
         )
 
     def _say(self, make):

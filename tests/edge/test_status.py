@@ -94,7 +94,7 @@ def test_what_is_said_of_a_source_is_not_said_twice(status):
 
 def test_events_that_another_run_left_behind_are_the_newest(status):
     texts = [event_json(event(p), node="attic") for p in ("start", "update", "end")]
-    status.recall(texts, [DOG])
+    status.recall(texts, {"mic": [DOG]})
     retained = by_topic(status.greet())
     for topic in (f"{ROOT}/dog/attributes", f"{ROOT}/last"):
         newest = check("attributes", retained[topic])
@@ -106,7 +106,7 @@ def test_events_of_what_is_configured_no_more_are_not_retained(gone):
     status = NodeStatus(TOPICS, [] if gone == "source" else ["mic"], since=0.0)
     before = status.greet()
     text = event_json(event("end"), node="attic")
-    status.recall([text], [] if gone == "label" else [DOG])
+    status.recall([text], {"mic": [] if gone == "label" else [DOG]})
     assert status.greet() == before
 
 

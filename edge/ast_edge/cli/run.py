@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
     SIGHUP lets it read the configuration again.
     """
-    from ast_edge.engine import open_engine
+    from ast_edge.engines import Engines
     from ast_edge.plan import load_plan
     from ast_edge.reload import Reload
     from ast_edge.service import Service
@@ -52,9 +52,10 @@ def run(args: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         stack.enter_context(_on_signals(reload.request, signal.SIGHUP))
         plan = load_plan(args.config)
-        engine = open_engine(plan.bundle, plan.config.engine)
-        stack.callback(engine.close)
-        service = Service(plan, engine, lambda: load_plan(reload.path))
+        engines = Engines(plan.config.engine)
+        stack.callback(engines.close)
+        engines.open(plan.bundles)
+        service = Service(plan, engines, lambda: load_plan(reload.path))
         _open_status(service, reload, stack)
         # The broker's side before files: what stands in one then waits for the broker.
         if plan.config.mqtt:

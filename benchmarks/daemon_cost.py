@@ -13,6 +13,7 @@ from ast_edge.app.daemon import Daemon
 from ast_edge.app.plan import Plan
 from ast_edge.app.service import Service
 from ast_edge.detection.event import Event
+from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.engines.engine import Engine
 from ast_edge.frontend.conditioner import Conditioner
@@ -58,7 +59,8 @@ def cost_of_daemon(
     sources = {SOURCE: {"file": str(path)}}
     config = Config.model_validate({"node": "bench", "hop": hop, "sources": sources})
     config = config.model_copy(update={"mqtt": mqtt})
-    service = Service(Plan(config, bundle, dict(bundle.settings)), engine)
+    hearings = dict.fromkeys(config.sources, Hearing(bundle, bundle.settings, hop))
+    service = Service(Plan(config, hearings), {bundle.folder: engine})
     node = service.open_node(mqtt)
     if not node.publisher.wait_connected(10):
         raise SystemExit(f"no broker at {node.publisher.address}")

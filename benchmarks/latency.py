@@ -200,7 +200,7 @@ def _measure(
     if refusal := ready.get(timeout=10):
         raise SystemExit(f"the broker refuses to be listened to: {refusal}")
     entities = [(name, label) for name in names for label in bundle.labels]
-    sink, notes = MqttSink(mqtt, NODE, bundle.name, entities), Notes()
+    sink, notes = MqttSink(mqtt, NODE, entities), Notes()
     sink.wait_connected(10)
     sound = read(args.recording)[: args.seconds and round(args.seconds * RATE)]
     with tempfile.TemporaryDirectory() as scratch:
@@ -212,7 +212,9 @@ def _measure(
         pipelines = {
             name: Pipeline(name, bundle, bundle.settings, hop, latency=latency) for name in names
         }
-        daemon = Daemon(sources, pipelines, engine, [notes, sink], observers=[notes])
+        daemon = Daemon(
+            sources, pipelines, {bundle.folder: engine}, [notes, sink], observers=[notes]
+        )
         daemon.run()
     time.sleep(1)  # for the last messages
     sink.close()

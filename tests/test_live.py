@@ -76,8 +76,8 @@ def test_a_recording_played_into_a_microphone_gives_the_events_of_the_file(tmp_p
         live = [json.loads(text) for text in subscriber.on("ast-edge/test/kitchen/event")]
     heard = [event for event in live if event["type"] == "end"]
     plan = load_plan(config)
-    engine = open_engine(plan.bundle, plan.config.engine)
-    found = list(replay(excerpt, plan.hearing("kitchen"), engine))
+    engine = open_engine(plan.bundles[0], plan.config.engine)
+    found = list(replay(excerpt, plan.hearings["kitchen"], engine))
     assert [event["label"] for event in heard] == list(LABELS), log
     assert [event.label.name for event in found] == list(LABELS)
     onsets = [datetime.fromisoformat(e["onset"].replace("Z", "+00:00")) for e in heard]

@@ -17,6 +17,7 @@ from ast_edge.app.plan import load_plan
 from ast_edge.app.reload import Reload
 from ast_edge.app.service import Service
 from ast_edge.base.errors import ConfigError
+from ast_edge.engines.open_engines import Engines
 
 pytestmark = pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available())
 
@@ -50,7 +51,10 @@ def test_reloads_while_the_thread_of_the_connection_is_busy_follow_the_newest_pl
         (folder / "c.yaml").write_text(yaml.safe_dump(tree))
         return load_plan(folder / "c.yaml")
 
-    service, faults = Service(plan("Hum"), NumpyEngine()), []
+    first, faults = plan("Hum"), []
+    engines = Engines(first.config.engine, lambda *_: NumpyEngine())
+    engines.open(first.bundles)
+    service = Service(first, engines)
     node, busy = service.open_node(service.plan.config.mqtt), threading.Event()
 
     def run():

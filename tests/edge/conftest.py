@@ -30,6 +30,15 @@ def tiny_model(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def other_model(tmp_path_factory) -> Path:
+    """The folder of another tiny bundle with the labels Buzz and Hum; do not change it."""
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    from rigs.model import write_other_bundle
+
+    return write_other_bundle(tmp_path_factory.mktemp("bundle") / "other")
+
+
+@pytest.fixture(scope="session")
 def framed_model(tmp_path_factory) -> Path:
     """The folder of a tiny bundle with frame scores; do not change it."""
     pytest.importorskip("onnx", reason="onnx is not installed")
@@ -89,7 +98,7 @@ def open_sink():
     def open_sink(broker, box=None, extensions=(), **options):
         config = MqttConfig(**{"host": "127.0.0.1", "port": broker.port} | options)
         entities = [("mic", DOG), ("mic", SIREN)]
-        sinks.append(MqttSink(config, "attic", "home", entities, box, extensions))
+        sinks.append(MqttSink(config, "attic", entities, box, extensions))
         return sinks[-1]
 
     yield open_sink

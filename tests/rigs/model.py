@@ -22,6 +22,7 @@ FRAMES = 98
 BANDS = {"Hum": (9, 14, 200.0), "Hiss": (113, 118, 6000.0)}
 """Label: its first mel bin, its last, and the frequency of a tone between them in hertz."""
 LABELS = tuple(BANDS)
+OTHER_LABELS = ("Buzz", "Hum")
 PATCH = 8
 """Frames in a step of the model with frame scores, 80 ms; its last 2 frames are in none."""
 
@@ -55,6 +56,16 @@ def write_bundle(folder: Path, *, frame: bool = False, **graph: Any) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(make_graph(frame=frame, **graph), folder / "model.onnx")
     write_tree(folder, make_tree(folder, frame=frame))
+    return folder
+
+
+def write_other_bundle(folder: Path) -> Path:
+    """Write a bundle "other", in which what "bands" hears as Hum and Hiss is Buzz and Hum."""
+    write_bundle(folder)
+    tree = make_tree(folder) | {"name": "other"}
+    for label, name in zip(tree["labels"], OTHER_LABELS, strict=True):
+        label["name"] = name
+    write_tree(folder, tree)
     return folder
 
 

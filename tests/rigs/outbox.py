@@ -15,12 +15,12 @@ MAX_AGE = 3600.0
 
 def event(phase: str = "update", id: str = "e", duration: float = 2.0) -> Event:
     """Return an event of a dog."""
-    return Event(id, phase, "mic", DOG, 1700000000.0, 1700000000.0 + duration, 0.8, 0.9)
+    return Event(id, phase, "mic", DOG, 1700000000.0, 1700000000.0 + duration, 0.8, 0.9, "home")
 
 
 def put(outbox: Outbox, event: Event) -> None:
     """Put an event as the sink does."""
-    outbox.put(event, TOPIC, event_json(event, node="attic", bundle="home"))
+    outbox.put(event, TOPIC, event_json(event, node="attic"))
 
 
 def waiting(outbox: Outbox) -> list[tuple[str, str]]:

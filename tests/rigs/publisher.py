@@ -61,10 +61,10 @@ def main(port: int, path: Path, protocol: str) -> None:
     connection.RETRY_MAX = 2.0  # a test cannot wait half a minute
     outbox = Outbox(path, max_age=3600.0, max_events=1000)
     config = MqttConfig(host="127.0.0.1", port=port, protocol=protocol)
-    sink = MqttSink(config, "attic", "home", [("mic", DOG)], outbox)
+    sink = MqttSink(config, "attic", [("mic", DOG)], outbox)
     for line in sys.stdin:
         phase, id = line.split()
-        sink.publish(Event(id, phase, "mic", DOG, 0.0, 1.0, 0.8, 0.9))
+        sink.publish(Event(id, phase, "mic", DOG, 0.0, 1.0, 0.8, 0.9, "home"))
         print(phase, id, flush=True)
     sink.close()
 

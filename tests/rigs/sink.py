@@ -17,7 +17,7 @@ SIREN_STATE = "ast-edge/attic/mic/siren/state"
 
 def event(phase: Phase, number: int = 0, label: Label = DOG) -> Event:
     """An event of the source "mic"; of one number, one life."""
-    return Event(f"e{number}", phase, "mic", label, 1700000000.0, 1700000002.0, 0.8, 0.9)
+    return Event(f"e{number}", phase, "mic", label, 1700000000.0, 1700000002.0, 0.8, 0.9, "home")
 
 
 def events(subscriber: Subscriber) -> list[tuple[str, str]]:

@@ -76,8 +76,8 @@ def _discovery(section: HomeAssistantConfig, config: MqttConfig, plan: Plan) -> 
     """Return what Home Assistant would be told."""
     topics = Topics(config.base_topic, plan.config.node)
     devices = describe(
-        *(section, topics, list(plan.config.sources), list(plan.settings)),
-        model=plan.bundle.name,
+        *(section, topics, plan.labels),
+        models={name: hearing.bundle.name for name, hearing in plan.hearings.items()},
         commands=config.commands,
     )
     return discovery_messages(section, devices)

@@ -1,16 +1,15 @@
 """The configuration: one YAML file is one tree of frozen models."""
 
-import os
 import socket
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from ast_edge.app.source_config import SourceConfig
+from ast_edge.app.source_config import BundleName, SourceConfig
 from ast_edge.base.config_values import Slug, asked_for, switched
 from ast_edge.base.transliteration import slugify
-from ast_edge.base.yaml_file import OutputPath, Section, beside_the_file, did_you_mean, load_yaml
+from ast_edge.base.yaml_file import OutputPath, Section, did_you_mean, load_yaml
 from ast_edge.detection.aggregator import LATENCY_SECONDS
 from ast_edge.detection.config import GroupConfig, LabelConfig, grouped, named
 from ast_edge.detection.schedule import find_zone
@@ -20,11 +19,6 @@ from ast_edge.monitoring.config import MetricsConfig
 from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.home_assistant_config import HomeAssistantConfig
 from ast_edge.outputs.config import ClipsConfig, HistoryConfig
-
-
-def _bundle(name: str, info: ValidationInfo) -> str:
-    """Leave the name of a shipped bundle; make a path absolute to the file's folder."""
-    return str(beside_the_file(Path(name), info)) if os.sep in name else name
 
 
 def _zone(name: str) -> str:
@@ -37,8 +31,9 @@ class Config(Section):
 
     node: Slug = Field(default_factory=lambda: slugify(socket.gethostname()) or "ast-edge")
     """Name of this machine in topics; the host name unless given."""
-    bundle: Annotated[str, AfterValidator(_bundle)] = "home"
-    """Name of a bundle that comes with ast-edge, or the path of a bundle's folder."""
+    bundle: BundleName = "home"
+    """Name of a bundle that comes with ast-edge, or the path of a bundle's folder.
+    Sources may have their own."""
     engine: EngineConfig = EngineConfig()
     hop: float = Field(default=0.5, ge=0.05, le=10)
     """Seconds between two looks at the sound."""
@@ -88,6 +83,12 @@ class Config(Section):
                     f"{did_you_mean(name, list(self.sources))}"
                 )
         return self
+
+    @property
+    def bundles(self) -> dict[str, str]:
+        """The bundle of each source, by its name or path."""
+        sources = self.sources.items()
+        return {n: self.bundle if own.bundle is None else own.bundle for n, own in sources}
 
 
 def load_config(path: Path) -> Config:

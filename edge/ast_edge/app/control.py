@@ -39,7 +39,7 @@ class Control:
         topics: Topics,
         settings: LiveSettings,
         pipelines: Mapping[str, Pipeline],
-        labels: Collection[Label],
+        labels: Mapping[str, Collection[Label]],
         status: NodeStatus,
         *,
         publish: Publish,
@@ -50,13 +50,15 @@ class Control:
     ) -> None:
         """Apply what was kept, through `submit`, which runs actions in the daemon's thread.
 
+        `labels` are those that are reported of each source.
         `restart` raises an AstError where the program could not begin anew.
         """
         self._topics, self._settings, self._pipelines = topics, settings, pipelines
-        self._labels, self._status = list(labels), status
+        self._status = status
         self._publish, self._submit, self._restart = publish, submit, restart
         self._clock, self._steady = clock, steady
-        self._parser = CommandParser(topics, pipelines, {label.slug: label for label in labels})
+        known = {source: {x.slug: x for x in reported} for source, reported in labels.items()}
+        self._parser = CommandParser(topics, known)
         self._timers: dict[str, threading.Timer] = {}
         self._closed = False
         for source in pipelines:
@@ -109,7 +111,7 @@ class Control:
             timer.cancel()
 
     def _all(self) -> list[Message]:
-        return list(self._settings.messages(self._topics, self._labels, self._steady()))
+        return list(self._settings.messages(self._topics, self._steady()))
 
     def _follow(self, command: Command) -> list[Message]:
         """Do what a command wants; return what its source's status has become."""

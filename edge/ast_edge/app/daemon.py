@@ -1,4 +1,4 @@
-"""The running system: sources in threads, one engine, events to all sinks."""
+"""The running system: sources in threads, an engine for each bundle, events to all sinks."""
 
 import logging
 import queue
@@ -7,18 +7,20 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from ast_edge.audio.health import OK, Health
 from ast_edge.audio.stream import Block, Monitored, Source
-from ast_edge.base.errors import AstError
+from ast_edge.base.errors import AstError, EngineError
 from ast_edge.detection.event import Event
 from ast_edge.detection.pipeline import Pipeline
-from ast_edge.engines.engine import Engine
+from ast_edge.engines.engine import Engine, Scores
 from ast_edge.frontend.due_windows import MAX_BATCH, DueWindows
 from ast_edge.frontend.listener import Window
+from ast_edge.model.bundle import Bundle
 from ast_edge.outputs.sink import Sink
 from ast_edge.sources.inbox import Inbox
 from ast_edge.sources.reader import Ended, Read, Reader
@@ -72,23 +74,23 @@ class Daemon:
         self,
         sources: Sequence[Source],
         pipelines: Mapping[str, Pipeline],
-        engine: Engine,
+        engines: Mapping[Path, Engine],
         sinks: Sequence[Sink],
         clock: Callable[[], float] = time.monotonic,
         observers: Sequence[Observer] = (),
     ) -> None:
-        """Take one pipeline for each source, by its name.
+        """Take one pipeline for each source, by its name, and an engine by each bundle's folder.
 
         `sinks` and `observers` may change until `run`, then in its thread (see `submit`).
         """
-        self._due = DueWindows()
+        self._due = DueWindows(lambda source: self.pipelines[source].bundle.name)
         self.skipped_windows = 0
         """Windows that the engine need not look at: quiet, or without anything new."""
-        self.unusable_windows = 0
-        """Windows for which the engine gave something else than probabilities."""
+        self.unusable: Counter[str] = Counter()
+        """Windows for which an engine gave something else than probabilities, by bundle."""
         self.pipelines = dict(pipelines)
         """Those of the sources at present; changes in the thread of `run`."""
-        self._engine = engine
+        self._engines = engines
         self._sinks = sinks
         self._observers = observers
         self._clock = clock
@@ -293,14 +295,15 @@ class Daemon:
         if not batch:
             return
         start = self._clock()
-        scores = self._engine.run(np.stack([window.fbank for window in batch]))
+        bundle = self.pipelines[batch[0].stream.source].bundle
+        scores = self._run(bundle, batch)
         seconds = self._clock() - start
         self._due.took(len(batch), seconds)
         # What has no scores was not looked at: the watchdog must know if nothing is any more.
         self._tell_scored(
             [w for w, usable in zip(batch, scores.usable, strict=True) if usable], seconds
         )
-        self._count_unusable(int(np.count_nonzero(~scores.usable)))
+        self._count_unusable(bundle, int(np.count_nonzero(~scores.usable)))
         for window, found in zip(batch, scores.each(), strict=True):
             self.publish(self.pipelines[window.stream.source].score(window, *found))
 
@@ -317,13 +320,27 @@ class Daemon:
         for observer in self._observers:
             observer.scored(windows, seconds, self.dropped_windows)
 
-    def _count_unusable(self, windows: int) -> None:
-        if windows and not self.unusable_windows:
+    def _run(self, bundle: Bundle, batch: Sequence[Window]) -> Scores:
+        try:
+            return self._engines[bundle.folder].run(np.stack([window.fbank for window in batch]))
+        except EngineError as exc:
+            if not self._several:
+                raise
+            raise EngineError(f"bundle {bundle.name!r}: {exc}") from exc
+
+    @property
+    def _several(self) -> bool:
+        """Whether there is more than one bundle, so that it must be said which is meant."""
+        return len({pipeline.bundle.folder for pipeline in self.pipelines.values()}) > 1
+
+    def _count_unusable(self, bundle: Bundle, windows: int) -> None:
+        if windows and not self.unusable[bundle.name]:
             log.error(
-                "the engine's scores are no probabilities (NaN, perhaps): nothing is heard in such "
-                "windows; further ones are counted"
+                "the engine's scores%s are no probabilities (NaN, perhaps): nothing is heard in "
+                "such windows; further ones are counted",
+                f" for {bundle.name!r}" if self._several else "",
             )
-        self.unusable_windows += windows
+        self.unusable[bundle.name] += windows
 
     def _end_silent_events(self) -> None:
         now = self._clock()

@@ -15,9 +15,10 @@ from ast_edge.audio.level import FLOOR_DBFS
 from ast_edge.audio.stream import Source
 from ast_edge.base.errors import AstError, AudioError
 from ast_edge.base.finding import Finding
+from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.pipeline import score_recording
-from ast_edge.engines.choice import open_engine
 from ast_edge.engines.engine import Engine
+from ast_edge.engines.open_engines import Engines
 from ast_edge.frontend.fbank import LOG_FLOOR
 from ast_edge.frontend.listener import Listener
 
@@ -37,41 +38,52 @@ def examine(path: Path) -> Iterator[Finding]:
         yield Finding("configuration", False, str(exc), "mend the file; `ast-edge check` helps")
         return
     sources = ", ".join(plan.config.sources)
-    yield Finding("configuration", True, f"{path}: {sources}, {len(plan.settings)} labels")
+    yield Finding("configuration", True, f"{path}: {sources}, {len(plan.reported)} labels")
+    engines = Engines(plan.config.engine)
     try:
-        engine = open_engine(plan.bundle, plan.config.engine)
+        engines.open(plan.bundles)
     except AstError as exc:
         yield Finding("engine", False, str(exc), "set engine.name to auto, or install the engine")
         return
-    yield _time(engine, plan)
+    yield from _time(engines, plan)
     for name, config in plan.config.sources.items():
-        yield _hear(name, config, plan, engine)
-    engine.close()
+        hearing = plan.hearings[name]
+        yield _hear(name, config, hearing, engines[hearing.bundle.folder])
+    engines.close()
     if plan.config.mqtt:
         yield from check_broker(plan.config.mqtt, plan)
 
 
-def _time(engine: Engine, plan: Plan) -> Finding:
-    """Score one window for each source, as the daemon does every hop."""
-    shape = (len(plan.config.sources), plan.bundle.frames, plan.bundle.fbank.mel_bins)
-    windows = np.full(shape, LOG_FLOOR, np.float32)
-    hop = min(plan.hearing(name).hop for name in plan.config.sources)
-    engine.run(windows)
-    start = time.perf_counter()
-    engine.run(windows)
-    seconds = time.perf_counter() - start
-    text = f"{engine.description}: {seconds * 1000:.0f} ms of every {hop * 1000:.0f}"
-    remedy = "use a longer hop, a smaller bundle, fewer sources or more threads"
-    return Finding("engine", seconds < 0.8 * hop, text, "" if seconds < 0.8 * hop else remedy)
+def _time(engines: Engines, plan: Plan) -> Iterator[Finding]:
+    """Score one window for each source, as the daemon does every hop; all bundles take turns."""
+    share, texts = 0.0, {}
+    for bundle in plan.bundles:
+        engine, sources = engines[bundle.folder], plan.sources_of(bundle)
+        windows = np.full(
+            (len(sources), bundle.frames, bundle.fbank.mel_bins), LOG_FLOOR, np.float32
+        )
+        hop = min(plan.hearings[name].hop for name in sources)
+        engine.run(windows)
+        start = time.perf_counter()
+        engine.run(windows)
+        seconds = time.perf_counter() - start
+        share += seconds / hop
+        text = f"{engine.description}: {seconds * 1000:.0f} ms of every {hop * 1000:.0f}"
+        texts["engine" if len(plan.bundles) == 1 else f"engine of {bundle.name}"] = text
+    remedy = (
+        "" if share < 0.8 else "use a longer hop, a smaller bundle, fewer sources or more threads"
+    )
+    for step, text in texts.items():
+        yield Finding(step, share < 0.8, text, remedy)
 
 
-def _hear(name: str, config: SourceConfig, plan: Plan, engine: Engine) -> Finding:
+def _hear(name: str, config: SourceConfig, hearing: Hearing, engine: Engine) -> Finding:
     step = f"source {name}"
     if config.stdin is not None:
         return Finding(step, True, "standard input is not read here")
     try:
-        heard, hop = FirstSeconds(_open(name, config), config), plan.hearing(name).hop
-        listener = Listener(plan.bundle.fbank, plan.bundle.frames, hop, config.conditioning)
+        heard, bundle = FirstSeconds(_open(name, config), config), hearing.bundle
+        listener = Listener(bundle.fbank, bundle.frames, hearing.hop, config.conditioning)
         scores = [clip for _, clip, _ in score_recording(heard, listener, engine)]
     except AudioError as exc:
         return Finding(step, False, str(exc), "`ast-edge devices` lists what there is")
@@ -81,7 +93,7 @@ def _hear(name: str, config: SourceConfig, plan: Plan, engine: Engine) -> Findin
     what = "too little sound to score"
     if scores:
         best = np.max(scores, axis=0)
-        label = plan.bundle.labels[int(best.argmax())]
+        label = bundle.labels[int(best.argmax())]
         what = f"most likely {label.name} ({best.max():.2f})"
     text = f"{heard.seconds:.1f} s, peak {heard.peak:.0f} dBFS, {what}"
     remedy = ""

@@ -76,9 +76,10 @@ class DaemonCollector(Collector):
         yield from self._of_broker()
 
     def _of_process(self, reading: Reading) -> Iterator[Metric]:
-        config, bundle = self._service.plan.config, self._service.plan.bundle
-        info = {"version": __version__, "node": config.node, "bundle": bundle.name}
-        info |= {"engine": self._service.engine.name}
+        plan, engines = self._service.plan, self._service.engines
+        names = dict.fromkeys(engine.name for engine in engines.values())
+        info = {"version": __version__, "node": plan.config.node, "engine": ", ".join(names)}
+        info |= {"bundle": ", ".join(bundle.name for bundle in plan.bundles)}
         yield InfoMetricFamily("ast_edge", "What is running.", info)
         yield _gauge("start_time_seconds", "Unix time of the start.", reading.since)
         yield _gauge("resident_memory_bytes", "Memory of the process.", resident_bytes())
@@ -90,6 +91,10 @@ class DaemonCollector(Collector):
 
     def _of_sources(self, reading: Reading) -> Iterator[Metric]:
         sources, dropped = reading.sources, self._service.daemon.dropped
+        heard = InfoMetricFamily("ast_edge_source", "What listens to it.", labels=["source"])
+        for source, bundle in self._service.meter.bundles.items():
+            heard.add_metric([source], {"bundle": bundle})
+        yield heard
         yield _by_source("up", "Whether sound arrives.", ((n, s.is_up) for n, s in sources.items()))
         yield _by_source(
             "level_dbfs",
@@ -122,9 +127,14 @@ class DaemonCollector(Collector):
             for label, count in found.events.items():
                 events.add_metric([source, label], count)
         yield events
-        unusable = self._service.daemon.unusable_windows
-        text = "Windows for which the engine gave no probabilities."
-        yield _counter("windows_unusable", text, unusable)
+        unusable = CounterMetricFamily(
+            "ast_edge_windows_unusable",
+            "Windows for which the engine gave no probabilities.",
+            labels=["bundle"],
+        )
+        for bundle in reading.inference:
+            unusable.add_metric([bundle], self._service.daemon.unusable[bundle])
+        yield unusable
         skipped = self._service.daemon.skipped_windows
         yield _counter("windows_skipped", "Windows that the engine need not look at.", skipped)
 
@@ -140,11 +150,17 @@ class DaemonCollector(Collector):
 
 
 def _of_engine(reading: Reading) -> Iterator[Metric]:
-    yield _histogram("inference_seconds", "Time that a batch of windows took.", reading.inference)
-    yield _histogram(
-        "event_latency_seconds",
+    inference = HistogramMetricFamily(
+        "ast_edge_inference_seconds", "Time that a batch of windows took.", labels=["bundle"]
+    )
+    for bundle, found in reading.inference.items():
+        inference.add_metric([bundle], _buckets(found), found.total)
+    yield inference
+    yield HistogramMetricFamily(
+        "ast_edge_event_latency_seconds",
         "From the onset of a live event to its being handed over for publishing.",
-        reading.latency,
+        _buckets(reading.latency),
+        reading.latency.total,
     )
     if reading.real_time_factor is not None:
         text = "Seconds of computing per second of sound, of late."
@@ -166,7 +182,6 @@ def _by_source(name: str, text: str, values: Iterable[tuple[str, float]]) -> Met
     return family
 
 
-def _histogram(name: str, text: str, found: Histogram) -> Metric:
+def _buckets(found: Histogram) -> list[tuple[str, float]]:
     limits = [*map(str, found.buckets), "+Inf"]
-    buckets = list(zip(limits, map(float, found.cumulative), strict=True))
-    return HistogramMetricFamily(f"ast_edge_{name}", text, buckets, found.total)
+    return list(zip(limits, map(float, found.cumulative), strict=True))

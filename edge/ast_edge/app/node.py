@@ -26,8 +26,8 @@ class Node:
     """Events, states, status, discovery and commands of one daemon at one broker.
 
     `config` is that of the plan or, for the embedded broker, how that is reached; then nothing is
-    kept on disk, and nothing is said to Home Assistant. `submit` runs an action in the daemon's
-    thread.
+    kept on disk, and nothing is said to Home Assistant. `engine` tells the name of the engine of a
+    source, `submit` runs an action in the daemon's thread.
 
     Nothing is said before `follow` and `start`.
 
@@ -41,7 +41,7 @@ class Node:
         config: MqttConfig,
         pipelines: Mapping[str, Pipeline],
         *,
-        engine: str,
+        engine: Callable[[str], str],
         submit: Callable[[Action], None],
         restart: Callable[[], None],
         outbox: Outbox | None = None,
@@ -49,9 +49,9 @@ class Node:
         """Take over the outbox of another node; it stays open if this one cannot be made."""
         self._config, self._pipelines = config, pipelines
         self._submit, self._restart = submit, restart
-        name, bundle = plan.config.node, plan.bundle.name
+        name = plan.config.node
         self._topics = Topics(config.base_topic, name)
-        self._status = NodeStatus(self._topics, [], bundle, since=time.time())
+        self._status = NodeStatus(self._topics, [], since=time.time())
         self._lock = threading.Lock()  # guards the two that follow
         self._control: Control | None = None
         self._plan: Plan | None = None
@@ -59,13 +59,15 @@ class Node:
         self._recalled = False
         taken = open_outbox(config, name) if outbox is None else outbox
         try:
-            self.publisher = MqttSink(config, name, bundle, [], outbox=taken, connect=False)
+            self.publisher = MqttSink(config, name, [], outbox=taken, connect=False)
         except ConfigError:
             if taken is not outbox:
                 taken.close()
             raise
         publish = self.publisher.publish_messages
-        self.reporter = Reporter(self._status, publish, model=bundle, engine=engine)
+        self.reporter = Reporter(
+            self._status, publish, lambda source: (pipelines[source].bundle.name, engine(source))
+        )
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
@@ -79,7 +81,7 @@ class Node:
         """
         changes = {"home_assistant": config.home_assistant, "commands": config.commands}
         config = self._config = self._config.model_copy(update=changes)
-        entities = [(source, label) for source in plan.config.sources for label in plan.settings]
+        entities = [(source, x) for source, labels in plan.labels.items() for x in labels]
         pipelines = {source: self._pipelines[source] for source in plan.config.sources}
         with self._lock:
             self._plan = plan
@@ -111,12 +113,12 @@ class Node:
         self, plan: Plan, config: MqttConfig, pipelines: Mapping[str, Pipeline]
     ) -> Sequence[Extension]:
         """Make all that speaks over the connection; called in its thread."""
-        sources, labels = list(plan.config.sources), list(plan.settings)
-        self._status.follow(sources, labels, since=time.time())
+        labels = plan.labels
+        self._status.follow(labels, since=time.time())
         if not self._recalled:
             self._status.recall((e.payload for e in self.publisher.outbox.waiting()), labels)
             self._recalled = True
-        for source in sources:
+        for source in labels:
             self._status.pause(source, "", since=time.time())  # a command may say otherwise
         extensions: list[Extension] = [self._status]
         with self._lock:
@@ -136,14 +138,14 @@ class Node:
         return extensions
 
     def _home_assistant(self, plan: Plan, config: MqttConfig) -> HomeAssistant:
-        sources, labels = list(plan.config.sources), list(plan.settings)
         devices = describe(
-            config.home_assistant,
-            *(self._topics, sources, labels),
-            model=plan.bundle.name,
+            *(config.home_assistant, self._topics, plan.labels),
+            models={name: hearing.bundle.name for name, hearing in plan.hearings.items()},
             commands=config.commands,
         )
-        retained = [topic for name in sources for topic in self._topics.retained(name, labels)]
+        retained = [
+            t for name, labels in plan.labels.items() for t in self._topics.retained(name, labels)
+        ]
         record = state_folder() / f"published-{plan.config.node}.json"
         return HomeAssistant(
             *(config.home_assistant, self._topics, devices, retained, record),
@@ -158,4 +160,4 @@ def live_settings(plan: Plan, config: MqttConfig) -> LiveSettings | None:
     path: Path | None = None
     if not config.embedded:
         path = state_folder() / f"settings-{plan.config.node}.json"
-    return LiveSettings(path, plan.settings, plan.config.sources)
+    return LiveSettings(path, {name: h.settings for name, h in plan.hearings.items()})

@@ -1,22 +1,20 @@
-"""A configuration resolved against its bundle: what will be listened for, and how."""
+"""A configuration resolved against its bundles: what will be listened for, and how."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ast_edge.app.config import Config, load_config
+from ast_edge.app.reported import find_reported
+from ast_edge.app.wishes import share_wishes
 from ast_edge.base.errors import BundleError, ConfigError
 from ast_edge.base.host_name import check_host
 from ast_edge.base.yaml_file import did_you_mean
-from ast_edge.detection.config import GroupConfig, LabelConfig
-from ast_edge.detection.groups import Group, find_groups
 from ast_edge.detection.hearing import Hearing
-from ast_edge.detection.rules import Rule
-from ast_edge.detection.schedule import Schedule, find_zone, parse_period
-from ast_edge.home_assistant.discovery import device_classes
+from ast_edge.detection.schedule import find_zone
+from ast_edge.home_assistant.discovery import check_device_classes
 from ast_edge.model.bundle import Bundle, find_bundle, load_bundle
 from ast_edge.model.label import Label
-from ast_edge.model.label_settings import TrackerSettings, override
 from ast_edge.mqtt.credentials import broker_password, fingerprint, tls_context
 from ast_edge.outputs.clips import check_clips
 
@@ -26,27 +24,33 @@ class Plan:
     """What `ast-edge run` runs."""
 
     config: Config
-    bundle: Bundle
-    settings: dict[Label, TrackerSettings]
-    """The labels to report, in the order of the bundle, then the groups."""
-    rules: dict[Label, Rule] = field(default_factory=dict)
-    """Of those labels and groups that have one."""
+    hearings: Mapping[str, Hearing]
+    """How each source is listened to."""
+    lacking: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Names of labels and groups that are asked for, and a bundle lacks; by the bundle's."""
     credentials: str = field(default="", repr=False)
     """The `fingerprint` of what proves us to the broker."""
 
-    def hearing(self, source: str) -> Hearing:
-        """Return how a source is listened to."""
-        config, own = self.config, self.config.sources[source]
-        return Hearing(
-            self.bundle,
-            self.settings,
-            config.hop if own.hop is None else own.hop,
-            config.latency if own.latency is None else own.latency,
-            config.idle_hop if own.idle_hop is None else own.idle_hop,
-            self.rules,
-            own.conditioning,
-            own.gate_settings,
-        )
+    @property
+    def bundles(self) -> list[Bundle]:
+        """The bundles in use, each once, in the order of the sources."""
+        return list({h.bundle.folder: h.bundle for h in self.hearings.values()}.values())
+
+    @property
+    def labels(self) -> dict[str, list[Label]]:
+        """The labels and groups that are reported of each source."""
+        return {source: list(hearing.settings) for source, hearing in self.hearings.items()}
+
+    @property
+    def reported(self) -> list[Label]:
+        """The labels and groups that are reported of any source, one of each slug."""
+        labels = [label for labels in self.labels.values() for label in labels]
+        return list({label.slug: label for label in labels}.values())
+
+    def sources_of(self, bundle: Bundle) -> list[str]:
+        """Return the sources that are listened to with a bundle."""
+        hearings = self.hearings.items()
+        return [name for name, hearing in hearings if hearing.bundle.folder == bundle.folder]
 
     def hearing_of(self, source: str | None) -> Hearing:
         """Return how recordings are listened to: as a source is, or as all sources are.
@@ -59,7 +63,7 @@ class Plan:
         known = {}
         for name, own in self.config.sources.items():
             conditioning = replace(own.conditioning, channel=own.channel)
-            known[name] = replace(self.hearing(name), conditioning=conditioning)
+            known[name] = replace(self.hearings[name], conditioning=conditioning)
         if source is None:
             first, *others = known.values()
             if any(other != first for other in others):
@@ -74,33 +78,76 @@ class Plan:
 
 
 def load_plan(path: Path) -> Plan:
-    """Read a configuration and the bundle it names.
+    """Read a configuration and the bundles it names.
 
     Raises:
         ConfigError: for anything in the file that cannot be, in one line with the key path.
-        BundleError: if the bundle is damaged.
+        BundleError: if a bundle is damaged.
     """
     config = load_config(path)
     try:
-        folder = find_bundle(config.bundle)
-    except BundleError as exc:
-        raise ConfigError(f"{path}: bundle: {exc}") from exc
-    bundle = load_bundle(folder)
-    try:
-        _check_hops(bundle, config)
+        bundles = _load_bundles(config)
+        _check_hops(bundles, config)
         _check_outputs(config)
-        groups = dict(zip(config.groups, find_groups(config.groups, bundle), strict=True))
-        settings = {} if groups and not config.labels else label_settings(bundle, config.labels)
-        settings |= group_settings(bundle, config.groups, groups, settings)
-        rules = _rules(config, bundle, groups)
+        plan = _resolve(config, bundles)
         if config.clips:
-            check_clips(config.clips, list(settings))
+            check_clips(config.clips, plan.reported)
         if config.mqtt:
-            device_classes(config.mqtt.home_assistant, list(settings))
+            check_device_classes(config.mqtt.home_assistant, plan.reported)
         credentials = fingerprint(config.mqtt) if config.mqtt else ""
     except ConfigError as exc:
         raise ConfigError(f"{path}: {exc}") from exc
-    return Plan(config, bundle, settings, rules, credentials)
+    return replace(plan, credentials=credentials)
+
+
+def _load_bundles(config: Config) -> dict[str, Bundle]:
+    """Load the bundles of all sources, each once, by the names of the sources."""
+    found: dict[str, Bundle] = {}
+    loaded: dict[Path, Bundle] = {}
+    for source, name in config.bundles.items():
+        where = "bundle" if config.sources[source].bundle is None else f"sources.{source}.bundle"
+        try:
+            folder = find_bundle(name)
+        except BundleError as exc:
+            raise ConfigError(f"{where}: {exc}") from exc
+        place = folder.resolve()
+        if place not in loaded:
+            bundle = load_bundle(folder)
+            if same := next((b for b in loaded.values() if b.name == bundle.name), None):
+                raise ConfigError(
+                    f"{where}: {folder} and {same.folder} both hold a bundle {bundle.name!r}, so "
+                    "nobody could tell which of them has heard an event: use one, or export it "
+                    "again under another name"
+                )
+            loaded[place] = bundle
+        found[source] = loaded[place]
+    return found
+
+
+def _resolve(config: Config, bundles: Mapping[str, Bundle]) -> Plan:
+    """Find out how each source is listened to, and what is reported of it."""
+    used = list({bundle.folder: bundle for bundle in bundles.values()}.values())
+    zone = find_zone(config.time_zone) if config.time_zone else None
+    wishes = share_wishes(config, used)
+    reported = {
+        bundle.folder: find_reported(wish, bundle, zone)
+        for bundle, wish in zip(used, wishes, strict=True)
+    }
+    hearings = {}
+    for name, own in config.sources.items():
+        found = reported[bundles[name].folder]
+        hearings[name] = Hearing(
+            bundles[name],
+            found.settings,
+            config.hop if own.hop is None else own.hop,
+            config.latency if own.latency is None else own.latency,
+            config.idle_hop if own.idle_hop is None else own.idle_hop,
+            found.rules,
+            own.conditioning,
+            own.gate_settings,
+        )
+    lacking = {bundle.name: wish.lacking for bundle, wish in zip(used, wishes, strict=True)}
+    return Plan(config, hearings, lacking)
 
 
 def _check_outputs(config: Config) -> None:
@@ -140,115 +187,17 @@ def check_idle_hop(bundle: Bundle, hop: float, idle_hop: float | None) -> None:
         )
 
 
-def _check_hops(bundle: Bundle, config: Config) -> None:
+def _check_hops(bundles: Mapping[str, Bundle], config: Config) -> None:
     """Refuse hops of all sources, or of one, that cannot be."""
-    check_hop(bundle, config.hop)
-    check_idle_hop(bundle, config.hop, config.idle_hop)
+    first = next(iter(bundles.values()))
+    if all(bundle is first for bundle in bundles.values()):
+        check_hop(first, config.hop)
+        check_idle_hop(first, config.hop, config.idle_hop)
     for name, own in config.sources.items():
         hop = config.hop if own.hop is None else own.hop
+        idle_hop = config.idle_hop if own.idle_hop is None else own.idle_hop
         try:
-            check_hop(bundle, hop)
-            check_idle_hop(bundle, hop, config.idle_hop if own.idle_hop is None else own.idle_hop)
+            check_hop(bundles[name], hop)
+            check_idle_hop(bundles[name], hop, idle_hop)
         except ConfigError as exc:
             raise ConfigError(f"sources.{name}.{exc}") from exc
-
-
-def label_settings(
-    bundle: Bundle, labels: Mapping[str, LabelConfig | None]
-) -> dict[Label, TrackerSettings]:
-    """Combine the bundle's settings with the user's; all labels unless some are named.
-
-    Raises:
-        ConfigError: for an unknown label, with the nearest match, or an `off` above `on`.
-    """
-    if not labels:
-        return dict(bundle.settings)
-    chosen = {}
-    for name, changes in labels.items():
-        try:
-            label = bundle.label(name)
-        except BundleError as exc:
-            raise ConfigError(f"labels.{name}: {exc}") from exc
-        if label in chosen:
-            raise ConfigError(f"labels.{name}: {label.name!r} is given twice")
-        try:
-            chosen[label] = override(bundle.settings[label], **_given(changes))
-        except ValueError as exc:
-            raise ConfigError(f"labels.{name}: {exc}") from exc
-    return {label: chosen[label] for label in bundle.labels if label in chosen}
-
-
-def group_settings(
-    bundle: Bundle,
-    configs: Mapping[str, GroupConfig],
-    groups: Mapping[str, Group],
-    labels: Mapping[Label, TrackerSettings],
-) -> dict[Label, TrackerSettings]:
-    """Combine the settings of the groups' members with the user's, beside those of `labels`.
-
-    Raises:
-        ConfigError: for a group with the topic of a label, or an `off` above `on`.
-    """
-    chosen: dict[Label, TrackerSettings] = {}
-    topics = {label.slug: label.name for label in labels}
-    for name, group in groups.items():
-        if group.slug in topics:
-            raise ConfigError(
-                f"groups.{name}: has the same topic as the label {topics[group.slug]!r}, which is "
-                f"reported too; give it another name, such as 'Any {name}', or remove the label"
-            )
-        members = group.default_settings({**bundle.settings, **labels})
-        try:
-            chosen[group] = override(members, **_given(configs[name]))
-        except ValueError as exc:
-            raise ConfigError(f"groups.{name}: {exc}") from exc
-    return chosen
-
-
-def _given(changes: LabelConfig | None) -> dict[str, float | None]:
-    """Return what a section says about thresholds and durations."""
-    return {one.name: getattr(changes, one.name, None) for one in fields(TrackerSettings)}
-
-
-def _rules(config: Config, bundle: Bundle, groups: Mapping[str, Group]) -> dict[Label, Rule]:
-    """Resolve when events may begin."""
-    zone = find_zone(config.time_zone) if config.time_zone else None
-    sections = [(f"labels.{n}", bundle.label(n), config.labels[n]) for n in config.labels]
-    sections += [(f"groups.{n}", group, config.groups[n]) for n, group in groups.items()]
-    rules = {}
-    for where, label, section in sections:
-        if section is None:
-            continue
-        periods = tuple(map(parse_period, section.active or ()))
-        active = Schedule(periods, zone) if periods else None
-        others = [
-            _find(f"{where}.suppress_while", n, bundle, groups) for n in section.suppress_while
-        ]
-        for other in others:
-            if _parts(label) <= _parts(other):
-                raise ConfigError(
-                    f"{where}.suppress_while: {other.name!r} is heard whenever {label.name!r} is, "
-                    "so this would never be reported"
-                )
-        if active or others:
-            rules[label] = Rule(active, tuple(others))
-    return rules
-
-
-def _find(where: str, name: str, bundle: Bundle, groups: Mapping[str, Group]) -> Label:
-    """Find a group or, if there is none of the name, a label of the bundle."""
-    candidates = [*groups.values(), *bundle.labels]
-    for label in candidates:
-        if name in (label.name, label.slug):
-            return label
-    known = [label.name for label in candidates]
-    raise ConfigError(
-        f"{where}: {name!r} is not a label of {bundle.name!r} or a group{did_you_mean(name, known)}"
-    )
-
-
-def _parts(label: Label) -> set[Label]:
-    """Return the labels that make up a label or group, each of which alone is enough for it."""
-    if not isinstance(label, Group):
-        return {label}
-    return set(label.members) if label.score != "min" or len(label.members) == 1 else {label}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ast_edge.app.config import Config
 from ast_edge.app.plan import Plan
 from ast_edge.detection.groups import Group
+from ast_edge.detection.hearing import Hearing
 from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.home_assistant_config import HomeAssistantConfig
 
@@ -76,7 +77,8 @@ def _restart(old: Plan, new: Plan) -> Iterable[str]:
     for key in Config.model_fields:
         if key not in RELOADED and getattr(before, key) != getattr(after, key):
             yield key
-    if before.bundle == after.bundle and old.bundle != new.bundle:
+    known = {bundle.folder: bundle for bundle in old.bundles}
+    if any(known.get(bundle.folder, bundle) != bundle for bundle in new.bundles):
         yield "bundle (its files)"
     mqtt, wanted = before.mqtt or MqttConfig(), after.mqtt or MqttConfig()
     for key in ("embedded", "echo"):
@@ -90,21 +92,33 @@ def _restart(old: Plan, new: Plan) -> Iterable[str]:
 
 
 def _labels(old: Plan, new: Plan) -> Iterable[str]:
-    """Return the names of labels and groups that become events in another way than before."""
+    """Return the names of labels and groups that become events in another way than before.
+
+    That a source listens with another bundle is a change of the source.
+    """
+    known = {hearing.bundle.folder: hearing for hearing in old.hearings.values()}
+    names: dict[str, None] = {}
+    for folder, now in {h.bundle.folder: h for h in new.hearings.values()}.items():
+        if folder in known:
+            names |= dict.fromkeys(_differing(known[folder], now))
+    return names
+
+
+def _differing(old: Hearing, new: Hearing) -> Iterable[str]:
     before, after = _followed(old), _followed(new)
     names = {label.slug: label.name for label in [*old.settings, *new.settings]}
     return (name for slug, name in names.items() if before.get(slug) != after.get(slug))
 
 
-def _followed(plan: Plan) -> dict[str, object]:
+def _followed(hearing: Hearing) -> dict[str, object]:
     """Return what makes events of labels and groups, by slug: their column does not matter."""
     return {
         label.slug: (
             (label.members, label.score) if isinstance(label, Group) else (),
             settings,
-            plan.rules.get(label),
+            hearing.rules.get(label),
         )
-        for label, settings in plan.settings.items()
+        for label, settings in hearing.settings.items()
     }
 
 

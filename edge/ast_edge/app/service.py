@@ -9,10 +9,10 @@ from ast_edge.app.plan import Plan
 from ast_edge.app.plan_change import PlanChange, compare
 from ast_edge.app.settings import LiveSettings
 from ast_edge.base.clock import SINCE_BOOT
-from ast_edge.base.errors import ConfigError
+from ast_edge.base.errors import AstError, ConfigError
 from ast_edge.detection.event import Event
 from ast_edge.detection.pipeline import Pipeline
-from ast_edge.engines.engine import Engine
+from ast_edge.engines.open_engines import Engines
 from ast_edge.monitoring.meter import Meter
 from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.endpoint import Endpoint
@@ -22,22 +22,25 @@ from ast_edge.outputs.sink import Sink
 
 
 class Service:
-    """Sources, pipelines, daemon and outputs of a plan; all but the engine may be changed.
+    """Sources, pipelines, daemon, engines and outputs of a plan; all of it may be changed.
 
     `open_node` and `open_jsonl` open what the plan has of each; `close` closes it. Further sinks
     and observers may be added before the daemon runs.
     """
 
     def __init__(
-        self, plan: Plan, engine: Engine, reread: Callable[[], Plan] | None = None
+        self, plan: Plan, engines: Engines, reread: Callable[[], Plan] | None = None
     ) -> None:
-        """Prepare to run a plan; `reread` loads the one that a restart would begin with."""
+        """Prepare to run a plan, whose bundles have their engines.
+
+        `reread` loads the plan that a restart would begin with.
+        """
         self.plan = plan
         self._reread = reread or (lambda: self.plan)
-        self.engine = engine
+        self.engines = engines
         self.restarts = False
         """Whether the program is to begin anew, because a command has asked for it."""
-        self.meter = Meter(list(plan.config.sources))
+        self.meter = Meter(_names(plan))
         self.sinks: list[Sink] = [self.meter]
         self.observers: list[Observer] = [self.meter]
         self.node: Node | None = None
@@ -46,7 +49,7 @@ class Service:
         self.daemon = Daemon(
             [open_source(name, config) for name, config in plan.config.sources.items()],
             {name: open_pipeline(plan, name) for name in plan.config.sources},
-            engine,
+            engines,
             self.sinks,
             observers=self.observers,
         )
@@ -66,7 +69,7 @@ class Service:
         """
         node = self.node = Node(
             *(self.plan, mqtt, self.daemon.pipelines),
-            engine=self.engine.name,
+            engine=self._engine_name,
             submit=self.daemon.submit,
             restart=self.restart,
         )
@@ -111,7 +114,7 @@ class Service:
         Only what differs is touched. To be called in another thread than the daemon's.
 
         Raises:
-            ConfigError: the plan cannot be followed; nothing has changed then.
+            AstError: the plan cannot be followed; nothing has changed then.
         """
         change = compare(self.plan, plan)
         if change.restart:
@@ -120,9 +123,11 @@ class Service:
         before, after, mqtt = self.node, self.node, plan.config.mqtt
         try:
             live = live_settings(plan, mqtt) if mqtt else None
+            self.engines.open(plan.bundles)
             if change.connection:
                 after = self._next_node(plan)
-        except ConfigError:
+        except AstError:
+            self.engines.keep(self.plan.bundles)
             if jsonl:
                 jsonl.close()
             raise
@@ -140,6 +145,7 @@ class Service:
                 before.close()
             if after:
                 after.start()
+        self.engines.keep(self.plan.bundles)
         return change
 
     def _next_node(self, plan: Plan) -> Node | None:
@@ -148,7 +154,7 @@ class Service:
             return None
         return Node(
             *(plan, plan.config.mqtt, self.daemon.pipelines),
-            engine=self.engine.name,
+            engine=self._engine_name,
             submit=self.daemon.submit,
             restart=self.restart,
             outbox=self.node.publisher.outbox if self.node else None,
@@ -166,14 +172,15 @@ class Service:
         pipelines, mqtt = self.daemon.pipelines, plan.config.mqtt
         ended = [event for name in change.stopped for event in self.daemon.remove(name)]
         for pipeline in pipelines.values():
-            ended += pipeline.follow(plan.settings, plan.rules)
+            hearing = plan.hearings[pipeline.source]
+            ended += pipeline.follow(hearing.settings, hearing.rules)
         if live:
             ended += _apply(live, pipelines.values())
         self.daemon.publish(ended)  # to the sinks of before, which know of what has ended
         self._exchange_jsonl(jsonl)
         if node is not self.node:
             self._exchange_node(node)
-        self.meter.follow(list(plan.config.sources))
+        self.meter.follow(_names(plan))
         self.channels.clear()
         self.channels |= {n: s.conditioning.channel for n, s in plan.config.sources.items()}
         for name in change.started:
@@ -189,6 +196,10 @@ class Service:
                 node.reporter.begun(name)
         self.plan = plan
         return []
+
+    def _engine_name(self, source: str) -> str:
+        """Return what scores a source's windows; called in the daemon's thread."""
+        return self.engines[self.daemon.pipelines[source].bundle.folder].name
 
     def _exchange_jsonl(self, jsonl: JsonLinesSink | None) -> None:
         if self._jsonl:
@@ -215,7 +226,12 @@ class Service:
 
 def open_pipeline(plan: Plan, source: str) -> Pipeline:
     """Return what finds the events of a source."""
-    return plan.hearing(source).pipeline(source)
+    return plan.hearings[source].pipeline(source)
+
+
+def _names(plan: Plan) -> dict[str, str]:
+    """Return the name of each source's bundle."""
+    return {source: hearing.bundle.name for source, hearing in plan.hearings.items()}
 
 
 def _try(plan: Plan) -> None:
@@ -235,7 +251,7 @@ def _try(plan: Plan) -> None:
 def _open_jsonl(plan: Plan) -> JsonLinesSink | None:
     if plan.config.jsonl is None:
         return None
-    return JsonLinesSink(plan.config.jsonl, node=plan.config.node, bundle=plan.bundle.name)
+    return JsonLinesSink(plan.config.jsonl, node=plan.config.node)
 
 
 def _apply(live: LiveSettings, pipelines: Iterable[Pipeline]) -> list[Event]:

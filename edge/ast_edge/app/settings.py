@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -85,18 +85,23 @@ class LiveSettings:
     def __init__(
         self,
         path: Path | None,
-        settings: Mapping[Label, TrackerSettings],
-        sources: Iterable[str],
+        settings: Mapping[str, Mapping[Label, TrackerSettings]],
         *,
         wall: Callable[[], float] = time.time,
         steady: Callable[[], float] = SINCE_BOOT,
     ) -> None:
-        """Read the file, if there is one; with None nothing is kept."""
+        """Read the file, if there is one; with None nothing is kept.
+
+        `settings` are those of the configuration, of the labels of each source.
+        """
         self._path, self._wall, self._steady = path, wall, steady
-        self._labels = list(settings)
-        self._settings = {label.slug: s for label, s in settings.items()}
+        self._labels = {source: list(labels) for source, labels in settings.items()}
+        self._settings = {
+            source: {label.slug: one for label, one in labels.items()}
+            for source, labels in settings.items()
+        }
         known = _read(path) if path else {}
-        self._sources = {name: self._usable(known.get(name, SourceChanges())) for name in sources}
+        self._sources = {n: self._usable(n, known.get(n, SourceChanges())) for n in settings}
 
     def of(self, source: str) -> SourceChanges:
         """Return what differs for a source."""
@@ -105,17 +110,17 @@ class LiveSettings:
     def settings(self, source: str, label: Label) -> TrackerSettings:
         """Return how a label becomes events at a source now."""
         changes = self._sources[source].labels.get(label.slug, LabelChanges())
-        return changes.apply(self._settings[label.slug])
+        return changes.apply(self._settings[source][label.slug])
 
     def apply(self, pipeline: Pipeline, now: float) -> list[Event]:
         """Let a pipeline follow its source's labels as they are at this time.
 
         The ends of the events that are reported no more are returned.
         """
-        changes = self._sources[pipeline.source]
-        for label in self._labels:
+        changes, labels = self._sources[pipeline.source], self._labels[pipeline.source]
+        for label in labels:
             pipeline.set_settings(label, self.settings(pipeline.source, label))
-        return pipeline.set_enabled([x for x in self._labels if changes.hears(x.slug, now)])
+        return pipeline.set_enabled([x for x in labels if changes.hears(x.slug, now)])
 
     def change(self, command: Command, now: float) -> None:
         """Follow a command, at this time.
@@ -125,8 +130,9 @@ class LiveSettings:
         """
         changed = _changed(self._sources[command.source], command, now, self._wall)
         if command.label:
+            slug = command.label.slug
             try:
-                changed.labels[command.label.slug].apply(self._settings[command.label.slug])
+                changed.labels[slug].apply(self._settings[command.source][slug])
             except ValueError as exc:
                 raise CommandRefused(f"{command.name}: {exc}") from exc
         sources = self._sources | {command.source: changed}
@@ -137,27 +143,26 @@ class LiveSettings:
                 raise CommandRefused(f"{self._path}: cannot be written: {exc.strerror}") from exc
         self._sources = sources
 
-    def messages(self, topics: Topics, labels: Iterable[Label], now: float) -> Iterator[Message]:
+    def messages(self, topics: Topics, now: float) -> Iterator[Message]:
         """Yield all settings as they are, retained."""
-        labels = list(labels)
         for name, source in self._sources.items():
             yield _setting(topics.setting(name, "enabled"), source.enabled)
             minutes = str(source.minutes_left(now))
             yield Message(topics.setting(name, "snooze"), minutes, retain=True)
-            for label in labels:
+            for label in self._labels[name]:
                 enabled = source.labels.get(label.slug, LabelChanges()).enabled
                 yield _setting(topics.setting(name, "enabled", label), enabled)
                 tracked = self.settings(name, label)
                 for key, value in (("on", tracked.on), ("off", tracked.off)):
                     yield Message(topics.setting(name, key, label), f"{value:g}", retain=True)
 
-    def _usable(self, changes: SourceChanges) -> SourceChanges:
+    def _usable(self, source: str, changes: SourceChanges) -> SourceChanges:
         """Leave out labels that are not configured, and thresholds that no longer fit."""
-        labels = {}
+        labels, configured = {}, self._settings[source]
         for slug, label in changes.labels.items():
-            if slug in self._settings:
+            if slug in configured:
                 try:
-                    label.apply(self._settings[slug])
+                    label.apply(configured[slug])
                 except ValueError:
                     label = replace(label, on=None, off=None)
                 labels[slug] = label

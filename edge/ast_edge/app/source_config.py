@@ -1,12 +1,21 @@
 """The configuration of one source of sound."""
 
+import os
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    model_validator,
+)
 
 from ast_edge.audio.level import FLOOR_DBFS
 from ast_edge.audio.sound_check import MUTED_SECONDS
-from ast_edge.base.yaml_file import InputPath, Section
+from ast_edge.base.yaml_file import InputPath, Section, beside_the_file
 from ast_edge.frontend.conditioner import Conditioning
 from ast_edge.frontend.gate import GateSettings
 from ast_edge.sources.pcm import Encoding
@@ -27,6 +36,14 @@ def _url(url: object) -> object:
 def _level(gate: object) -> object:
     """Take a number for a gate that has nothing but a level."""
     return {"level": gate} if isinstance(gate, int | float | str) else gate
+
+
+def _bundle(name: str, info: ValidationInfo) -> str:
+    """Leave the name of a shipped bundle; make a path absolute to the file's folder."""
+    return str(beside_the_file(Path(name), info)) if os.sep in name else name
+
+
+BundleName = Annotated[str, AfterValidator(_bundle)]
 
 
 class GateConfig(Section):
@@ -84,8 +101,10 @@ class SourceConfig(Section):
     """A microphone or URL that delivers nothing for this long is closed and opened again."""
     muted_after: float = Field(default=MUTED_SECONDS, ge=0)
     """Seconds of digital silence after which a microphone or URL counts as muted; 0 is never."""
+    bundle: BundleName | None = None
+    """The model that listens, by name or folder; that of all unless given, as of the next three."""
     hop: float | None = Field(default=None, ge=0.05, le=10)
-    """Seconds between two looks at its sound; those of all unless given, as of the next two."""
+    """Seconds between two looks at its sound."""
     idle_hop: float | None = Field(default=None, ge=0.05, le=10)
     latency: float | None = Field(default=None, ge=0, le=10)
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from ast_edge import __version__
 from ast_edge.base.times import iso8601
-from ast_edge.detection.event import Event
 from ast_edge.monitoring.memory import resident_bytes
 from ast_edge.monitoring.meter import SourceReading
 from ast_edge.outputs.payload import event_payload
@@ -39,17 +38,17 @@ def status_document(service: "Service", reload: "Reload") -> Json:
         "reload": None
         if newest is None
         else {"time": iso8601(newest.time), "refusal": newest.refusal or None},
-        "bundle": plan.bundle.name,
-        "engine": service.engine.description,
+        "bundle": ", ".join(bundle.name for bundle in plan.bundles),
+        "engine": "; ".join(dict.fromkeys(e.description for e in service.engines.values())),
         "real_time_factor": _rounded(reading.real_time_factor, 4),
         "memory_bytes": resident_bytes(),
         "sources": {
             name: _source(found, service.daemon.dropped[name], node.paused(name) if node else "")
-            | _hearing(plan, name)
+            | _hearing(service, plan, name)
             for name, found in reading.sources.items()
         },
         "broker": _broker(node) if node else None,
-        "events": [_event(event, service) for event in reading.events],
+        "events": [event_payload(event, node=plan.config.node) for event in reading.events],
     }
 
 
@@ -79,12 +78,18 @@ def _source(found: SourceReading, dropped: int, paused: str) -> Json:
     }
 
 
-def _hearing(plan: "Plan", source: str) -> Json:
-    """Return how a source is looked at; what has just been read may be of a newer plan."""
-    if source not in plan.config.sources:
-        return {"hop": None, "idle_hop": None}
-    hearing = plan.hearing(source)
-    return {"hop": hearing.hop, "idle_hop": hearing.idle_hop}
+def _hearing(service: "Service", plan: "Plan", source: str) -> Json:
+    """Return how a source is looked at; what has just been read may be of another plan."""
+    hearing = plan.hearings.get(source)
+    if hearing is None:
+        return dict.fromkeys(("hop", "idle_hop", "bundle", "engine"))
+    engine = service.engines.get(hearing.bundle.folder)
+    return {
+        "hop": hearing.hop,
+        "idle_hop": hearing.idle_hop,
+        "bundle": hearing.bundle.name,
+        "engine": engine.description if engine else None,
+    }
 
 
 def _broker(node: "Node") -> Json:
@@ -97,11 +102,6 @@ def _broker(node: "Node") -> Json:
         "waiting": broker.waiting,
         "lost": broker.dropped,
     }
-
-
-def _event(event: Event, service: "Service") -> Json:
-    plan = service.plan
-    return dict(event_payload(event, node=plan.config.node, bundle=plan.bundle.name))
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ast_edge.app.plan import Plan
     from ast_edge.app.source_config import SourceConfig
     from ast_edge.detection.hearing import Hearing
+    from ast_edge.model.bundle import Bundle
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -34,23 +36,17 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Print sources, model, labels and topics; exit 66 if a microphone is not there now."""
     from ast_edge.app.plan import load_plan
-    from ast_edge.engines.choice import open_engine
+    from ast_edge.engines.open_engines import Engines
 
     log_to_stderr()
     plan = load_plan(args.config)
-    engine = open_engine(plan.bundle, plan.config.engine)
+    engines = Engines(plan.config.engine)
+    engines.open(plan.bundles)
     console = Console()
     missing = _print_sources(plan, console)
-    bundle = plan.bundle
-    console.print(
-        f"[bold]model[/]   {bundle.name}: AST, {bundle.window_seconds:.2f} s window"
-        f"{_looks(plan)}, macro AP {bundle.metrics.get('macro_ap', 'unknown')}",
-        *_ways(plan),
-        bundle.licence,
-        sep="\n        ",
-        soft_wrap=True,
-    )
-    console.print(f"[bold]engine[/]  {engine.description}")
+    for bundle in plan.bundles:
+        _print_model(plan, bundle, console)
+        console.print(f"[bold]engine[/]  {engines[bundle.folder].description}")
     _print_broker(plan, console)
     console.print(f"[bold]jsonl[/]   {escape(str(plan.config.jsonl or 'none'))}", soft_wrap=True)
     clips = plan.config.clips.folder if plan.config.clips else "none"
@@ -59,17 +55,34 @@ def run(args: argparse.Namespace) -> int:
     return AudioError.exit_code if missing else 0
 
 
-def _looks(plan: "Plan") -> str:
+def _print_model(plan: "Plan", bundle: "Bundle", console: Console) -> None:
+    """Print a bundle, and of several who listens with it and what it lacks."""
+    sources = plan.sources_of(bundle)
+    hearings = {name: plan.hearings[name] for name in sources}
+    who = f"for {', '.join(sources)}; " if len(plan.bundles) > 1 else ""
+    console.print(
+        f"[bold]model[/]   {bundle.name}: {who}AST, {bundle.window_seconds:.2f} s window"
+        f"{_looks(hearings)}, macro AP {bundle.metrics.get('macro_ap', 'unknown')}",
+        *_ways(hearings),
+        bundle.licence,
+        sep="\n        ",
+        soft_wrap=True,
+    )
+    if lacking := plan.lacking.get(bundle.name):
+        names = escape("; ".join(lacking))
+        console.print(f"        [yellow]lacks[/] {names}: never reported there", soft_wrap=True)
+
+
+def _looks(hearings: "Mapping[str, Hearing]") -> str:
     """Say how often all sources are looked at, if that is the same."""
-    hops = {plan.hearing(name).hop for name in plan.config.sources}
+    hops = {hearing.hop for hearing in hearings.values()}
     return f" every {hops.pop():g} s" if len(hops) == 1 else ""
 
 
-def _ways(plan: "Plan") -> list[str]:
+def _ways(hearings: "Mapping[str, Hearing]") -> list[str]:
     """Say how exactly events are placed, and how long after, of all sources or of each."""
     ways: dict[tuple[float, str], list[str]] = {}
-    for name in plan.config.sources:
-        hearing = plan.hearing(name)
+    for name, hearing in hearings.items():
         ways.setdefault((hearing.hop, _resolution(hearing)), []).append(name)
     if len(ways) == 1:
         return [way for _, way in ways]
@@ -130,32 +143,41 @@ def _print_broker(plan: "Plan", console: Console) -> None:
     console.print(f"        {topics.availability}")
     for source in plan.config.sources:
         console.print(f"        {topics.event(source)}", soft_wrap=True)
-    state = topics.state("SOURCE", next(iter(plan.settings))).split("/")
+    state = topics.state("SOURCE", plan.reported[0]).split("/")
     console.print(f"        {'/'.join(state[:-2])}/TOPIC/state, for each label's topic below")
 
 
 def _print_labels(plan: "Plan", console: Console) -> None:
-    from ast_edge.detection.groups import Group
-
+    """Print what is reported, of each bundle."""
     if not console.is_terminal:
         console = Console(file=sys.stdout, width=120)
-    _print_settings(plan, console)
-    if groups := [label for label in plan.settings if isinstance(label, Group)]:
+    for bundle in plan.bundles:
+        if len(plan.bundles) > 1:
+            console.print(f"\n[bold]{escape(bundle.name)}[/]")
+        _print_hearing(plan.hearings[plan.sources_of(bundle)[0]], console)
+
+
+def _print_hearing(hearing: "Hearing", console: Console) -> None:
+    from ast_edge.detection.groups import Group
+
+    groups = [label for label in hearing.settings if isinstance(label, Group)]
+    _print_settings(hearing, "label or group" if groups else "label", console)
+    if groups:
         table = Table("group", "score", "of", box=box.SIMPLE)
         for group in groups:
             members = "; ".join(member.name for member in group.members)
             table.add_row(escape(group.name), group.score, escape(members))
         console.print(table)
-    if plan.rules:
-        _print_rules(plan, console)
+    if hearing.rules:
+        _print_rules(hearing, console)
 
 
-def _print_settings(plan: "Plan", console: Console) -> None:
-    table = Table("label or group" if plan.config.groups else "label", box=box.SIMPLE)
+def _print_settings(hearing: "Hearing", what: str, console: Console) -> None:
+    table = Table(what, box=box.SIMPLE)
     for heading in ("on", "off", "min", "hold", "cool"):
         table.add_column(heading, justify="right")
     table.add_column("topic", no_wrap=True)
-    for label, settings in plan.settings.items():
+    for label, settings in hearing.settings.items():
         numbers = (
             settings.on,
             settings.off,
@@ -167,9 +189,9 @@ def _print_settings(plan: "Plan", console: Console) -> None:
     console.print(table)
 
 
-def _print_rules(plan: "Plan", console: Console) -> None:
+def _print_rules(hearing: "Hearing", console: Console) -> None:
     table = Table("events of", "begin only at", "and never during", box=box.SIMPLE)
-    for label, rule in plan.rules.items():
+    for label, rule in hearing.rules.items():
         periods = rule.active.periods if rule.active else ()
         hours = "\n".join(period.text for period in periods)
         sounds = "; ".join(other.name for other in rule.suppress_while)

@@ -94,7 +94,8 @@ def _configuration(given: Path | None, *, user: bool) -> "list[File]":
     assert isinstance(tree, dict)
     try:
         config = parse_tree(tree, Config, place)
-        paths = [*service_unit.paths_in(config), find_bundle(config.bundle)]
+        bundles = [find_bundle(name) for name in config.bundles.values()]
+        paths = [*service_unit.paths_in(config), *bundles]
     except (ConfigError, BundleError) as exc:
         raise ConfigError(f"{exc}; the service reads it from {place}: give whole paths") from exc
     hidden = [] if user else [str(path) for path in paths if service_unit.is_hidden(path)]

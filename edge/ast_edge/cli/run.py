@@ -45,16 +45,17 @@ def run(args: argparse.Namespace) -> int:
     from ast_edge.app.plan import load_plan
     from ast_edge.app.reload import Reload
     from ast_edge.app.service import Service
-    from ast_edge.engines.choice import open_engine
+    from ast_edge.engines.open_engines import Engines
 
     log_to_stderr(verbose=args.verbose, as_json=args.log_json)
     reload = Reload(args.config.absolute())
     with contextlib.ExitStack() as stack:
         stack.enter_context(_on_signals(reload.request, signal.SIGHUP))
         plan = load_plan(args.config)
-        engine = open_engine(plan.bundle, plan.config.engine)
-        stack.callback(engine.close)
-        service = Service(plan, engine, lambda: load_plan(reload.path))
+        engines = Engines(plan.config.engine)
+        stack.callback(engines.close)
+        engines.open(plan.bundles)
+        service = Service(plan, engines, lambda: load_plan(reload.path))
         _open_status(service, reload, stack)
         # The broker's side before files: what stands in one then waits for the broker.
         if plan.config.mqtt:
@@ -104,7 +105,6 @@ def _open_history(service: "Service", stack: contextlib.ExitStack) -> None:
         history = History(
             history_path(config.node),
             node=config.node,
-            bundle=service.plan.bundle.name,
             max_events=config.history.max_events,
         )
         stack.callback(history.close)

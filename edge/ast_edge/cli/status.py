@@ -139,7 +139,7 @@ def _summary(status: Json) -> Table:
         ("node", f"{status['node']}, up {_duration(status['uptime'])}"),
         ("ast-edge", f"{status['version']}, process {status['pid']}, {memory:.0f} MiB"),
         ("config", status["config"]),
-        ("model", status["bundle"]),
+        *_models(status["sources"], status["bundle"]),
         ("engine", status["engine"] + speed),
     ]
     for name, value in rows:
@@ -148,6 +148,17 @@ def _summary(status: Json) -> Table:
     if status["reload"]:
         table.add_row("reload", _reload(status["reload"]))
     return table
+
+
+def _models(sources: Json, bundle: str) -> list[tuple[str, str]]:
+    """Return the bundle, or each with its sources and engine."""
+    models = dict.fromkeys(b for found in sources.values() if (b := found.get("bundle")))
+    if len(models) < 2:
+        return [("model", bundle)]
+    named = {
+        m: ", ".join(n for n, found in sources.items() if found.get("bundle") == m) for m in models
+    }
+    return [("model", f"{model}: {names}") for model, names in named.items()]
 
 
 def _broker(broker: Json | None) -> Text:

@@ -23,7 +23,7 @@ from ast_edge.base.errors import ConfigError
 from ast_edge.cli.terminal import add_source_option, log_to_stderr
 
 if TYPE_CHECKING:
-    from ast_edge.app.plan import Plan
+    from ast_edge.detection.hearing import Hearing
     from ast_edge.evaluation.detector import Detector
     from ast_edge.model.label import Label
     from ast_edge.model.label_settings import TrackerSettings
@@ -128,8 +128,14 @@ def run(args: argparse.Namespace) -> int:
 
     log_to_stderr()
     plan = load_plan(args.config)
-    settings = _chosen(args, plan)
-    references = _positives(args, plan, settings)
+    if len(plan.bundles) > 1:
+        raise ConfigError(
+            f"{args.config}: its sources listen with different bundles, but a label has one "
+            "setting for all of them: tune a file with the sources of one bundle"
+        )
+    hearing = plan.hearing_of(args.source)
+    settings = _chosen(args, hearing)
+    references = _positives(args, hearing, settings)
     detector = open_detector(plan, args.source)
     quiet = list(list_files(args.negatives))
     rooms = find_rooms(quiet, args.rooms)
@@ -153,8 +159,8 @@ def run(args: argparse.Namespace) -> int:
         write_output(args.plot, draw_plot(tuning))
     with open_text(args.config, newline="") as file:
         before = file.read()
-    record = make_record(plan, tuning, negatives, positives, args.annotations)
-    after = write_outcome(before, plan, tuning, record)
+    record = make_record(plan.config, hearing, tuning, negatives, positives, args.annotations)
+    after = write_outcome(before, plan.config, hearing, tuning, record)
     if before == after:
         print("the configuration has these settings already")
     elif _wants(args, before, after):
@@ -183,30 +189,32 @@ def _share(text: str) -> float:
     return share
 
 
-def _chosen(args: argparse.Namespace, plan: "Plan") -> "dict[Label, TrackerSettings]":
+def _chosen(args: argparse.Namespace, hearing: "Hearing") -> "dict[Label, TrackerSettings]":
     """Return the labels and groups to tune, with what holds for them now."""
     from ast_edge.base.yaml_file import did_you_mean
 
     if not args.label:
-        return plan.settings
-    known = {name: label for label in plan.settings for name in (label.slug, label.name)}
+        return dict(hearing.settings)
+    known = {name: label for label in hearing.settings for name in (label.slug, label.name)}
     for name in args.label:
         if name not in known:
-            near = did_you_mean(name, [label.name for label in plan.settings])
+            near = did_you_mean(name, [label.name for label in hearing.settings])
             raise ConfigError(f"{args.config}: reports no label {name!r}{near}")
     wanted = {known[name] for name in args.label}
-    return {label: now for label, now in plan.settings.items() if label in wanted}
+    return {label: now for label, now in hearing.settings.items() if label in wanted}
 
 
 def _positives(
-    args: argparse.Namespace, plan: "Plan", labels: "Collection[Label]"
+    args: argparse.Namespace, hearing: "Hearing", labels: "Collection[Label]"
 ) -> "dict[Path, References]":
     """Return the recordings of the sounds, and where these are."""
     from ast_edge.tuning.positives import in_folders, in_table
 
     if args.positives:
         return in_folders(args.positives, labels)
-    return in_table(args.annotations, plan.bundle, labels, args.ignore) if args.annotations else {}
+    if not args.annotations:
+        return {}
+    return in_table(args.annotations, hearing.bundle, labels, args.ignore)
 
 
 def _listen(detector: "Detector", recordings: "Mapping[Path, References]") -> "Iterator[Recording]":

@@ -28,6 +28,8 @@ class Event:
     """The label's probability in the newest window."""
     peak: float
     """Its highest probability so far."""
+    bundle: str
+    """Name of the bundle that heard it."""
 
     @property
     def duration(self) -> float:

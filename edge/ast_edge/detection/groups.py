@@ -79,19 +79,28 @@ def find_groups(configs: Mapping[str, GroupConfig], bundle: Bundle) -> list[Grou
     return groups
 
 
-def _members(config: GroupConfig, bundle: Bundle) -> list[Label]:
-    """Return the labels of a group in the order of the bundle."""
+def find_members(config: GroupConfig, bundle: Bundle) -> list[Label]:
+    """Return the labels of a group in the order of the bundle; there may be none.
+
+    Raises:
+        BundleError: for an unknown label, with the nearest match.
+        ConfigError: for an unknown kind of sound.
+    """
     ontology = load_ontology()
     mids = {m for kind in config.ontology for m in ontology.under(ontology.find(kind))}
     named = {bundle.label(name) for name in config.members}
     excluded = {bundle.label(name) for name in config.without}
-    members = [
+    return [
         label
         for label in bundle.labels
         if (label in named or label.mid in mids) and label not in excluded
     ]
+
+
+def _members(config: GroupConfig, bundle: Bundle) -> list[Label]:
+    members = find_members(config, bundle)
     if not members:
         kinds = " or ".join(map(repr, config.ontology))
         missing = f"{bundle.name!r} has no label under {kinds}; name members or another kind"
-        raise ConfigError("`without` leaves no member" if excluded else missing)
+        raise ConfigError("`without` leaves no member" if config.without else missing)
     return members

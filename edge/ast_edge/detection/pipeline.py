@@ -54,14 +54,13 @@ class Pipeline:
         If the bundle has frame scores, events are told `latency` seconds after the sound (and up
         to a hop), and lie where it was to a step; else to a hop.
         """
-        self.source = source
+        self.source, self.bundle = source, bundle
         self.listener = Listener(
             bundle.fbank, bundle.frames, hop_seconds, conditioning, gate, idle_hop
         )
-        self._defaults = bundle.settings
         self._groups = _groups(settings)
         self._rules = Rules(rules or {}, {**bundle.settings, **settings})
-        self._tracker = EventTracker(source, settings, new_id)
+        self._tracker = EventTracker(source, settings, new_id, bundle.name)
         self._stream: Stream | None = None
         self._said_unset = False
         """Whether it was said that the clock has not been set."""
@@ -185,7 +184,7 @@ class Pipeline:
         Events of what stays go on; the ends of the others' are returned.
         """
         self._groups = _groups(settings)
-        self._rules.follow(rules, {**self._defaults, **settings})
+        self._rules.follow(rules, {**self.bundle.settings, **settings})
         return self._tracker.follow(settings)
 
     def set_settings(self, label: Label, settings: TrackerSettings) -> None:

@@ -47,9 +47,11 @@ class EventTracker:
         source: str,
         settings: Mapping[Label, TrackerSettings],
         new_id: Callable[[], str],
+        bundle: str = "",
     ) -> None:
-        """Follow exactly the labels in `settings`."""
+        """Follow exactly the labels in `settings`, of the bundle of this name."""
         self.source = source
+        self._bundle = bundle
         self._settings = dict(settings)
         self._enabled = frozenset(settings)
         self._new_id = new_id
@@ -193,6 +195,7 @@ class EventTracker:
             offset=running.offset,
             score=running.score,
             peak=running.peak,
+            bundle=self._bundle,
         )
 
 

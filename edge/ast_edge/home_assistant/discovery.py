@@ -3,7 +3,7 @@
 Source: home-assistant.io/integrations/mqtt, "MQTT discovery" and the pages of each platform.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ast_edge import __version__
@@ -55,33 +55,29 @@ class Device:
 def describe(
     config: HomeAssistantConfig,
     topics: Topics,
-    sources: Sequence[str],
-    labels: Sequence[Label],
+    labels: Mapping[str, Sequence[Label]],
     *,
-    model: str,
+    models: Mapping[str, str],
     commands: bool,
 ) -> list[Device]:
     """Return the device of the host and one for each source; groups are labels here.
 
-    With `commands` there are switches, thresholds and buttons (`Topics.command`).
-
-    Raises:
-        ConfigError: a device class is given for a label that there is not.
+    `labels` are those that are reported of each source, `models` the names of the bundles. With
+    `commands` there are switches, thresholds and buttons (`Topics.command`).
     """
-    classes = device_classes(config, labels)
     devices = [_host(topics)]
-    for source in sources:
+    for source, reported in labels.items():
         entities = Entities(device_id(topics.node, source), topics, source)
-        components = entities.sounds(labels, classes) | entities.sensors()
+        components = entities.sounds(reported, _classes(config, reported)) | entities.sensors()
         if commands:
             components |= entities.controls()
-        if commands and (config.label_controls or len(labels) <= FEW_LABELS):
-            components |= entities.label_controls(labels)
+        if commands and (config.label_controls or len(reported) <= FEW_LABELS):
+            components |= entities.label_controls(reported)
         described: Component = {
             "identifiers": [entities.device],
             "name": config.names.get(source) or _title(f"{topics.node} {source}"),
             "manufacturer": "ast-edge",
-            "model": f"Sound detector, model {model}",
+            "model": f"Sound detector, model {models[source]}",
             "sw_version": __version__,
             "via_device": device_id(topics.node),
         }
@@ -130,23 +126,30 @@ def _host(topics: Topics) -> Device:
     return Device(device, described, {"connection": connection})
 
 
-def device_classes(config: HomeAssistantConfig, labels: Sequence[Label]) -> dict[Label, str]:
-    """Return the classes of labels that are not plain sounds.
+def check_device_classes(config: HomeAssistantConfig, labels: Sequence[Label]) -> None:
+    """Compare the labels that have a device class with those that are reported of any source.
 
     Raises:
-        ConfigError: a device class is given for a label that there is not.
+        ConfigError: for one that is not, with the nearest match.
     """
-    classes: dict[Label, str] = {}
-    if config.smoke_class:
-        classes = {label: "smoke" for label in labels if label.mid in SMOKE_ALARMS}
-    known = {key: label for label in labels for key in (label.name, label.slug)}
-    for name, device_class in config.device_classes.items():
+    known = {key for label in labels for key in (label.name, label.slug)}
+    for name in config.device_classes:
         if name not in known:
             raise ConfigError(
                 f"mqtt.home_assistant.device_classes: {name!r} is not one of the labels that are "
                 f"reported{did_you_mean(name, [label.name for label in labels])}"
             )
-        classes[known[name]] = device_class
+
+
+def _classes(config: HomeAssistantConfig, labels: Sequence[Label]) -> dict[Label, str]:
+    """Return the classes of the labels of one source that are not plain sounds."""
+    classes: dict[Label, str] = {}
+    if config.smoke_class:
+        classes = {label: "smoke" for label in labels if label.mid in SMOKE_ALARMS}
+    known = {key: label for label in labels for key in (label.name, label.slug)}
+    for name, device_class in config.device_classes.items():
+        if name in known:
+            classes[known[name]] = device_class
     return classes
 
 

@@ -88,17 +88,23 @@ class Bundle:
         """Length of sound the model looks at."""
         return self.fbank.samples_in(self.frames) / self.fbank.sample_rate
 
+    def find(self, name: str) -> Label | None:
+        """Find a label by its display name or slug; None if there is none."""
+        # The configuration may spell an accented letter as two characters, or the bundle.
+        wanted = unicodedata.normalize("NFC", name)
+        for label in self.labels:
+            if wanted in (unicodedata.normalize("NFC", label.name), label.slug):
+                return label
+        return None
+
     def label(self, name: str) -> Label:
         """Find a label by its display name or slug.
 
         Raises:
             BundleError: with the nearest match.
         """
-        # The configuration may spell an accented letter as two characters, or the bundle.
-        wanted = unicodedata.normalize("NFC", name)
-        for label in self.labels:
-            if wanted in (unicodedata.normalize("NFC", label.name), label.slug):
-                return label
+        if label := self.find(name):
+            return label
         known = [label.name for label in self.labels]
         raise BundleError(f"{name!r} is not a label of {self.name!r}{did_you_mean(name, known)}")
 

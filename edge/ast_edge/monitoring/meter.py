@@ -4,7 +4,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
@@ -86,8 +86,8 @@ class Reading:
     sources: dict[str, SourceReading]
     real_time_factor: float | None
     """Seconds of computing per second of sound, of late; None before the first window."""
-    inference: Histogram
-    """Seconds that batches of windows took."""
+    inference: Mapping[str, Histogram]
+    """Seconds that batches of windows took, by the name of the bundle."""
     latency: Histogram
     """Seconds from the onset of live events to their being handed to the sinks."""
     events: tuple[Event, ...]
@@ -99,11 +99,14 @@ class Meter:
 
     def __init__(
         self,
-        sources: Sequence[str],
+        bundles: Mapping[str, str],
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = SINCE_BOOT,
     ) -> None:
-        """Begin with these sources; `clock` gives unix seconds, `steady` cannot be set."""
+        """Take the sources, each with the name of its bundle.
+
+        `clock` gives unix seconds, `steady` cannot be set.
+        """
         self._clock = clock
         self._clock_setting = ClockSetting(clock, steady)
         self._lock = threading.Lock()
@@ -111,10 +114,8 @@ class Meter:
         self._streams: dict[str, Stream] = {}
         self._levels: dict[str, LevelMeter] = {}
         self._events: dict[str, Event] = {}
-        self._reading = Reading(
-            *(clock(), {}, None, Histogram(INFERENCE_BUCKETS), Histogram(LATENCY_BUCKETS), ())
-        )
-        self.follow(sources)
+        self._reading = Reading(*(clock(), {}, None, {}, Histogram(LATENCY_BUCKETS), ()))
+        self.follow(bundles)
 
     def read(self) -> Reading:
         """Return all numbers as they are."""
@@ -123,12 +124,16 @@ class Meter:
             self._reading = replace(self._reading, since=since)
             return replace(self._reading, events=tuple(self._events.values()))
 
-    def follow(self, sources: Sequence[str]) -> None:
-        """Forget other sources than these."""
-        now, known = self._clock(), self._reading.sources
-        kept = {name: known.get(name, SourceReading(since=now)) for name in sources}
+    def follow(self, bundles: Mapping[str, str]) -> None:
+        """Forget other sources and bundles than these."""
+        now, known, inference = self._clock(), self._reading.sources, self._reading.inference
+        self.bundles = dict(bundles)
+        kept = {name: known.get(name, SourceReading(since=now)) for name in bundles}
+        times = {
+            name: inference.get(name, Histogram(INFERENCE_BUCKETS)) for name in bundles.values()
+        }
         with self._lock:
-            self._reading = replace(self._reading, sources=kept)
+            self._reading = replace(self._reading, sources=kept, inference=times)
 
     def begun(self, source: str) -> None:
         """A source is opened in the place of another."""
@@ -177,8 +182,9 @@ class Meter:
         sound = sum(window.hop for window in windows)
         factor = smooth(self._reading.real_time_factor, seconds / sound if sound else 0.0)
         inference = self._reading.inference
-        if seconds:
-            inference = inference.add(seconds)
+        if seconds and windows:  # all of one bundle
+            bundle = self.bundles[windows[0].stream.source]
+            inference = {**inference, bundle: inference[bundle].add(seconds)}
         with self._lock:
             self._reading = replace(self._reading, real_time_factor=factor, inference=inference)
         now = self._clock()

@@ -4,7 +4,7 @@ A command is one short text under `<base>/<node>/<source>/set/…`; `docs/mqtt.m
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ast_edge.base.yaml_file import did_you_mean
@@ -41,9 +41,8 @@ class CommandParser:
     """Understands the commands of one node."""
 
     topics: Topics
-    sources: Collection[str]
-    labels: Mapping[str, Label]
-    """Labels and groups by slug."""
+    labels: Mapping[str, Mapping[str, Label]]
+    """Labels and groups of each source, by slug."""
 
     def parse(self, topic: str, payload: bytes) -> Command:
         """Understand a message that was sent to `Topics.commands`.
@@ -52,9 +51,9 @@ class CommandParser:
             CommandRefused: for an unknown source, label or setting, or a value that cannot be.
         """
         source, *path = self._path(topic)
-        if source not in self.sources:
-            raise CommandRefused(f"no source {source!r}{did_you_mean(source, list(self.sources))}")
-        label = self._label(path.pop(0)) if len(path) > 1 else None
+        if source not in self.labels:
+            raise CommandRefused(f"no source {source!r}{did_you_mean(source, list(self.labels))}")
+        label = self._label(source, path.pop(0)) if len(path) > 1 else None
         known = LABEL_SETTINGS if label else (*SOURCE_SETTINGS, "restart")
         name = "/".join(path)
         if name not in known:
@@ -68,10 +67,13 @@ class CommandParser:
             raise CommandRefused(f"{topic!r:.100} is no topic for commands")
         return [parts[0], *parts[2:]]
 
-    def _label(self, slug: str) -> Label:
-        if slug not in self.labels:
-            raise CommandRefused(f"no label {slug!r:.60}{did_you_mean(slug, list(self.labels))}")
-        return self.labels[slug]
+    def _label(self, source: str, slug: str) -> Label:
+        known = self.labels[source]
+        if slug in known:
+            return known[slug]
+        if any(slug in others for others in self.labels.values()):
+            raise CommandRefused(f"no label {slug!r} at {source!r}: its bundle does not hear that")
+        raise CommandRefused(f"no label {slug!r:.60}{did_you_mean(slug, list(known))}")
 
 
 def _text(payload: bytes) -> str:

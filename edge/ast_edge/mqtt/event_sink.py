@@ -57,7 +57,6 @@ class MqttSink:
         self,
         config: MqttConfig,
         node: str,
-        bundle: str,
         entities: Iterable[tuple[str, Label]],
         outbox: Outbox | None = None,
         extensions: Sequence[Extension] = (),
@@ -68,7 +67,6 @@ class MqttSink:
         Without `connect` all waits for `start`, and the outbox stays open if this fails.
         """
         self._topics = Topics(config.base_topic, node)
-        self._bundle = bundle
         self._states = {self._topics.state(source, label): "OFF" for source, label in entities}
         if outbox is None:
             limits = config.outbox
@@ -149,7 +147,7 @@ class MqttSink:
         """Keep the event, and send it as soon as it is its turn; returns at once."""
         if self._closed:
             return
-        payload = event_json(event, node=self._topics.node, bundle=self._bundle)
+        payload = event_json(event, node=self._topics.node)
         self.outbox.put(event, self._topics.event(event.source), payload)
         self._connection.submit(partial(self._publish, event))
 

@@ -27,14 +27,12 @@ class Reporter:
         self,
         status: NodeStatus,
         publish: Publish,
-        *,
-        model: str,
-        engine: str,
+        heard_by: Callable[[str], tuple[str, str]],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Take the names of bundle and engine; `clock` gives unix seconds."""
+        """Take what tells the names of a source's bundle and engine; `clock` gives unix seconds."""
         self._status, self._say, self._clock = status, publish, clock
-        self._model, self._engine = model, engine
+        self._heard_by = heard_by
         self._states: dict[str, tuple[State, str]] = {}
         self._health: dict[str, Health] = {}
         self._streams: dict[str, Stream] = {}
@@ -108,12 +106,13 @@ class Reporter:
             self._say(lambda: self._status.source_state(source, state, since=since, detail=detail))
 
     def _diagnose(self, source: str, dropped: int) -> None:
+        model, engine = self._heard_by(source)
         found = Diagnostics(
             latency=self._latency.get(source),
             real_time_factor=self._factor,
             dropped_windows=dropped,
-            model=self._model,
-            engine=self._engine,
+            model=model,
+            engine=engine,
         )
         now = time.monotonic()
         self._say(lambda: self._status.diagnostics(source, found, now))

@@ -52,12 +52,9 @@ class NodeStatus:
 
     subscriptions: tuple[str, ...] = ()
 
-    def __init__(
-        self, topics: Topics, sources: Sequence[str], bundle: str, *, since: float
-    ) -> None:
+    def __init__(self, topics: Topics, sources: Sequence[str], *, since: float) -> None:
         """Say of every source that it is starting since then (unix seconds)."""
         self._topics = topics
-        self._bundle = bundle
         self._delays = _delays(sources)
         self._level_said: dict[str, tuple[float, Level]] = {}
         self._diagnostics_said: dict[str, tuple[float, str]] = {}
@@ -84,9 +81,10 @@ class NodeStatus:
         self._states[source] = (state, detail)
         return self._say_state(source, since)
 
-    def follow(self, sources: Sequence[str], labels: Collection[Label], *, since: float) -> None:
-        """Speak of these sources and labels, and no more of any others."""
-        topics = {topic for source in sources for topic in self._topics.retained(source, labels)}
+    def follow(self, labels: Mapping[str, Collection[Label]], *, since: float) -> None:
+        """Speak of these sources and their labels, and no more of any others."""
+        sources = list(labels)
+        topics = {t for source in sources for t in self._topics.retained(source, labels[source])}
         self._retained = {t: message for t, message in self._retained.items() if t in topics}
         self._delays = _delays(sources)
         for source in self._states.keys() - set(sources):
@@ -105,16 +103,16 @@ class NodeStatus:
         """Return why a source is not reported though it may be heard; empty if it is."""
         return self._pauses.get(source, "")
 
-    def recall(self, events: Iterable[str], labels: Collection[Label]) -> None:
+    def recall(self, events: Iterable[str], labels: Mapping[str, Collection[Label]]) -> None:
         """Keep the starts and ends that another run has left in the outbox (their `event_json`).
 
         What the broker has retained of these labels is older: it may be the start of an event that
         has ended long since.
         """
-        known = {label.slug: label for label in labels}
+        known = {(source, x.slug): x for source, reported in labels.items() for x in reported}
         for text in events:
             event = json.loads(text)
-            source, label = event["source"], known.get(event["slug"])
+            source, label = event["source"], known.get((event["source"], event["slug"]))
             if event["type"] != "update" and label and source in self._states:
                 self._keep(self._topics.attributes(source, label), late_json(text))
                 self._keep(self._topics.last(source), late_json(text))
@@ -123,7 +121,7 @@ class NodeStatus:
         """Keep the start and the end of an event as the newest of its label and source."""
         if event.phase == "update":
             return []
-        payload = event_json(event, node=self._topics.node, bundle=self._bundle)
+        payload = event_json(event, node=self._topics.node)
         return self._keep(self._topics.attributes(event.source, event.label), payload) + self._keep(
             self._topics.last(event.source), payload
         )

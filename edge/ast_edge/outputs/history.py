@@ -47,10 +47,10 @@ class History:
     one line of the log and tried again; it costs events of the history alone.
     """
 
-    def __init__(self, path: Path, *, node: str, bundle: str, max_events: int) -> None:
+    def __init__(self, path: Path, *, node: str, max_events: int) -> None:
         """Take the file; its folder need not exist."""
         self._path, self._max_events = path, max_events
-        self._node, self._bundle = node, bundle
+        self._node = node
         self._waiting: deque[Event] = deque(maxlen=WAITING)
         """Filled by the daemon's thread, and emptied by ours."""
         self._taken: list[Event] = []
@@ -109,7 +109,7 @@ class History:
                 end = "UPDATE event SET ended = 1, payload = ? WHERE number = ?"
                 database.execute(end, (interrupted_json(payload), number))
         for event in events:
-            payload = event_json(event, node=self._node, bundle=self._bundle)
+            payload = event_json(event, node=self._node)
             database.execute(PUT, (event.id, event.phase == "end", payload))
         oldest = "DELETE FROM event WHERE number <= (SELECT max(number) FROM event) - ?"
         database.execute(oldest, (self._max_events,))

@@ -28,10 +28,9 @@ class JsonLinesSink:
         ConfigError: the file cannot be opened.
     """
 
-    def __init__(self, path: Path, *, node: str, bundle: str) -> None:
+    def __init__(self, path: Path, *, node: str) -> None:
         self._path = path
         self._node = node
-        self._bundle = bundle
         self._torn = False
         self._patience = PATIENCE
         self.written = 0
@@ -46,7 +45,7 @@ class JsonLinesSink:
 
     def publish(self, event: Event) -> None:
         """Append one line; a fault is logged once and counted."""
-        text = event_json(event, node=self._node, bundle=self._bundle) + "\n"
+        text = event_json(event, node=self._node) + "\n"
         # A line that was cut off by a full disk must not swallow the next one.
         line = (b"\n" if self._torn else b"") + text.encode()
         try:

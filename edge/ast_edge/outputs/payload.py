@@ -14,7 +14,7 @@ SCHEMA = 1
 """Raised when a key changes its meaning or goes away; a new key does not raise it."""
 
 
-def event_payload(event: Event, *, node: str, bundle: str) -> dict[str, Json]:
+def event_payload(event: Event, *, node: str) -> dict[str, Json]:
     """Return the event as a mapping of JSON values, always with the same keys.
 
     Times are ISO 8601 in UTC with milliseconds; a replay counts from 1970-01-01T00:00:00.000Z.
@@ -38,16 +38,15 @@ def event_payload(event: Event, *, node: str, bundle: str) -> dict[str, Json]:
         "duration": round(event.duration, 3),
         "score": round(event.score, 4),
         "peak": round(event.peak, 4),
-        "bundle": bundle,
+        "bundle": event.bundle,
         "message": f"{event.id}-{event.phase}-{round(event.duration * 1000)}",
         "late": False,
     }
 
 
-def event_json(event: Event, *, node: str, bundle: str) -> str:
+def event_json(event: Event, *, node: str) -> str:
     """Return `event_payload` as one line of JSON, without a line feed."""
-    payload = event_payload(event, node=node, bundle=bundle)
-    return _json(payload)
+    return _json(event_payload(event, node=node))
 
 
 def late_json(text: str) -> str:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ast_edge.app.plan import Plan
+from ast_edge.app.config import Config
 from ast_edge.detection.config import LabelConfig
 from ast_edge.detection.groups import Group
+from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.tuned import Tuned, settings_sha256
 from ast_edge.model.bundle import file_sha256
 from ast_edge.model.label import Label
@@ -17,7 +18,9 @@ KEY = "tuned"
 """Of the record in a configuration."""
 
 
-def write_outcome(text: str, plan: Plan, tuning: Tuning, record: Tuned) -> str:
+def write_outcome(
+    text: str, config: Config, hearing: Hearing, tuning: Tuning, record: Tuned
+) -> str:
     """Return the text of a configuration with the new settings and this record of them.
 
     Labels and groups keep the names that they have in it.
@@ -27,7 +30,7 @@ def write_outcome(text: str, plan: Plan, tuning: Tuning, record: Tuned) -> str:
     """
     chosen = _thresholds(tuning)
     groups = {label.name: label for label in chosen if isinstance(label, Group)}
-    sections: dict[str, Mapping[str, Label]] = {"labels": _names(plan), "groups": groups}
+    sections: dict[str, Mapping[str, Label]] = {"labels": _names(config, hearing), "groups": groups}
     wanted = {
         section: {name: chosen.get(label) for name, label in named.items()}
         for section, named in sections.items()
@@ -37,16 +40,17 @@ def write_outcome(text: str, plan: Plan, tuning: Tuning, record: Tuned) -> str:
 
 
 def make_record(
-    plan: Plan,
+    config: Config,
+    hearing: Hearing,
     tuning: Tuning,
     negatives: Sequence[Recording],
     positives: Sequence[Recording],
     annotations: Path | None,
 ) -> Tuned:
     """Say on what settings were chosen; `annotations` is the table of the positives, if one is."""
-    chosen, names = _thresholds(tuning), _names(plan)
+    chosen, names = _thresholds(tuning), _names(config, hearing)
     labels = {
-        name: (plan.config.labels.get(name) or LabelConfig()).model_copy(
+        name: (config.labels.get(name) or LabelConfig()).model_copy(
             update={key: float(number) for key, number in chosen[label].numbers.items()}
         )
         for name, label in names.items()
@@ -55,7 +59,7 @@ def make_record(
     return Tuned(
         labels=list(labels),
         settings=settings_sha256(labels, labels),
-        model=plan.bundle.sha256,
+        model=hearing.bundle.sha256,
         wish=tuning.wish,
         limit=round(tuning.limit, 6),
         negative_hours=_hours(negatives),
@@ -80,12 +84,12 @@ def _thresholds(tuning: Tuning) -> dict[Label, Thresholds]:
     }
 
 
-def _names(plan: Plan) -> dict[str, Label]:
+def _names(config: Config, hearing: Hearing) -> dict[str, Label]:
     """Return the labels that are reported, by the names that they have in the file."""
-    if plan.config.labels:
-        return {name: plan.bundle.label(name) for name in plan.config.labels}
+    if config.labels:
+        return {name: hearing.bundle.label(name) for name in config.labels}
     # All are reported, and still must be when some are named.
-    return {label.name: label for label in plan.settings if not isinstance(label, Group)}
+    return {label.name: label for label in hearing.settings if not isinstance(label, Group)}
 
 
 def _hours(recordings: Sequence[Recording]) -> float:

@@ -32,15 +32,15 @@ class Rig:
             return set_enabled(labels)
 
         self.pipelines["kitchen"].set_enabled = note
-        self.settings = LiveSettings(path, bundle.settings, self.pipelines)
-        self.status = NodeStatus(TOPICS, ["kitchen"], "bands", since=START)
+        self.settings = LiveSettings(path, {"kitchen": bundle.settings})
+        self.status = NodeStatus(TOPICS, ["kitchen"], since=START)
         self.status.source_state("kitchen", "listening", since=START)
         self.told = []
         self.control = Control(
             TOPICS,
             self.settings,
             self.pipelines,
-            self.labels,
+            {"kitchen": self.labels},
             self.status,
             publish=lambda make: self.told.extend(make()),
             submit=lambda action: self.events.extend(action()),

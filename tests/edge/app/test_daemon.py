@@ -45,7 +45,9 @@ def make(bundle):
     def make(*sources, engine=None, sinks=None, **more):
         pipelines = {s.name: Pipeline(s.name, bundle, bundle.settings, HOP) for s in sources}
         sink = ListSink()
-        daemon = Daemon(sources, pipelines, engine or NumpyEngine(), sinks or [sink], **more)
+        daemon = Daemon(
+            sources, pipelines, {bundle.folder: engine or NumpyEngine()}, sinks or [sink], **more
+        )
         daemon.sink = sink
         return daemon
 
@@ -233,7 +235,7 @@ def test_a_gap_ends_the_events_before_it(make):
 def test_samples_that_are_no_sound_hide_no_events_and_spoil_no_level(make, value):
     broken = beeps("Hum")
     broken[::5000] = value
-    meter = Meter(["a", "b"])
+    meter = Meter({"a": "bands", "b": "bands"})
     sources = ListSource("a", broken, broken), ListSource("b", beeps("Hiss"))
     daemon = make(*sources, observers=[meter])
     daemon.run()
@@ -265,7 +267,7 @@ def test_scores_that_are_no_probabilities_start_nothing_and_the_daemon_goes_on(m
     daemon.run()
     assert daemon.sink.lives() == [("start", "Hum"), ("end", "Hum")]
     assert all(0 <= event.score <= event.peak <= 1 for event in daemon.sink.events)
-    assert daemon.unusable_windows == 5
+    assert daemon.unusable.total() == 5
     assert notes.windows == windows_in(3) - 5
     assert [m.startswith("the engine's scores are no probabilities") for m in caplog.messages] == [
         True

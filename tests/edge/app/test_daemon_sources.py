@@ -28,7 +28,9 @@ def make(bundle):
     def make(*sources, observers=()):
         pipelines = {s.name: Pipeline(s.name, bundle, bundle.settings, HOP) for s in sources}
         sink = ListSink()
-        daemon = Daemon(sources, pipelines, NumpyEngine(), [sink], observers=observers)
+        daemon = Daemon(
+            sources, pipelines, {bundle.folder: NumpyEngine()}, [sink], observers=observers
+        )
         daemon.sink = sink
         return daemon
 

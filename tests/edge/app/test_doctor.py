@@ -129,3 +129,16 @@ def test_a_camera_that_insists_on_its_picture_is_heard(config):
         found = findings(config(sources={"door": {"url": camera.url}}))["source door"]
     assert found.well
     assert "its sound ends at 4 kHz" in found.remedy
+
+
+def test_each_bundle_is_tried_with_its_engine_and_its_sources(config, other_model, tmp_path):
+    kitchen = {"file": str(tmp_path / "tone.wav")}
+    hum = tmp_path / "hum.wav"
+    soundfile.write(hum, tone("Hum", 3), 16000)
+    door = {"file": str(hum), "bundle": str(other_model)}
+    found = findings(config(sources={"kitchen": kitchen, "door": door}))
+    engines = ["engine of bands", "engine of other"]
+    assert {*engines, "source kitchen", "source door"} < found.keys()
+    assert all(finding.well for finding in found.values())
+    assert "3 labels" in found["configuration"].text
+    assert "most likely Buzz" in found["source door"].text

@@ -113,7 +113,9 @@ def sources_of(paths, pace="fast"):
 
 def make_daemon(bundle, sources, engine, observers=(), **options):
     pipelines = {s.name: Pipeline(s.name, bundle, bundle.settings, HOP, **options) for s in sources}
-    daemon = Daemon(sources, pipelines, engine, [sink := ListSink()], observers=observers)
+    daemon = Daemon(
+        sources, pipelines, {bundle.folder: engine}, [sink := ListSink()], observers=observers
+    )
     return daemon, sink
 
 

@@ -36,7 +36,8 @@ def load(tmp_path, tiny_model):
         sources = {"hall": {"microphone": "x"}, "attic": {"microphone": "y"}}
         tree = {"node": "attic", "sources": sources, "bundle": str(tiny_model)} | more
         (tmp_path / "c.yaml").write_text(json.dumps(tree))
-        return Service(load_plan(tmp_path / "c.yaml"), Engine())
+        plan = load_plan(tmp_path / "c.yaml")
+        return Service(plan, {bundle.folder: Engine() for bundle in plan.bundles})
 
     return load
 
@@ -66,15 +67,16 @@ def scrape(service, reload, path="/metrics"):
 
 
 HALL, ATTIC = ("source", "hall"), ("source", "attic")
+BUNDLE = ("bundle", "bands")
 
 
 def test_sound_windows_and_events_are_told_by_source(service, reload):
-    hum = service.plan.bundle.labels[0]
+    hum = service.plan.bundles[0].labels[0]
     service.meter.heard(BLOCK)
     service.meter.heard(BLOCK)
     service.meter.scored([WINDOW], 0.04, 0)
     service.daemon.dropped["hall"] += 3
-    service.meter.publish(Event("1", "start", "hall", hum, 0.0, 1.0, 0.9, 0.9))
+    service.meter.publish(Event("1", "start", "hall", hum, 0.0, 1.0, 0.9, 0.9, "home"))
     found = scrape(service, reload)
     assert found["audio_seconds_total", HALL] == 2
     assert found["audio_seconds_total", ATTIC] == 0
@@ -90,10 +92,10 @@ def test_sound_windows_and_events_are_told_by_source(service, reload):
 
 def test_what_is_no_sound_and_no_probability_is_counted(service, reload):
     service.meter.heard(Block(STREAM, 0, np.float32([[np.nan], [1e20], [0.5]])))
-    service.daemon.unusable_windows += 2
+    service.daemon.unusable["bands"] += 2
     found = scrape(service, reload)
     assert found["bad_samples_total", HALL] == 2
-    assert found["windows_unusable_total",] == 2
+    assert found["windows_unusable_total", BUNDLE] == 2
 
 
 def test_times_are_told_as_histograms(service, reload):
@@ -101,12 +103,12 @@ def test_times_are_told_as_histograms(service, reload):
         service.meter.scored([WINDOW], seconds, 0)
     found = scrape(service, reload)
     counts = [
-        found["inference_seconds_bucket", ("le", limit)]
+        found["inference_seconds_bucket", BUNDLE, ("le", limit)]
         for limit in ("0.025", "0.05", "0.25", "0.5", "10.0", "+Inf")
     ]
     assert counts == [0, 1, 1, 2, 2, 3]
-    assert found["inference_seconds_count",] == 3
-    assert found["inference_seconds_sum",] == pytest.approx(100.34)
+    assert found["inference_seconds_count", BUNDLE] == 3
+    assert found["inference_seconds_sum", BUNDLE] == pytest.approx(100.34)
     assert found["event_latency_seconds_count",] == 0
 
 
@@ -134,8 +136,8 @@ def test_the_broker_is_told(load, reload, tmp_path):
             before = scrape(service, reload)
             broker.kill()
             wait_until(lambda: not node.publisher.connected)
-            hum = service.plan.bundle.labels[0]
-            node.publisher.publish(Event("1", "start", "hall", hum, 0.0, 1.0, 0.9, 0.9))
+            hum = service.plan.bundles[0].labels[0]
+            node.publisher.publish(Event("1", "start", "hall", hum, 0.0, 1.0, 0.9, 0.9, "home"))
             after = scrape(service, reload)
     names = ("mqtt_connected", "mqtt_reconnects_total", "outbox_events", "mqtt_events_lost_total")
     assert [before[name,] for name in names] == [1, 0, 0, 0]
@@ -147,7 +149,7 @@ def test_without_a_broker_nothing_is_told_of_it(service, reload):
 
 
 def test_a_source_that_goes_is_told_no_more(service, reload):
-    service.meter.follow(["hall"])
+    service.meter.follow({"hall": "bands"})
     assert not [key for key in scrape(service, reload) if ATTIC in key]
 
 
@@ -186,3 +188,18 @@ def test_a_scrape_that_stumbles_over_a_fault_of_ours_is_not_the_last(
         with urllib.request.urlopen(url, timeout=20) as answer:
             assert b"ast_edge_info" in answer.read()
     assert "ValueError: oh" in capfd.readouterr().err
+
+
+def test_each_source_is_told_with_its_bundle_and_each_bundle_with_its_times(
+    load, reload, other_model
+):
+    attic = {"microphone": "y", "bundle": str(other_model)}
+    service = load(sources={"hall": {"microphone": "x"}, "attic": attic})
+    service.meter.scored([WINDOW], 0.04, 0)
+    found = scrape(service, reload)
+    other = ("bundle", "other")
+    assert found["source_info", BUNDLE, HALL] == found["source_info", other, ATTIC] == 1
+    assert found["inference_seconds_count", BUNDLE] == 1
+    assert found["inference_seconds_count", other] == 0
+    (info,) = [key for key in found if key[0] == "info"]
+    assert ("bundle", "bands, other") in info

@@ -105,11 +105,17 @@ def test_every_key_can_change_or_needs_a_restart():
     assert set(Config.model_fields) > RELOADED
 
 
-def test_a_bundle_whose_files_have_changed_needs_a_restart(tmp_path, model_folder):
-    (tmp_path / "c.yaml").write_text(json.dumps({"sources": SOURCES, "bundle": str(model_folder)}))
+@pytest.mark.parametrize("place", ["file", "source"])
+def test_a_bundle_whose_files_have_changed_needs_a_restart(
+    tmp_path, model_folder, other_model, place
+):
+    bundles = [str(model_folder), str(other_model)]
+    whole, own = bundles if place == "file" else reversed(bundles)
+    sources = SOURCES | {"attic": SOURCES["attic"] | {"bundle": own}}
+    (tmp_path / "c.yaml").write_text(json.dumps({"sources": sources, "bundle": whole}))
     before = load_plan(tmp_path / "c.yaml")
     tree = json.loads((model_folder / "bundle.json").read_text())
-    tree["labels"][0]["name"] = "Buzz"
+    tree["labels"][0]["name"] = "Purr"
     (model_folder / "bundle.json").write_text(json.dumps(tree))
     assert compare(before, load_plan(tmp_path / "c.yaml")).restart == ("bundle (its files)",)
 
@@ -135,3 +141,10 @@ def test_a_source_that_is_looked_at_in_another_way_is_changed(difference, key):
     sources = SOURCES | {"attic": {"microphone": "y", key: 0.75}}
     change = difference({}, {"sources": sources})
     assert (change.changed, change.restart) == (("attic",), ())
+
+
+def test_another_bundle_of_a_source_changes_this_source_alone(difference, other_model):
+    attic = SOURCES["attic"] | {"bundle": str(other_model)}
+    there = {"sources": SOURCES | {"attic": attic}}
+    assert difference({}, there) == PlanChange(changed=("attic",))
+    assert difference(there, {}) == PlanChange(changed=("attic",))

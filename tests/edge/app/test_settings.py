@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from rigs.full_disk import files_end_at
@@ -21,7 +22,7 @@ def path(tmp_path):
 
 
 def load(path, settings=SETTINGS, sources=("kitchen", "hall")):
-    return LiveSettings(path, settings, sources)
+    return LiveSettings(path, dict.fromkeys(sources, settings))
 
 
 def test_without_changes_all_is_as_configured(path):
@@ -150,7 +151,7 @@ def test_every_setting_is_told_retained(path):
     live, topics = load(path, sources=["kitchen"]), Topics("ast-edge", "attic")
     live.change(Command("kitchen", "snooze", 10), NOW)
     live.change(Command("kitchen", "on", 0.9, DOG), NOW)
-    messages = list(live.messages(topics, [DOG, CAT], NOW))
+    messages = list(live.messages(topics, NOW))
     assert all(message.retain for message in messages)
     told = {m.topic.removeprefix("ast-edge/attic/kitchen/"): m.payload for m in messages}
     assert told == {
@@ -163,3 +164,14 @@ def test_every_setting_is_told_retained(path):
         "cat/on": "0.5",
         "cat/off": "0.1",
     }
+
+
+def test_each_source_has_the_labels_and_thresholds_of_its_own_bundle(path):
+    quiet = TrackerSettings(on=0.25, off=0.2)
+    live = LiveSettings(path, {"kitchen": {DOG: quiet}, "hall": {CAT: quiet}})
+    live.change(Command("kitchen", "on", 0.4, DOG), NOW)
+    assert live.settings("kitchen", DOG) == replace(quiet, on=0.4)
+    topics = [m.topic for m in live.messages(Topics("ast-edge", "attic"), NOW)]
+    assert "ast-edge/attic/kitchen/dog/on" in topics
+    assert "ast-edge/attic/hall/cat/on" in topics
+    assert not [topic for topic in topics if "kitchen/cat" in topic or "hall/dog" in topic]

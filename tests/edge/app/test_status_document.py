@@ -20,10 +20,18 @@ class Engine:
 
 
 @pytest.fixture
-def service(tmp_path, tiny_model):
-    tree = {"node": "attic", "sources": {"hall": {"microphone": "x"}}, "bundle": str(tiny_model)}
+def own():
+    """More sources."""
+    return {}
+
+
+@pytest.fixture
+def service(tmp_path, tiny_model, own):
+    sources = {"hall": {"microphone": "x"}, **own}
+    tree = {"node": "attic", "sources": sources, "bundle": str(tiny_model)}
     (tmp_path / "c.yaml").write_text(json.dumps(tree))
-    return Service(load_plan(tmp_path / "c.yaml"), Engine())
+    plan = load_plan(tmp_path / "c.yaml")
+    return Service(plan, {bundle.folder: Engine() for bundle in plan.bundles})
 
 
 @pytest.fixture
@@ -50,8 +58,8 @@ def test_a_daemon_that_has_just_begun_says_all_it_knows(read, tmp_path):
 def test_sources_and_events_are_as_they_were_last(service, read):
     service.meter.heard(Block(STREAM, 0, np.tile(np.float32([[0.5], [-0.5]]), (8000, 1))))
     service.meter.health("hall", Health("clipping", "it is too loud"))
-    hum = service.plan.bundle.labels[0]
-    service.meter.publish(Event("1", "start", "hall", hum, 0.0, 1.0, 0.9, 0.9))
+    hum = service.plan.bundles[0].labels[0]
+    service.meter.publish(Event("1", "start", "hall", hum, 0.0, 1.0, 0.9, 0.9, "home"))
     service.daemon.dropped["hall"] = 2
     found = read()
     hall = found["sources"]["hall"]
@@ -68,5 +76,18 @@ def test_the_newest_reload_is_told_with_what_was_wrong(read, refusal):
 
 
 def test_a_source_that_a_reload_has_just_added_or_removed_breaks_nothing(service, read):
-    service.meter.follow(["cellar"])
+    service.meter.follow({"cellar": "bands"})
     assert read()["sources"]["cellar"]["hop"] is None
+
+
+class TestTwoBundles:
+    @pytest.fixture
+    def own(self, other_model):
+        return {"door": {"microphone": "y", "bundle": str(other_model)}}
+
+    def test_each_source_says_its_bundle_and_engine(self, read):
+        found = read()
+        assert found["bundle"] == "bands, other"
+        bundles = {name: source["bundle"] for name, source in found["sources"].items()}
+        assert bundles == {"hall": "bands", "door": "other"}
+        assert {source["engine"] for source in found["sources"].values()} == {"NumPy, 1 thread"}

@@ -358,3 +358,18 @@ def test_doctor_shows_no_secret(tiny_model, tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "!secret host" in shown
     assert "hunter2" not in shown
+
+
+def test_check_says_of_several_bundles_who_listens_with_each_and_what_it_lacks(
+    write, recording, other_model, capsys
+):
+    hall = {"file": str(recording)}
+    sources = {"hall": hall, "door": {**hall, "bundle": str(other_model)}}
+    config = write(sources=sources, labels={"Hum": None, "Hiss": {"on": 0.75}})
+    assert main(["check", "--config", str(config)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "model bands: for hall; AST" in out
+    assert "model other: for door; AST" in out
+    assert out.count("engine ") == 2
+    assert "lacks Hiss: never reported there" in out
+    assert out.count("lacks") == out.count(" hiss ") == 1

@@ -194,3 +194,10 @@ def test_a_tune_that_cannot_be_is_a_usage_error(folder, config, arguments):
 def test_a_label_that_is_not_reported_cannot_be_tuned(folder, config, capsys):
     assert tune(folder, config, "--label", "Hisss") == 78
     assert "did you mean 'Hiss'?" in capsys.readouterr().err
+
+
+def test_settings_of_several_bundles_are_not_tuned_at_once(folder, config, other_model, capsys):
+    door = f"{{microphone: y, bundle: {other_model}}}"
+    config.write_text(config.read_text().replace("s16le}", f"s16le}}, door: {door}"))
+    assert tune(folder, config) == 78
+    assert "its sources listen with different bundles" in capsys.readouterr().err

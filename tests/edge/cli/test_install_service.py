@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from rigs.model import write_bundle
+from rigs.model import write_bundle, write_other_bundle
 
 from ast_edge.cli import service_unit
 from ast_edge.cli.main import main
@@ -132,3 +132,14 @@ def test_what_systemd_refuses_is_said(machine, config, monkeypatch, capsys):
     )
     assert main(["install-service", "--user", "--config", str(config)]) == 69
     assert "systemctl --user daemon-reload: Failed to connect" in capsys.readouterr().err
+
+
+def test_a_bundle_of_a_source_that_the_service_could_not_find_is_refused(
+    machine, config, tmp_path, capsys
+):
+    write_other_bundle(tmp_path / "other")
+    tree = yaml.safe_load(config.read_text())
+    tree["sources"]["b"] = {"microphone": "x", "bundle": "./other"}
+    config.write_text(yaml.safe_dump(tree))
+    assert main(["install-service", "--user", "--config", str(config)]) == 78
+    assert "give whole paths" in capsys.readouterr().err

@@ -173,3 +173,10 @@ def test_what_a_camera_has_said_moves_no_cursor(capsys, monkeypatch):
     out = capsys.readouterr().out
     assert r"\x1b]0;owned\x07 refused" in out
     assert "\x1b" not in out
+
+
+def test_of_several_bundles_the_sources_of_each_are_told():
+    sources = {"hall": SOURCE | {"bundle": "home"}, "door": SOURCE | {"bundle": "bells"}}
+    lines = [line.split() for line in shown(bundle="home, bells", sources=sources)]
+    assert ["model", "home:", "hall"] in lines
+    assert ["model", "bells:", "door"] in lines

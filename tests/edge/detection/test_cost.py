@@ -127,7 +127,9 @@ def test_windows_that_are_due_together_take_one_call_for_each_full_batch(tiny_mo
         for source in [first, *sources]
     }
     # A clock that stands still: however slow the machine, sound is taken until there is none.
-    engine.daemon = Daemon([first, *sources], pipelines, engine, [], clock=lambda: 0.0)
+    engine.daemon = Daemon(
+        [first, *sources], pipelines, {bundle.folder: engine}, [], clock=lambda: 0.0
+    )
     engine.daemon.run()
     engine.close()
     assert engine.batches == [1, MAX_BATCH, MAX_BATCH]

@@ -36,4 +36,6 @@ def test_a_slug_is_safe_in_every_topic(name):
 
 
 def test_the_duration_of_an_event_is_from_onset_to_offset():
-    assert Event("id", "end", "hall", Label(0, "Dog", ""), 1.5, 4.0, 0.1, 0.9).duration == 2.5
+    assert (
+        Event("id", "end", "hall", Label(0, "Dog", ""), 1.5, 4.0, 0.1, 0.9, "home").duration == 2.5
+    )

@@ -195,3 +195,13 @@ def test_evaluate_and_tune_listen_as_to_a_source(configure, recording, capsys, c
     assert main([command, *options]) == 78
     assert "choose one by --source" in capsys.readouterr().err
     assert main([command, *options, "--source", "b"]) == 0
+
+
+@pytest.mark.parametrize(("source", "label"), [("a", "Hum"), ("b", "Buzz")])
+def test_replay_hears_with_the_bundle_of_the_source(
+    configure, recording, other_model, capsys, source, label
+):
+    config = configure(a={"microphone": "x"}, b={"microphone": "y", "bundle": str(other_model)})
+    soundfile.write(recording, tone("Hum", 1.0), RATE)
+    found = replayed(capsys, "--config", config, "--source", source, recording)
+    assert [name for name, *_ in found] == [label]

@@ -74,6 +74,10 @@ def test_an_event_lies_where_the_sound_was_to_a_hop_and_a_frame(detect, hop):
     assert end.offset == pytest.approx(2.2, abs=hop + 0.025)
 
 
+def test_an_event_says_which_bundle_has_heard_it(detect):
+    assert {event.bundle for event in detect(ArraySource(SOUND))} == {"bands"}
+
+
 @pytest.mark.parametrize("hop", [0.05, 0.1, 0.25])
 def test_a_sound_that_lasts_to_the_end_of_the_recording_ends_there(detect, hop):
     *_, end = detect(ArraySource(np.concatenate([silence(1.0), tone("Hum", 3.0)])), hop)

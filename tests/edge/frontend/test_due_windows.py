@@ -114,3 +114,59 @@ def test_what_is_forgotten_waits_no_more():
 
 def test_the_windows_of_recordings_are_counted():
     assert make(windows("a", 2), windows("b", 3, live=False)).recorded == 3
+
+
+def of_bundles(*due):
+    """Sources whose first letter is their bundle."""
+    found = DueWindows(lambda source: source[0])
+    for some in due:
+        found.put(some, droppable=False)
+    return found
+
+
+def test_a_batch_holds_the_windows_of_one_bundle():
+    due = of_bundles(windows("a1", 9, live=False), windows("b1", 1), windows("a2", 1))
+    assert said(due.take(never)) == [("a1", 1)]
+    due.took(1, 0.1)
+    assert said(due.take(never)) == [("b1", 1)]
+    due.took(1, 0.1)
+    assert said(due.take(never))[:3] == [("a2", 1), ("a1", 2), ("a1", 3)]
+
+
+def test_a_slow_bundle_takes_no_turn_from_the_sources_of_another():
+    due, taken = of_bundles(windows("slow", 5), windows("fast", 5)), []
+    while due:
+        (window,) = due.take(never)
+        due.took(1, 1.0 if window.stream.source == "slow" else 0.1)
+        taken.append(window.stream.source)
+    assert taken == ["slow", *["fast"] * 5, *["slow"] * 4]
+
+
+def test_a_bundle_that_had_nothing_to_do_has_saved_up_no_turns():
+    due = of_bundles(windows("a", 50))
+    for _ in range(40):
+        due.take(never)
+        due.took(1, 0.1)
+    due.put(windows("b", 6), droppable=False)
+    taken = []
+    for _ in range(6):
+        (window,) = due.take(never)
+        due.took(1, 0.1)
+        taken.append(window.stream.source)
+    assert sorted(taken) == [*"aaabbb"]
+
+
+def test_windows_of_another_bundle_may_be_skipped_before_a_batch():
+    due = of_bundles(windows("a", 2, quiet=True), windows("b", 1))
+    skipped = []
+    assert said(due.take(lambda window: skipped.append(window) or True)) == [("b", 1)]
+    assert said(skipped) == [("a", 1), ("a", 2)]
+
+
+def test_of_several_bundles_the_one_that_cannot_keep_up_is_named(caplog):
+    due = of_bundles(windows("b", 1), windows("a", 1))
+    for _ in range(2):
+        due.take(never)
+        due.took(1, 0.1)
+    due.put(windows("a", MAX_DUE + 1), droppable=True)
+    assert "the engine of 'a' cannot keep up: 1 windows dropped so far" in caplog.text

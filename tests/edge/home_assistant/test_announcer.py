@@ -51,7 +51,11 @@ def node(tmp_path, broker):
         sources=("kitchen",), labels=(DOG, SIREN), *, base="ast-edge", confirmed=True, **options
     ):
         config, topics = HomeAssistantConfig(**options), Topics(base, "attic")
-        found = describe(config, topics, sources, labels, model="home", commands=False)
+        found = describe(
+            *(config, topics, dict.fromkeys(sources, labels)),
+            models=dict.fromkeys(sources, "home"),
+            commands=False,
+        )
         topics_of_node = [topic for source in sources for topic in topics.retained(source, labels)]
         home = HomeAssistant(config, topics, found, topics_of_node, tmp_path / "published.json")
         broker.messages.clear()
@@ -230,15 +234,19 @@ def live(tmp_path):
     def live(labels=(DOG, SIREN)):
         config, topics = MqttConfig(host="127.0.0.1", port=server.port), Topics("ast-edge", "attic")
         options, sources = config.home_assistant, ["kitchen"]
-        found = describe(options, topics, sources, labels, model="home", commands=False)
+        found = describe(
+            *(options, topics, dict.fromkeys(sources, labels)),
+            models=dict.fromkeys(sources, "home"),
+            commands=False,
+        )
         home = HomeAssistant(
             *(options, topics, found, topics.retained("kitchen", labels)),
             record=tmp_path / "published.json",
             jitter=lambda: 0.0,
         )
-        status = NodeStatus(topics, sources, "home", since=0.0)
+        status = NodeStatus(topics, sources, since=0.0)
         entities = [("kitchen", label) for label in labels]
-        sinks.append(MqttSink(config, "attic", "home", entities, extensions=[status, home]))
+        sinks.append(MqttSink(config, "attic", entities, extensions=[status, home]))
         assert sinks[-1].wait_connected(10.0)
         return sinks[-1], status
 

@@ -5,7 +5,7 @@ from rigs.payloads import check
 
 from ast_edge.base.errors import ConfigError
 from ast_edge.home_assistant.announcer import discovery_messages
-from ast_edge.home_assistant.discovery import describe, device_id
+from ast_edge.home_assistant.discovery import check_device_classes, describe, device_id
 from ast_edge.model.label import Label
 from ast_edge.mqtt.home_assistant_config import HomeAssistantConfig
 from ast_edge.mqtt.topics import Topics
@@ -21,7 +21,13 @@ TOPIC = re.compile(r"\w+/(?:[a-zA-Z0-9_-]+/)?[a-zA-Z0-9_-]+/config")
 
 def devices(sources=("kitchen",), labels=LABELS, *, commands=True, **options):
     config = HomeAssistantConfig(**options)
-    return describe(config, TOPICS, sources, labels, model="home", commands=commands)
+    return _describe(config, sources, labels, commands)
+
+
+def _describe(config, sources, labels, commands):
+    models = dict.fromkeys(sources, "home")
+    reported = dict.fromkeys(sources, labels)
+    return describe(config, TOPICS, reported, models=models, commands=commands)
 
 
 def components(labels=LABELS, **options):
@@ -36,9 +42,7 @@ def many(count):
 @pytest.mark.parametrize("commands", [False, True])
 def test_every_message_follows_its_schema(per_entity, commands):
     config = HomeAssistantConfig(per_entity=per_entity, areas={"kitchen": "Kitchen"})
-    found = describe(
-        config, TOPICS, ["kitchen", "attic-2"], LABELS, model="home", commands=commands
-    )
+    found = _describe(config, ["kitchen", "attic-2"], LABELS, commands)
     kind = "discovery-entity" if per_entity else "discovery"
     for message in discovery_messages(config, found):
         check(kind, message.payload)
@@ -100,8 +104,22 @@ def test_a_device_class_can_be_given_to_any_label():
 
 
 def test_a_device_class_for_an_unknown_label_is_refused_with_the_nearest():
+    config = HomeAssistantConfig(device_classes={"Dogg": "safety"})
     with pytest.raises(ConfigError, match=r"'Dogg' is not .* did you mean 'Dog'"):
-        components(device_classes={"Dogg": "safety"})
+        check_device_classes(config, LABELS)
+
+
+def test_each_device_has_the_labels_and_the_model_of_its_source():
+    config = HomeAssistantConfig(device_classes={"doorbell": "safety"})
+    labels, models = {"hall": [DOG], "door": [DOORBELL]}, {"hall": "home", "door": "bells"}
+    _, hall, door = describe(config, TOPICS, labels, models=models, commands=True)
+    assert [key for key in hall.components if key.startswith("label_")] == ["label_dog"]
+    assert [key for key in door.components if key.startswith("label_")] == ["label_doorbell"]
+    assert door.components["label_doorbell"]["device_class"] == "safety"
+    assert "on_dog" not in door.components
+    assert hall.components["event"]["event_types"] == ["dog"]
+    found = [device.description["model"] for device in (hall, door)]
+    assert found == ["Sound detector, model home", "Sound detector, model bells"]
 
 
 def test_without_commands_there_is_nothing_to_change():

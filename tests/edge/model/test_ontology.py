@@ -6,7 +6,14 @@ import pytest
 from ast_edge.base.errors import ConfigError
 from ast_edge.model.ontology import Node, Ontology, load_ontology
 
-LABELS = Path(__file__).parents[3] / "training" / "ast_training" / "data" / "label_tables" / "audioset.csv"
+LABELS = (
+    Path(__file__).parents[3]
+    / "training"
+    / "ast_training"
+    / "data"
+    / "label_tables"
+    / "audioset.csv"
+)
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ def clock():
 
 @pytest.fixture
 def meter(clock):
-    return Meter(["kitchen", "hall"], clock)
+    return Meter({"kitchen": "bands", "hall": "bands"}, clock)
 
 
 def block(seconds=0.1, stream=LIVE, value=0.5):
@@ -42,7 +42,7 @@ def window(heard, stream=LIVE, quiet=False):
 
 
 def event(id="1", phase="start", onset=100.0, source="kitchen"):
-    return Event(id, phase, source, DOG, onset, onset + 1, 0.9, 0.9)
+    return Event(id, phase, source, DOG, onset, onset + 1, 0.9, 0.9, "home")
 
 
 def kitchen(meter):
@@ -93,7 +93,7 @@ def test_a_source_that_clips_still_clips_when_sound_comes(meter):
 
 def test_the_start_is_told_by_the_clock_as_it_is_now():
     wall, steady = Clock(), Clock()
-    meter = Meter(["kitchen"], wall, steady)
+    meter = Meter({"kitchen": "bands"}, wall, steady)
     for clock in (wall, steady):
         clock.now += 60
     wall.now += 1e9
@@ -119,13 +119,13 @@ def test_windows_are_counted_and_timed(meter):
     assert kitchen(meter).windows == 2
     assert kitchen(meter).latency == pytest.approx(0.47)  # 0.5 at first, then 0.2
     assert meter.read().real_time_factor == pytest.approx(0.2)
-    assert meter.read().inference.total == pytest.approx(0.2)
+    assert meter.read().inference["bands"].total == pytest.approx(0.2)
 
 
 def test_windows_that_no_engine_has_seen_are_not_timed(meter):
     meter.scored([window(2.5)], seconds=0.0, dropped=0)
     assert kitchen(meter).windows == 1
-    assert meter.read().inference.total == 0
+    assert meter.read().inference["bands"].total == 0
 
 
 def test_events_are_counted_when_they_begin_with_what_it_took_to_notice(meter):
@@ -155,7 +155,7 @@ def test_the_newest_events_are_remembered_as_they_were_last(meter):
 
 def test_a_source_that_goes_is_forgotten_and_one_that_stays_is_not(meter):
     meter.heard(block())
-    meter.follow(["kitchen", "bath"])
+    meter.follow({"kitchen": "bands", "bath": "bands"})
     found = meter.read().sources
     assert list(found) == ["kitchen", "bath"]
     assert found["kitchen"].state == "listening"

@@ -215,7 +215,7 @@ def test_the_status_names_speed_and_the_newest_event(manager, now):
     dog = watchdog()
     dog.scored([window(), window()], 0.05, 0)
     label = Label(0, "Dog", "/m/0bt9lr")
-    dog.publish(Event("1", "start", "kitchen", label, 0.0, 1.0, 0.9, 0.9))
+    dog.publish(Event("1", "start", "kitchen", label, 0.0, 1.0, 0.9, 0.9, "home"))
     dog.beat()
     (status,) = [one for one in said(manager) if one.startswith("STATUS=")]
     assert "25 ms a window" in status

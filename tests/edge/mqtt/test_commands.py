@@ -8,7 +8,7 @@ from ast_edge.mqtt.topics import Topics
 
 DOG, CAT = Label(0, "Dog", "/m/0bt9lr"), Label(1, "Cat", "/m/01yrx")
 TOPICS = Topics("ast-edge", "attic")
-PARSER = CommandParser(TOPICS, ("kitchen", "hall"), {"dog": DOG, "cat": CAT})
+PARSER = CommandParser(TOPICS, {s: {"dog": DOG, "cat": CAT} for s in ("kitchen", "hall")})
 
 
 def refusal(topic, payload):
@@ -94,3 +94,11 @@ def test_ten_thousand_malformed_commands_are_all_refused():
     rng = random.Random(5)
     for _ in range(10_000):
         assert len(refusal(*malformed(rng))) < 300
+
+
+def test_a_label_that_only_another_source_has_is_refused_with_the_reason():
+    parser = CommandParser(TOPICS, {"kitchen": {"dog": DOG}, "hall": {"cat": CAT}})
+    assert parser.parse("ast-edge/attic/hall/set/cat/on", b"0.5").label == CAT
+    with pytest.raises(CommandRefused) as caught:
+        parser.parse("ast-edge/attic/kitchen/set/cat/on", b"0.5")
+    assert str(caught.value) == "no label 'cat' at 'kitchen': its bundle does not hear that"

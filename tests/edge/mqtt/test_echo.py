@@ -20,11 +20,11 @@ ALARM = Label(0, "Smoke detector, smoke alarm", "/m/01y3hg")
 
 
 def event(phase, label=ALARM, onset=2.1):
-    return Event("a", phase, "mic", label, onset, onset + 3.3, 0.8, 0.97)
+    return Event("a", phase, "mic", label, onset, onset + 3.3, 0.8, 0.97, "home")
 
 
 def line(phase, **options):
-    return event_line(event_payload(event(phase, **options), node="attic", bundle="home")).plain
+    return event_line(event_payload(event(phase, **options), node="attic")).plain
 
 
 def test_a_start_has_time_source_label_and_peak():
@@ -71,7 +71,7 @@ def test_what_the_broker_delivers_is_printed(broker, printed, protocol):
     config = MqttConfig(host="127.0.0.1", port=broker.port, protocol=protocol)
     echo = Echo(config, Console(file=printed, width=40), node="attic")
     echo.wait_ready()
-    sink = MqttSink(config, "attic", "home", [])
+    sink = MqttSink(config, "attic", [])
     for phase in ("start", "update", "end"):
         sink.publish(event(phase))
     sink.close()

@@ -16,7 +16,7 @@ from ast_edge.mqtt.event_sink import MqttSink
 
 
 def event(phase):
-    return Event("a", phase, "mic", Label(0, "Dog", ""), 2.0, 5.0, 0.8, 0.9)
+    return Event("a", phase, "mic", Label(0, "Dog", ""), 2.0, 5.0, 0.8, 0.9, "home")
 
 
 def test_events_go_through_it_and_come_back(capfd, caplog):
@@ -26,7 +26,7 @@ def test_events_go_through_it_and_come_back(capfd, caplog):
         config = broker.client_config(MqttConfig(username="someone"))
         echo = Echo(config, Console(file=printed), node="attic")
         echo.wait_ready()
-        sink = MqttSink(config, "attic", "home", [("mic", event("start").label)])
+        sink = MqttSink(config, "attic", [("mic", event("start").label)])
         sink.publish(event("start"))
         sink.publish(event("end"))
         sink.close()

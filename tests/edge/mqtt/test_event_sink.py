@@ -88,7 +88,7 @@ import time
 from ast_edge.app.config import MqttConfig
 from ast_edge.mqtt.event_sink import MqttSink
 config = MqttConfig(host="127.0.0.1", port={broker.port}, protocol="{protocol}")
-sink = MqttSink(config, "attic", "home", [])
+sink = MqttSink(config, "attic", [])
 time.sleep(60)
 """
     with Subscriber(broker) as subscriber:
@@ -132,7 +132,7 @@ def test_a_broker_that_forbids_publishing_is_said_once(tmp_path, open_sink, capl
 def test_a_broker_that_forbids_subscribing_is_said_once_and_gets_the_events(
     tmp_path, open_sink, caplog, protocol
 ):
-    status = NodeStatus(Topics("ast-edge", "attic"), ["mic"], "home", since=0.0)
+    status = NodeStatus(Topics("ast-edge", "attic"), ["mic"], since=0.0)
     status.subscriptions = ("ast-edge/attic/+/set/#",)
     with Mosquitto(tmp_path, deaf="refused") as broker:
         sink = open_sink(broker, protocol=protocol, extensions=[status])
@@ -203,7 +203,7 @@ def test_entities_that_stay_keep_their_states_when_others_are_followed(broker, o
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 def test_events_go_and_commands_come_over_websockets(tmp_path, open_sink, protocol, tls):
     heard = []
-    listener = NodeStatus(Topics("ast-edge", "attic"), ["mic"], "home", since=0.0)
+    listener = NodeStatus(Topics("ast-edge", "attic"), ["mic"], since=0.0)
     listener.subscriptions = ("ast-edge/attic/+/set/#",)
     listener.heard = lambda topic, payload, retained: heard.append((topic, payload)) or []
     with (

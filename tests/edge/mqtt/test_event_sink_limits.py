@@ -46,7 +46,7 @@ def home_assistant(tmp_path):
 
     def home_assistant(takes):
         config, labels = HomeAssistantConfig(), [DOG, SIREN]
-        devices = describe(config, TOPICS, ["mic"], labels, model="home", commands=True)
+        devices = describe(config, TOPICS, {"mic": labels}, models={"mic": "home"}, commands=True)
         return HomeAssistant(config, TOPICS, devices, [], tmp_path / "record.json", takes=takes)
 
     return home_assistant

@@ -149,7 +149,7 @@ def test_a_sink_that_cannot_be_made_lets_go_of_the_outbox(tmp_path):
     for host in ("a..b", "x" * 64):
         box = Outbox(tmp_path / "outbox", max_age=3600, max_events=1000)
         with pytest.raises(ConfigError, match="expected a host name"):
-            MqttSink(MqttConfig(host=host), "attic", "home", [], box)
+            MqttSink(MqttConfig(host=host), "attic", [], box)
 
 
 def test_an_event_that_had_to_wait_is_marked_late(memory, open_sink):

@@ -40,7 +40,7 @@ def open_sink(broker):
 
     def open_sink(**options):
         config = MqttConfig(host="127.0.0.1", port=broker.port, **options)
-        sinks.append(MqttSink(config, "attic", "home", [], extensions=[Repeater()]))
+        sinks.append(MqttSink(config, "attic", [], extensions=[Repeater()]))
         return sinks[-1]
 
     yield open_sink

@@ -130,7 +130,7 @@ from ast_edge.mqtt.outbox import Outbox
 box = Outbox(Path({str(box_path)!r}), max_age=1000, max_events=10**6)
 n = 0
 while True:
-    box.put(Event(str(n), "end", "mic", Label(0, "Dog", ""), 0, 0, 1, 1), "t", '{{"id": %d, "type": "end"}}' % n)
+    box.put(Event(str(n), "end", "mic", Label(0, "Dog", ""), 0, 0, 1, 1, "home"), "t", '{{"id": %d, "type": "end"}}' % n)
     print(n, flush=True)
     n += 1
 """  # noqa: E501

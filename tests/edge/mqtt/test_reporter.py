@@ -23,9 +23,9 @@ class Rig:
 
     def __init__(self):
         self.told, self.now = [], 103.0
-        status = NodeStatus(Topics("ast-edge", "attic"), ["kitchen"], "home", since=100.0)
+        status = NodeStatus(Topics("ast-edge", "attic"), ["kitchen"], since=100.0)
         self.reporter = Reporter(
-            status, self._say, model="home", engine="openvino", clock=lambda: self.now
+            status, self._say, lambda source: ("home", "openvino"), clock=lambda: self.now
         )
 
     def _say(self, make):
@@ -121,7 +121,7 @@ def test_diagnostics_tell_latency_and_real_time_factor(rig):
 
 def test_the_newest_event_is_kept_as_attributes(rig):
     dog = Label(0, "Dog", "")
-    rig.reporter.publish(Event("1", "start", "kitchen", dog, 100.0, 101.0, 0.9, 0.9))
+    rig.reporter.publish(Event("1", "start", "kitchen", dog, 100.0, 101.0, 0.9, 0.9, "home"))
     (attributes,) = rig.payloads("kitchen/dog/attributes")
     assert attributes["label"] == "Dog"
 

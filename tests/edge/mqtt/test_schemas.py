@@ -14,8 +14,8 @@ SCHEMAS = sorted(path.name.removesuffix(".schema.json") for path in FOLDER.glob(
 
 def event(phase="end", mid="/m/0bt9lr", **changes):
     label = Label(0, "Glöckchen, Dog", mid)
-    whole = Event("e1", phase, "mic", label, 1700000000.0, 1700000002.0, 0.8, 0.9)
-    return json.loads(event_json(whole, node="attic", bundle="home")) | changes
+    whole = Event("e1", phase, "mic", label, 1700000000.0, 1700000002.0, 0.8, 0.9, "home")
+    return json.loads(event_json(whole, node="attic")) | changes
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

@@ -18,11 +18,11 @@ ROOT = "ast-edge/attic/mic"
 
 @pytest.fixture
 def status():
-    return NodeStatus(TOPICS, ["mic"], "home", since=0.0)
+    return NodeStatus(TOPICS, ["mic"], since=0.0)
 
 
 def event(phase, number=0):
-    return Event(f"e{number}", phase, "mic", DOG, 1700000000.0, 1700000002.0, 0.8, 0.9)
+    return Event(f"e{number}", phase, "mic", DOG, 1700000000.0, 1700000002.0, 0.8, 0.9, "home")
 
 
 def diagnostics(**changes):
@@ -95,8 +95,8 @@ def test_what_is_said_of_a_source_is_not_said_twice(status):
 
 
 def test_events_that_another_run_left_behind_are_the_newest(status):
-    texts = [event_json(event(p), node="attic", bundle="home") for p in ("start", "update", "end")]
-    status.recall(texts, [DOG])
+    texts = [event_json(event(p), node="attic") for p in ("start", "update", "end")]
+    status.recall(texts, {"mic": [DOG]})
     retained = by_topic(status.greet())
     for topic in (f"{ROOT}/dog/attributes", f"{ROOT}/last"):
         newest = check("attributes", retained[topic])
@@ -105,10 +105,10 @@ def test_events_that_another_run_left_behind_are_the_newest(status):
 
 @pytest.mark.parametrize("gone", ["label", "source"])
 def test_events_of_what_is_configured_no_more_are_not_retained(gone):
-    status = NodeStatus(TOPICS, [] if gone == "source" else ["mic"], "home", since=0.0)
+    status = NodeStatus(TOPICS, [] if gone == "source" else ["mic"], since=0.0)
     before = status.greet()
-    text = event_json(event("end"), node="attic", bundle="home")
-    status.recall([text], [] if gone == "label" else [DOG])
+    text = event_json(event("end"), node="attic")
+    status.recall([text], {"mic": [] if gone == "label" else [DOG]})
     assert status.greet() == before
 
 
@@ -135,7 +135,7 @@ def test_a_steady_level_is_said_every_half_minute(status):
 
 def test_levels_of_several_sources_come_at_different_moments():
     sources = [f"mic{number}" for number in range(8)]
-    status = NodeStatus(TOPICS, sources, "home", since=0.0)
+    status = NodeStatus(TOPICS, sources, since=0.0)
     for step in range(200):  # a tenth of a second each
         levels = (status.level(s, Level(0, -60 + step % 7 * 5), now=step / 10) for s in sources)
         assert sum(map(len, levels)) <= 1
@@ -176,7 +176,7 @@ def test_noise_in_the_measurements_is_no_change(status):
 
 def test_eight_sources_stay_under_fifty_messages_a_second_at_rest():
     sources = [f"mic{number}" for number in range(8)]
-    status = NodeStatus(TOPICS, sources, "home", since=0.0)
+    status = NodeStatus(TOPICS, sources, since=0.0)
     messages = [0] * 120
     for step in range(1200):  # a tenth of a second each; nothing is ever the same as before
         for source in sources:

@@ -100,13 +100,15 @@ def test_nothing_but_the_clip_is_left(open_folder):
 
 
 def test_the_name_has_source_label_onset_and_the_id_of_the_event():
-    event = Event(ID, "start", "attic-1", Label(0, "Baby cry, infant cry", ""), 1e9, 1e9, 1, 1)
+    event = Event(
+        ID, "start", "attic-1", Label(0, "Baby cry, infant cry", ""), 1e9, 1e9, 1, 1, "home"
+    )
     assert clip_name(event) == f"attic-1_baby_cry_infant_cry_20010909T014640Z_{ID}.flac"
 
 
 @pytest.mark.parametrize("text", ["../../etc/x", "/etc/x", "a\0b", "x" * 5000, "é/ü", "..", "~"])
 def test_no_source_and_no_label_leads_out_of_the_folder(open_folder, text):
-    event = Event(ID, "start", text, Label(0, text, ""), 1e9, 1e9, 1, 1)
+    event = Event(ID, "start", text, Label(0, text, ""), 1e9, 1e9, 1, 1, "home")
     path = open_folder().write(Clip(clip_name(event), 16_000, clip().samples))
     assert [path] == list(path.parent.iterdir())
 
@@ -114,7 +116,7 @@ def test_no_source_and_no_label_leads_out_of_the_folder(open_folder, text):
 @pytest.mark.parametrize("identifier", ["../" * 10, "", "x" * 32])
 def test_an_id_that_is_none_makes_no_name(identifier):
     with pytest.raises(ValueError, match="expected an id"):
-        clip_name(Event(identifier, "start", "s", Label(0, "Dog", ""), 1e9, 1e9, 1, 1))
+        clip_name(Event(identifier, "start", "s", Label(0, "Dog", ""), 1e9, 1e9, 1, 1, "home"))
 
 
 def test_the_oldest_are_deleted_when_all_are_too_many_bytes(open_folder):

@@ -38,7 +38,9 @@ def sound(of, start, stop, cuts=()):
 
 
 def event(phase, onset, offset, number=1, label=DOG):
-    return Event(f"{number:032x}", phase, "kitchen", label, START + onset, START + offset, 0.9, 0.9)
+    return Event(
+        f"{number:032x}", phase, "kitchen", label, START + onset, START + offset, 0.9, 0.9, "home"
+    )
 
 
 @pytest.fixture

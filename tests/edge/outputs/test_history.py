@@ -20,7 +20,7 @@ from rigs.model import RATE, silence, tone
 
 
 def event(identity, phase="end", label=DOG, onset=1_700_000_000.0, length=2.0):
-    return Event(identity, phase, "mic", label, onset, onset + length, 0.8, 0.9)
+    return Event(identity, phase, "mic", label, onset, onset + length, 0.8, 0.9, "home")
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def remember(path):
 
 
 def open_history(path, max_events=100):
-    return History(path, node="attic", bundle="home", max_events=max_events)
+    return History(path, node="attic", max_events=max_events)
 
 
 def ids(path, count=1000):

@@ -12,7 +12,15 @@ from ast_edge.model.label import Label
 from ast_edge.outputs.jsonl import JsonLinesSink
 
 EVENT = Event(
-    "a1", "end", "kitchen", Label(3, "Dog", "/m/0bt9lr"), 1700000000.0, 1700000002.0, 0.8, 0.9
+    "a1",
+    "end",
+    "kitchen",
+    Label(3, "Dog", "/m/0bt9lr"),
+    1700000000.0,
+    1700000002.0,
+    0.8,
+    0.9,
+    "home",
 )
 
 TIMEOUT = 20.0
@@ -20,7 +28,7 @@ TIMEOUT = 20.0
 
 @pytest.fixture
 def sink(tmp_path):
-    sink = JsonLinesSink(tmp_path / "events.jsonl", node="attic", bundle="home")
+    sink = JsonLinesSink(tmp_path / "events.jsonl", node="attic")
     yield sink
     sink.close()
 
@@ -32,7 +40,7 @@ def test_a_line_can_be_read_before_the_sink_is_closed(sink, tmp_path):
 
 def test_lines_are_appended_to_what_is_there(tmp_path):
     (tmp_path / "events.jsonl").write_text("{}\n")
-    sink = JsonLinesSink(tmp_path / "events.jsonl", node="attic", bundle="home")
+    sink = JsonLinesSink(tmp_path / "events.jsonl", node="attic")
     sink.publish(EVENT)
     sink.publish(EVENT)
     sink.close()
@@ -40,7 +48,7 @@ def test_lines_are_appended_to_what_is_there(tmp_path):
 
 
 def test_standard_output_is_written_and_stays_open(capfd):
-    sink = JsonLinesSink(Path("/dev/stdout"), node="attic", bundle="home")
+    sink = JsonLinesSink(Path("/dev/stdout"), node="attic")
     sink.publish(EVENT)
     sink.close()
     print("more", flush=True)
@@ -51,12 +59,12 @@ def test_standard_output_is_written_and_stays_open(capfd):
 
 def test_a_path_that_cannot_be_opened_is_a_configuration_error(tmp_path):
     with pytest.raises(ConfigError, match=r"cannot append to .*missing/e\.jsonl: No such file"):
-        JsonLinesSink(tmp_path / "missing" / "e.jsonl", node="attic", bundle="home")
+        JsonLinesSink(tmp_path / "missing" / "e.jsonl", node="attic")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is a device of Linux")
 def test_a_full_disk_is_logged_once_and_counted(caplog):
-    sink = JsonLinesSink(Path("/dev/full"), node="attic", bundle="home")
+    sink = JsonLinesSink(Path("/dev/full"), node="attic")
     with caplog.at_level(logging.DEBUG):
         for _ in range(3):
             sink.publish(EVENT)
@@ -71,7 +79,7 @@ def test_a_line_cut_off_by_a_full_disk_does_not_swallow_the_next(tmp_path):
     resource = pytest.importorskip("resource", reason="limits of file size are POSIX")
     signal = pytest.importorskip("signal")
     path = tmp_path / "events.jsonl"
-    sink = JsonLinesSink(path, node="attic", bundle="home")
+    sink = JsonLinesSink(path, node="attic")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
@@ -104,7 +112,7 @@ def fill(sink):
 
 
 def test_a_pipe_that_nobody_reads_is_waited_for_neither_when_opened_nor_when_full(fifo, caplog):
-    sink = JsonLinesSink(fifo, node="attic", bundle="home")
+    sink = JsonLinesSink(fifo, node="attic")
     fill(sink)
     sink.publish(EVENT)
     sink.close()
@@ -114,7 +122,7 @@ def test_a_pipe_that_nobody_reads_is_waited_for_neither_when_opened_nor_when_ful
 
 
 def test_who_comes_late_to_a_pipe_reads_whole_lines_from_the_first_to_the_newest(fifo):
-    sink = JsonLinesSink(fifo, node="attic", bundle="home")
+    sink = JsonLinesSink(fifo, node="attic")
     fill(sink)
     with fifo.open("rb", buffering=0) as reader:
         early = reader.read(1 << 20)
@@ -133,7 +141,7 @@ def test_who_comes_late_to_a_pipe_reads_whole_lines_from_the_first_to_the_newest
 def test_a_reader_who_is_slow_gets_every_line(tmp_path):
     path = tmp_path / "events"
     os.mkfifo(path)
-    sink = JsonLinesSink(path, node="attic", bundle="home")
+    sink = JsonLinesSink(path, node="attic")
     wanted, read = 2000, bytearray()
 
     def read_all():
@@ -157,7 +165,7 @@ def test_a_pipe_on_standard_output_that_nobody_reads_is_not_waited_for(monkeypat
     before = os.dup(1)
     os.dup2(writer, 1)
     try:
-        sink = JsonLinesSink(Path("/dev/stdout"), node="attic", bundle="home")
+        sink = JsonLinesSink(Path("/dev/stdout"), node="attic")
         fill(sink)
     finally:
         os.dup2(before, 1)

@@ -17,7 +17,7 @@ from ast_edge.outputs.log_sink import LogSink
     ],
 )
 def test_the_start_and_the_end_of_an_event_are_lines(phase, expected, caplog):
-    event = Event("id", phase, "hall", Label(0, "Dog", ""), 0.0, 2.5, 0.75, 0.9)
+    event = Event("id", phase, "hall", Label(0, "Dog", ""), 0.0, 2.5, 0.75, 0.9, "home")
     with caplog.at_level(logging.INFO, "ast_edge"):
         LogSink().publish(event)
     LogSink().close()

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from ast_edge.transliteration import to_latin
@@ -20,7 +21,7 @@ class Label:
     mid: str
     """AudioSet machine id such as "/t/dd00002"; empty for a label that AudioSet lacks."""
 
-    @property
+    @cached_property
     def slug(self) -> str:
         """The name as a topic level: lower case, `[a-z0-9_]` only."""
         return slugify(self.name)

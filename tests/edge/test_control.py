@@ -99,7 +99,7 @@ def test_what_is_switched_off_is_not_followed_any_more(rig):
 def test_a_threshold_reaches_the_tracker(rig):
     rig.send("on", b"0.875", rig.labels[1])
     tracker = rig.pipelines["kitchen"]._tracker
-    assert tracker._settings[rig.labels[1]].on == 0.875
+    assert tracker._settings[tracker._places[rig.labels[1]]].on == 0.875
 
 
 def test_a_snooze_ends_by_itself(bundle):

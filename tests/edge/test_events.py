@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ast_edge import events
 from ast_edge.events import Event, Label, slugify
 
 
@@ -24,6 +25,14 @@ from ast_edge.events import Event, Label, slugify
 def test_a_name_becomes_a_topic_level(name, slug):
     assert slugify(name) == slug
     assert Label(0, name, "").slug == slug
+
+
+def test_the_topic_level_of_a_label_is_made_once(monkeypatch):
+    made = []
+    monkeypatch.setattr(events, "slugify", lambda name: made.append(name) or slugify(name))
+    label = Label(0, "Baby cry, infant cry", "")
+    assert [label.slug, label.slug] == ["baby_cry_infant_cry"] * 2
+    assert made == [label.name]
 
 
 @given(st.text())

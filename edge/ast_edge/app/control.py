@@ -77,7 +77,7 @@ class Control:
 
     def greet(self) -> list[Message]:
         """Return every setting as it is."""
-        return self._all()
+        return self._told()
 
     def heard(self, topic: str, payload: bytes, *, retained: bool = False) -> list[Message]:
         """Follow a command; return it and what it has changed as settings, or why it is refused.
@@ -86,7 +86,6 @@ class Control:
         """
         if not payload:  # somebody takes a retained command away
             return []
-        before = set(self._all())
         try:
             if retained:
                 raise CommandRefused(
@@ -96,12 +95,15 @@ class Control:
             if self._closed:
                 raise CommandRefused("the configuration is being changed: say it again")
             command = self._parser.parse(topic, payload)
+            # Nothing else can change by it; there may be thousands of settings.
+            labels = [command.label] if command.label else []
+            before = set(self._told(labels))
             status = self._follow(command)
         except CommandRefused as exc:
             return self._refuse(topic, str(exc))
         log.info("command: %s", _said(command), extra=EVERY_TIME)
         own = self._topics.setting(command.source, command.name, command.label)
-        changed = [told for told in self._all() if told not in before or told.topic == own]
+        changed = [m for m in self._told(labels) if m not in before or m.topic == own]
         return changed + status
 
     def close(self) -> None:
@@ -110,8 +112,9 @@ class Control:
         for timer in list(self._timers.values()):
             timer.cancel()
 
-    def _all(self) -> list[Message]:
-        return list(self._settings.messages(self._topics, self._steady()))
+    def _told(self, labels: Collection[Label] | None = None) -> list[Message]:
+        """Return the settings of all sources, and of their labels or some, as they are."""
+        return list(self._settings.messages(self._topics, self._steady(), labels))
 
     def _follow(self, command: Command) -> list[Message]:
         """Do what a command wants; return what its source's status has become."""
@@ -157,7 +160,7 @@ class Control:
             return []
         self._follow_snooze(source)
         status, snooze = self._apply(source), self._topics.setting(source, "snooze")
-        return status + [told for told in self._all() if told.topic == snooze]
+        return status + [told for told in self._told([]) if told.topic == snooze]
 
     def _listen(self, source: str) -> list[Event]:
         if self._closed:  # the pipelines follow another configuration by now

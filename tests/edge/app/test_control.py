@@ -1,14 +1,19 @@
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from rigs.mosquitto import wait_until
 
+from ast_edge.app import settings as live_settings
 from ast_edge.app.control import Control
 from ast_edge.app.settings import LiveSettings
 from ast_edge.base.errors import ConfigError
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.model.bundle import load_bundle
+from ast_edge.model.label import Label
+from ast_edge.model.label_settings import TrackerSettings
+from ast_edge.mqtt.message import Message
 from ast_edge.mqtt.source_status import NodeStatus
 from ast_edge.mqtt.topics import Topics
 
@@ -88,6 +93,48 @@ def test_only_what_a_command_has_changed_is_told(rig):
     assert list(rig.send("on", b"0.05", rig.labels[0])) == ["hum/on"]
 
 
+@pytest.mark.parametrize(
+    ("name", "payload", "number"),
+    [
+        ("on", b"0.05", 1),
+        ("off", b"0.4", 0),
+        ("enabled", b"OFF", 1),
+        ("enabled", b"OFF", None),
+        ("snooze", b"7", None),
+        ("restart", b"PRESS", None),
+    ],
+)
+def test_all_that_a_command_has_changed_is_told_and_the_setting_itself(rig, name, payload, number):
+    label = None if number is None else rig.labels[number]
+    for _ in "ab":  # the second changes nothing
+        before = rig.control.greet()
+        told = [message for message in rig.send(name, payload, label).values() if message.retain]
+        own = TOPICS.setting("kitchen", name, label)
+        after = rig.control.greet()
+        expected = [m for m in after if m not in before or m.topic == own]
+        assert [message for message in told if message in after] == expected
+    rig.control.close()
+
+
+def test_what_a_command_takes_does_not_grow_with_the_labels(bundle, monkeypatch):
+    made = []
+
+    def message(*args, **kwargs):
+        made.append(args)
+        return Message(*args, **kwargs)
+
+    monkeypatch.setattr(live_settings, "Message", message)
+    taken = []
+    for count in (2, 527):
+        labels = [Label(index, f"Label {index}", "") for index in range(count)]
+        settings = dict.fromkeys(labels, TrackerSettings())
+        rig = Rig(replace(bundle, labels=tuple(labels), settings=settings))
+        made.clear()
+        rig.send("on", b"0.75", labels[1])
+        taken.append(len(made))
+    assert taken[0] == taken[1] > 0
+
+
 def test_what_is_switched_off_is_not_followed_any_more(rig):
     assert rig.enabled["kitchen"] == ["hum", "hiss"]
     rig.send("enabled", b"OFF", rig.labels[0])
@@ -99,7 +146,7 @@ def test_what_is_switched_off_is_not_followed_any_more(rig):
 def test_a_threshold_reaches_the_tracker(rig):
     rig.send("on", b"0.875", rig.labels[1])
     tracker = rig.pipelines["kitchen"]._tracker
-    assert tracker._settings[rig.labels[1]].on == 0.875
+    assert tracker._settings[tracker._places[rig.labels[1]]].on == 0.875
 
 
 def test_a_snooze_ends_by_itself(bundle):

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ast_edge.base.transliteration import slugify
+from ast_edge.detection import event as events
 from ast_edge.detection.event import Event
 from ast_edge.model.label import Label
 
@@ -26,6 +27,14 @@ from ast_edge.model.label import Label
 def test_a_name_becomes_a_topic_level(name, slug):
     assert slugify(name) == slug
     assert Label(0, name, "").slug == slug
+
+
+def test_the_topic_level_of_a_label_is_made_once(monkeypatch):
+    made = []
+    monkeypatch.setattr(events, "slugify", lambda name: made.append(name) or slugify(name))
+    label = Label(0, "Baby cry, infant cry", "")
+    assert [label.slug, label.slug] == ["baby_cry_infant_cry"] * 2
+    assert made == [label.name]
 
 
 @given(st.text())

@@ -74,7 +74,9 @@ class PlainTracker:
 
     def said(self, label, event, phase):
         span = event["first"].onset, self.offset(event)
-        return Event(event["id"], phase, self.source, label, *span, event["score"], event["peak"])
+        return Event(
+            event["id"], phase, self.source, label, *span, event["score"], event["peak"], ""
+        )
 
     @property
     def is_running(self):

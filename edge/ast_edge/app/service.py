@@ -1,15 +1,17 @@
 """A plan at work, and how another one takes its place."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from pathlib import Path
 
+from ast_edge.app.commander import Commander
 from ast_edge.app.daemon import Daemon, Observer
-from ast_edge.app.node import Node, live_settings
+from ast_edge.app.node import Node
 from ast_edge.app.open_source import open_source
 from ast_edge.app.plan import Plan
 from ast_edge.app.plan_change import PlanChange, compare
 from ast_edge.app.settings import LiveSettings
-from ast_edge.base.clock import SINCE_BOOT
 from ast_edge.base.errors import AstError, ConfigError
+from ast_edge.base.state_folder import state_folder
 from ast_edge.detection.event import Event
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.engines.open_engines import Engines
@@ -52,7 +54,9 @@ class Service:
             engines,
             self.sinks,
             observers=self.observers,
+            each_turn=self._pass_time,
         )
+        self.commander = Commander(live_settings(plan), self.daemon.pipelines)
         self._jsonl: JsonLinesSink | None = None
 
     @property
@@ -70,11 +74,10 @@ class Service:
         node = self.node = Node(
             *(self.plan, mqtt, self.daemon.pipelines),
             engine=self._engine_name,
+            commander=self.commander,
             submit=self.daemon.submit,
             restart=self.restart,
         )
-        if live := live_settings(self.plan, mqtt):
-            _apply(live, self.daemon.pipelines.values())
         node.follow(self.plan, mqtt)
         node.start()
         self.sinks += [node.publisher, node.reporter]
@@ -120,9 +123,8 @@ class Service:
         if change.restart:
             raise ConfigError(f"{', '.join(change.restart)}: a change of this needs a restart")
         jsonl = _open_jsonl(plan)  # anew, so that a file that was moved away is let go
-        before, after, mqtt = self.node, self.node, plan.config.mqtt
+        before = after = self.node
         try:
-            live = live_settings(plan, mqtt) if mqtt else None
             self.engines.open(plan.bundles)
             if change.connection:
                 after = self._next_node(plan)
@@ -131,9 +133,7 @@ class Service:
             if jsonl:
                 jsonl.close()
             raise
-        if before:
-            before.suspend()
-        if not self.daemon.perform(lambda: self._turn_to(plan, change, live, after, jsonl)):
+        if not self.daemon.perform(lambda: self._turn_to(plan, change, after, jsonl)):
             if jsonl:
                 jsonl.close()
             if after is not before and after:
@@ -155,6 +155,7 @@ class Service:
         return Node(
             *(plan, plan.config.mqtt, self.daemon.pipelines),
             engine=self._engine_name,
+            commander=self.commander,
             submit=self.daemon.submit,
             restart=self.restart,
             outbox=self.node.publisher.outbox if self.node else None,
@@ -164,7 +165,6 @@ class Service:
         self,
         plan: Plan,
         change: PlanChange,
-        live: LiveSettings | None,
         node: Node | None,
         jsonl: JsonLinesSink | None,
     ) -> list[Event]:
@@ -174,8 +174,10 @@ class Service:
         for pipeline in pipelines.values():
             hearing = plan.hearings[pipeline.source]
             ended += pipeline.follow(hearing.settings, hearing.rules)
-        if live:
-            ended += _apply(live, pipelines.values())
+        self.commander.turn_to(_next_settings(self.commander.settings, plan))
+        ended += [
+            event for pipeline in pipelines.values() for event in self.commander.apply(pipeline)
+        ]
         self.daemon.publish(ended)  # to the sinks of before, which know of what has ended
         self._exchange_jsonl(jsonl)
         if node is not self.node:
@@ -185,8 +187,7 @@ class Service:
         self.channels |= {n: s.conditioning.channel for n, s in plan.config.sources.items()}
         for name in change.started:
             pipeline = open_pipeline(plan, name)
-            if live:
-                _apply(live, [pipeline])
+            self.commander.apply(pipeline)
             self.daemon.add(open_source(name, plan.config.sources[name]), pipeline)
         if node and mqtt:
             node.follow(plan, mqtt)
@@ -196,6 +197,13 @@ class Service:
                 node.reporter.begun(name)
         self.plan = plan
         return []
+
+    def _pass_time(self) -> list[Event]:
+        """End the snoozes that are over; called in the daemon's thread at every turn."""
+        ended, sources = self.commander.pass_time()
+        if self.node:
+            self.node.passed(sources)
+        return ended
 
     def _engine_name(self, source: str) -> str:
         """Return what scores a source's windows; called in the daemon's thread."""
@@ -254,6 +262,23 @@ def _open_jsonl(plan: Plan) -> JsonLinesSink | None:
     return JsonLinesSink(plan.config.jsonl, node=plan.config.node)
 
 
-def _apply(live: LiveSettings, pipelines: Iterable[Pipeline]) -> list[Event]:
-    """Let pipelines follow what commands have changed."""
-    return [event for pipeline in pipelines for event in live.apply(pipeline, SINCE_BOOT())]
+def live_settings(plan: Plan) -> LiveSettings | None:
+    """Return what commands have changed; None if none are followed."""
+    if plan.config.mqtt is None or not plan.config.mqtt.commands:
+        return None
+    return LiveSettings(_kept_in(plan), {name: h.settings for name, h in plan.hearings.items()})
+
+
+def _next_settings(before: LiveSettings | None, plan: Plan) -> LiveSettings | None:
+    """Return what remains of the changes with another plan."""
+    after = live_settings(plan)
+    if before is None or after is None:
+        return after
+    return before.for_others(_kept_in(plan), {n: h.settings for n, h in plan.hearings.items()})
+
+
+def _kept_in(plan: Plan) -> Path | None:
+    """Return the file of what commands have changed; the demo keeps nothing."""
+    if plan.config.mqtt and plan.config.mqtt.embedded:
+        return None
+    return state_folder() / f"settings-{plan.config.node}.json"

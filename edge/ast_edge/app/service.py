@@ -7,6 +7,7 @@ from ast_edge.app.commander import Commander
 from ast_edge.app.daemon import Daemon, Observer
 from ast_edge.app.node import Node
 from ast_edge.app.open_source import open_source
+from ast_edge.app.outputs import Outputs
 from ast_edge.app.plan import Plan
 from ast_edge.app.plan_change import PlanChange, compare
 from ast_edge.app.settings import LiveSettings
@@ -26,7 +27,7 @@ from ast_edge.outputs.sink import Sink
 class Service:
     """Sources, pipelines, daemon, engines and outputs of a plan; all of it may be changed.
 
-    `open_node` and `open_jsonl` open what the plan has of each; `close` closes it. Further sinks
+    `open_node` and `open_outputs` open what the plan has of each; `close` closes it. Further sinks
     and observers may be added before the daemon runs.
     """
 
@@ -57,7 +58,7 @@ class Service:
             each_turn=self._pass_time,
         )
         self.commander = Commander(live_settings(plan), self.daemon.pipelines)
-        self._jsonl: JsonLinesSink | None = None
+        self._outputs: Outputs | None = None
 
     @property
     def stall_timeouts(self) -> dict[str, float]:
@@ -94,22 +95,20 @@ class Service:
         self.restarts = True
         self.daemon.stop()
 
-    def open_jsonl(self) -> None:
-        """Open the file that events go to.
+    def open_outputs(self) -> None:
+        """Open where events go besides the broker.
 
         Raises:
-            ConfigError: it cannot be opened.
+            AstError: one of them cannot be opened.
         """
-        self._jsonl = _open_jsonl(self.plan)
-        if self._jsonl:
-            self.sinks.append(self._jsonl)
+        self._exchange_outputs(Outputs(self.plan, self.channels))
 
     def close(self) -> None:
-        """Say goodbye to the broker, and close the file."""
+        """Say goodbye to the broker, and close all outputs."""
         if self.node:
             self.node.close()
-        if self._jsonl:
-            self._jsonl.close()
+        if self._outputs:
+            self._outputs.close()
 
     def change(self, plan: Plan) -> PlanChange:
         """Let the running daemon follow another plan, and return what was different.
@@ -122,20 +121,18 @@ class Service:
         change = compare(self.plan, plan)
         if change.restart:
             raise ConfigError(f"{', '.join(change.restart)}: a change of this needs a restart")
-        jsonl = _open_jsonl(plan)  # anew, so that a file that was moved away is let go
         before = after = self.node
+        outputs, others = self._outputs, Outputs(plan, self.channels, self._outputs)
         try:
             self.engines.open(plan.bundles)
             if change.connection:
                 after = self._next_node(plan)
         except AstError:
             self.engines.keep(self.plan.bundles)
-            if jsonl:
-                jsonl.close()
+            others.close(but=outputs)
             raise
-        if not self.daemon.perform(lambda: self._turn_to(plan, change, after, jsonl)):
-            if jsonl:
-                jsonl.close()
+        if not self.daemon.perform(lambda: self._turn_to(plan, change, after, others)):
+            others.close(but=outputs)
             if after is not before and after:
                 after.hand_over()
         elif change.connection:
@@ -145,6 +142,8 @@ class Service:
                 before.close()
             if after:
                 after.start()
+        if outputs and self._outputs is others:
+            outputs.close(but=others)
         self.engines.keep(self.plan.bundles)
         return change
 
@@ -166,7 +165,7 @@ class Service:
         plan: Plan,
         change: PlanChange,
         node: Node | None,
-        jsonl: JsonLinesSink | None,
+        outputs: Outputs,
     ) -> list[Event]:
         """Follow another plan from now on; called in the daemon's thread."""
         pipelines, mqtt = self.daemon.pipelines, plan.config.mqtt
@@ -179,7 +178,7 @@ class Service:
             event for pipeline in pipelines.values() for event in self.commander.apply(pipeline)
         ]
         self.daemon.publish(ended)  # to the sinks of before, which know of what has ended
-        self._exchange_jsonl(jsonl)
+        self._exchange_outputs(outputs)
         if node is not self.node:
             self._exchange_node(node)
         self.meter.follow(_names(plan))
@@ -209,13 +208,16 @@ class Service:
         """Return what scores a source's windows; called in the daemon's thread."""
         return self.engines[self.daemon.pipelines[source].bundle.folder].name
 
-    def _exchange_jsonl(self, jsonl: JsonLinesSink | None) -> None:
-        if self._jsonl:
-            self.sinks.remove(self._jsonl)
-            self._jsonl.close()
-        if jsonl:
-            self.sinks.append(jsonl)
-        self._jsonl = jsonl
+    def _exchange_outputs(self, outputs: Outputs) -> None:
+        """Give events and sound to other outputs from now on."""
+        if self._outputs:
+            for sink in self._outputs.sinks:
+                self.sinks.remove(sink)
+            for observer in self._outputs.observers:
+                self.observers.remove(observer)
+        self.sinks += outputs.sinks
+        self.observers += outputs.observers
+        self._outputs = outputs
 
     def _exchange_node(self, node: Node | None) -> None:
         """Give events to another node from now on, and tell it how things are."""
@@ -252,14 +254,8 @@ def _try(plan: Plan) -> None:
         Endpoint(plan.config.mqtt)
     if plan.config.clips:
         make_folder(plan.config.clips.folder)
-    if jsonl := _open_jsonl(plan):
-        jsonl.close()
-
-
-def _open_jsonl(plan: Plan) -> JsonLinesSink | None:
-    if plan.config.jsonl is None:
-        return None
-    return JsonLinesSink(plan.config.jsonl, node=plan.config.node)
+    if plan.config.jsonl:
+        JsonLinesSink(plan.config.jsonl, node=plan.config.node).close()
 
 
 def live_settings(plan: Plan) -> LiveSettings | None:

@@ -12,7 +12,7 @@ class Lookout:
     """Find those of some labels whose probability is not below their `off`.
 
     A label is known by its place among them. One comparison of arrays is for all: with AudioSet's
-    527 labels that is a hundredth of what it takes to ask them in turn.
+    527 labels that is a fiftieth of what it takes to ask them in turn.
     """
 
     def __init__(self, off: Mapping[Label, float]) -> None:

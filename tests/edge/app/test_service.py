@@ -6,10 +6,10 @@ import threading
 import pytest
 import soundfile
 
-from ast_edge.engines import Engines
-from ast_edge.errors import ConfigError, EngineError
-from ast_edge.plan import load_plan
-from ast_edge.service import Service
+from ast_edge.app.plan import load_plan
+from ast_edge.app.service import Service
+from ast_edge.base.errors import ConfigError, EngineError
+from ast_edge.engines.open_engines import Engines
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.daemon_parts import TIMEOUT, NumpyEngine

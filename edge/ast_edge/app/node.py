@@ -55,7 +55,7 @@ class Node:
         self._recalled = False
         taken = open_outbox(config, name) if outbox is None else outbox
         try:
-            self.publisher = MqttSink(config, name, [], outbox=taken, connect=False)
+            self.publisher = MqttSink(config, name, taken)
         except ConfigError:
             if taken is not outbox:
                 taken.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from ast_edge.base.clock import SINCE_BOOT
+from ast_edge.base.files import write_files
 from ast_edge.base.times import iso8601
 from ast_edge.detection.event import Event
 from ast_edge.detection.pipeline import Pipeline
@@ -253,10 +254,4 @@ def _adapter() -> TypeAdapter[dict[str, SourceChanges]]:
 def _write(path: Path, sources: Mapping[str, SourceChanges]) -> None:
     # A command waits for it, and hundreds of labels may differ: `json` takes ten times as long.
     text = _adapter().dump_json(dict(sources), indent=1)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(text + b"\n")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_files({path: text + b"\n"})

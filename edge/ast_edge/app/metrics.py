@@ -19,8 +19,9 @@ from prometheus_client.registry import Collector
 
 from ast_edge import __version__
 from ast_edge.monitoring.config import MetricsConfig, parse_address
+from ast_edge.monitoring.histogram import Histogram
 from ast_edge.monitoring.memory import resident_bytes
-from ast_edge.monitoring.meter import Histogram, Reading
+from ast_edge.monitoring.reading import Reading
 
 if TYPE_CHECKING:
     from ast_edge.app.reload import Reload
@@ -69,7 +70,7 @@ class DaemonCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics; called in the server's threads."""
-        reading = self._service.meter.read()
+        reading = self._service.monitor.read()
         yield from self._of_process(reading)
         yield from self._of_sources(reading)
         yield from _of_engine(reading)
@@ -81,7 +82,7 @@ class DaemonCollector(Collector):
         info = {"version": __version__, "node": plan.config.node, "engine": ", ".join(names)}
         info |= {"bundle": ", ".join(bundle.name for bundle in plan.bundles)}
         yield InfoMetricFamily("ast_edge", "What is running.", info)
-        yield _gauge("start_time_seconds", "Unix time of the start.", reading.since)
+        yield _gauge("start_time_seconds", "Unix time of the start.", self._service.started.read())
         yield _gauge("resident_memory_bytes", "Memory of the process.", resident_bytes())
         newest = self._reload.newest
         refused = bool(newest and newest.refusal)
@@ -92,8 +93,8 @@ class DaemonCollector(Collector):
     def _of_sources(self, reading: Reading) -> Iterator[Metric]:
         sources, dropped = reading.sources, self._service.daemon.dropped
         heard = InfoMetricFamily("ast_edge_source", "What listens to it.", labels=["source"])
-        for source, bundle in self._service.meter.bundles.items():
-            heard.add_metric([source], {"bundle": bundle})
+        for source, found in sources.items():
+            heard.add_metric([source], {"bundle": found.bundle})
         yield heard
         yield _by_source("up", "Whether sound arrives.", ((n, s.is_up) for n, s in sources.items()))
         yield _by_source(

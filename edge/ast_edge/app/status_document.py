@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ast_edge import __version__
 from ast_edge.base.times import iso8601
 from ast_edge.monitoring.memory import resident_bytes
-from ast_edge.monitoring.meter import SourceReading
+from ast_edge.monitoring.reading import SourceReading
+from ast_edge.monitoring.state import state_said
 from ast_edge.outputs.payload import event_payload
 
 if TYPE_CHECKING:
@@ -25,15 +26,15 @@ Json = dict[str, Any]
 
 def status_document(service: "Service", reload: "Reload") -> Json:
     """Return everything; safe in any thread."""
-    plan, reading, now = service.plan, service.meter.read(), time.time()
-    node, newest = service.node, reload.newest
+    plan, reading, now = service.plan, service.monitor.read(), time.time()
+    node, newest, started = service.node, reload.newest, service.started.read()
     return {
         "schema": FORMAT,
         "version": __version__,
         "pid": os.getpid(),
         "node": plan.config.node,
-        "started": iso8601(reading.since),
-        "uptime": round(now - reading.since, 1),
+        "started": iso8601(started),
+        "uptime": round(now - started, 1),
         "config": str(reload.path),
         "reload": None
         if newest is None
@@ -60,9 +61,7 @@ def status_bytes(service: "Service", reload: "Reload") -> bytes:
 
 
 def _source(found: SourceReading, dropped: int, paused: str) -> Json:
-    state, detail = found.state, found.detail
-    if state == "listening" and paused:
-        state, detail = "disabled", paused
+    state, detail = state_said(found.state, found.detail, paused)
     level = found.level
     return {
         "state": state,
@@ -74,7 +73,7 @@ def _source(found: SourceReading, dropped: int, paused: str) -> Json:
         "gaps": found.gaps,
         "windows": found.windows,
         "dropped_windows": dropped,
-        "events": found.events.total(),
+        "events": sum(found.events.values()),
     }
 
 

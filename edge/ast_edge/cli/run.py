@@ -128,10 +128,9 @@ def _open_watchdog(service: "Service", stack: contextlib.ExitStack) -> "Watchdog
 
     if not Watchdog.wanted():
         return None
-    watchdog = Watchdog(service.daemon.submit, lambda: service.stall_timeouts)
+    watchdog = Watchdog(service.daemon.submit, service.monitor.read, lambda: service.stall_timeouts)
     stack.callback(lambda: watchdog.close(restarts=service.restarts))
-    service.sinks.append(watchdog)
-    service.observers.append(watchdog)
+    service.monitor.renderers.append(watchdog)
     watchdog.start()
     return watchdog
 

@@ -56,10 +56,10 @@ def test_a_daemon_that_has_just_begun_says_all_it_knows(read, tmp_path):
 
 
 def test_sources_and_events_are_as_they_were_last(service, read):
-    service.meter.heard(Block(STREAM, 0, np.tile(np.float32([[0.5], [-0.5]]), (8000, 1))))
-    service.meter.health("hall", Health("clipping", "it is too loud"))
+    service.monitor.heard(Block(STREAM, 0, np.tile(np.float32([[0.5], [-0.5]]), (8000, 1))))
+    service.monitor.health("hall", Health("clipping", "it is too loud"))
     hum = service.plan.bundles[0].labels[0]
-    service.meter.publish(Event("1", "start", "hall", hum, 0.0, 1.0, 0.9, 0.9, "home"))
+    service.monitor.publish(Event("1", "start", "hall", hum, 0.0, 1.0, 0.9, 0.9, "home"))
     service.daemon.dropped["hall"] = 2
     found = read()
     hall = found["sources"]["hall"]
@@ -76,7 +76,7 @@ def test_the_newest_reload_is_told_with_what_was_wrong(read, refusal):
 
 
 def test_a_source_that_a_reload_has_just_added_or_removed_breaks_nothing(service, read):
-    service.meter.follow({"cellar": "bands"})
+    service.monitor.follow({"cellar": "bands"})
     assert read()["sources"]["cellar"]["hop"] is None
 
 

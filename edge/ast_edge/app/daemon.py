@@ -51,10 +51,12 @@ class Daemon:
         sinks: Sequence[Sink],
         clock: Callable[[], float] = time.monotonic,
         observers: Sequence[Observer] = (),
+        each_turn: Callable[[], list[Event]] = list,
     ) -> None:
         """Take one pipeline for each source, by its name, and an engine by each bundle's folder.
 
         `sinks` and `observers` may change until `run`, then in its thread (see `submit`).
+        `each_turn` is called there several times a second, and its events are published.
         """
         self._due = DueWindows(lambda source: self.pipelines[source].bundle.name)
         self.skipped_windows = 0
@@ -66,6 +68,7 @@ class Daemon:
         self._engines = engines
         self._sinks = sinks
         self._observers = observers
+        self._each_turn = each_turn
         self._clock = clock
         self._inbox: Inbox[Read] = Inbox()
         self._readers = {source.name: Reader(source, self._inbox) for source in sources}
@@ -95,6 +98,7 @@ class Daemon:
                 # Before the engine runs: while it does, blocks wait and a source only seems silent.
                 self._end_silent_events()
                 self._act()
+                self.publish(self._each_turn())
                 self._infer()
                 self._end_what_is_scored()
         finally:

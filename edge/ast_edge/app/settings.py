@@ -109,6 +109,28 @@ class LiveSettings:
         known = _read(path) if path else {}
         self._sources = {n: self._usable(n, known.get(n, SourceChanges())) for n in settings}
 
+    def for_others(
+        self, path: Path | None, settings: Mapping[str, Mapping[Label, TrackerSettings]]
+    ) -> "LiveSettings":
+        """Return what remains of the changes with another configuration."""
+        if path != self._path:
+            return LiveSettings(path, settings, wall=self._wall, steady=self._steady)
+        others = LiveSettings(None, settings, wall=self._wall, steady=self._steady)
+        others._path = path
+        for source in settings:
+            if source in self._sources:
+                others._sources[source] = others._fitting(source, self._sources[source])
+        return others
+
+    def knows(self, source: str, label: Label | None) -> bool:
+        """Tell whether a source is configured, and reports a label if one is given."""
+        labels = self._settings.get(source)
+        return labels is not None and (label is None or label.slug in labels)
+
+    def minutes_left(self, now: float) -> dict[str, int]:
+        """Return how long each source's snooze goes on, in whole minutes begun."""
+        return {name: source.minutes_left(now) for name, source in self._sources.items()}
+
     def of(self, source: str) -> SourceChanges:
         """Return what differs for a source."""
         return self._sources[source]
@@ -167,6 +189,11 @@ class LiveSettings:
                     yield Message(topics.setting(name, key, label), f"{value:g}", retain=True)
 
     def _usable(self, source: str, changes: SourceChanges) -> SourceChanges:
+        """Take what was kept by a program that ended, as far as it fits."""
+        snooze = changes.snooze and changes.snooze.resumed(self._steady, self._wall)
+        return self._fitting(source, replace(changes, snooze=snooze))
+
+    def _fitting(self, source: str, changes: SourceChanges) -> SourceChanges:
         """Leave out labels that are not configured, and thresholds that no longer fit."""
         labels, configured = {}, self._settings[source]
         for slug, label in changes.labels.items():
@@ -176,8 +203,7 @@ class LiveSettings:
                 except ValueError:
                     label = replace(label, on=None, off=None)
                 labels[slug] = label
-        snooze = changes.snooze and changes.snooze.resumed(self._steady, self._wall)
-        return replace(changes, labels=labels, snooze=snooze)
+        return replace(changes, labels=labels)
 
 
 def _changed(

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from ast_edge.cli.terminal import log_to_stderr
-from ast_edge.outputs.log_sink import LogSink
 
 if TYPE_CHECKING:
     from ast_edge.app.reload import Reload
@@ -61,11 +60,8 @@ def run(args: argparse.Namespace) -> int:
         if plan.config.mqtt:
             _open_node(service, stack)
         else:
-            service.sinks.append(LogSink())
             stack.callback(service.close)
-        service.open_jsonl()
-        _open_history(service, stack)
-        _open_clips(service, stack)
+        service.open_outputs()
         watchdog = _open_watchdog(service, stack)
         with (
             _on_signals(service.daemon.stop, signal.SIGINT, signal.SIGTERM),
@@ -94,32 +90,6 @@ def _open_status(service: "Service", reload: "Reload", stack: contextlib.ExitSta
         from ast_edge.app.metrics import MetricsServer
 
         stack.callback(MetricsServer(config.metrics, service, reload).close)
-
-
-def _open_history(service: "Service", stack: contextlib.ExitStack) -> None:
-    """Remember events over a restart; not in the demo, which leaves nothing behind."""
-    config = service.plan.config
-    if config.history.enabled and not (config.mqtt and config.mqtt.embedded):
-        from ast_edge.outputs.history import History, history_path
-
-        history = History(
-            history_path(config.node),
-            node=config.node,
-            max_events=config.history.max_events,
-        )
-        stack.callback(history.close)
-        service.sinks.append(history)
-
-
-def _open_clips(service: "Service", stack: contextlib.ExitStack) -> None:
-    """Keep the sound of events, if that is asked for."""
-    if service.plan.config.clips:
-        from ast_edge.outputs.clips import Clips
-
-        clips = Clips(service.plan.config.clips, service.channels)
-        stack.callback(clips.close)
-        service.sinks.append(clips)
-        service.observers.append(clips)
 
 
 def _open_watchdog(service: "Service", stack: contextlib.ExitStack) -> "Watchdog | None":
@@ -154,8 +124,6 @@ def _open_node(service: "Service", stack: contextlib.ExitStack) -> None:
     stack.callback(service.close)
     if echo:
         stack.callback(lambda: echo.wait_for(node.publisher.acknowledged))
-    else:
-        service.sinks.append(LogSink())
 
 
 @contextlib.contextmanager

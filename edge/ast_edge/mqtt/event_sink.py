@@ -9,7 +9,6 @@ from functools import partial
 
 from paho.mqtt.client import topic_matches_sub
 
-from ast_edge.base.errors import ConfigError
 from ast_edge.detection.event import Event
 from ast_edge.model.label import Label
 from ast_edge.mqtt.config import MqttConfig
@@ -57,23 +56,17 @@ class MqttSink:
         self,
         config: MqttConfig,
         node: str,
-        entities: Iterable[tuple[str, Label]],
-        outbox: Outbox | None = None,
-        extensions: Sequence[Extension] = (),
-        connect: bool = True,
+        outbox: Outbox,
     ) -> None:
-        """Take an outbox, which `close` closes; one in memory unless given.
+        """Take an outbox, which `close` closes; it stays open if this fails.
 
-        Without `connect` all waits for `start`, and the outbox stays open if this fails.
+        All waits for `start`, and for whom to speak `follow` tells.
         """
         self._topics = Topics(config.base_topic, node)
-        self._states = {self._topics.state(source, label): "OFF" for source, label in entities}
-        if outbox is None:
-            limits = config.outbox
-            outbox = Outbox(None, max_age=limits.max_age, max_events=limits.max_events)
+        self._states: dict[str, str] = {}
         self.outbox = outbox
         """What waits for the broker."""
-        self._extensions = extensions
+        self._extensions: Sequence[Extension] = ()
         self._sent = 0  # number of the newest event that is or was on its way
         self._packets: dict[int, tuple[Message, int | None]] = {}  # sent, with the event's number
         self._waiting: OrderedDict[object, Message] = OrderedDict()  # to be sent; states by topic
@@ -88,22 +81,15 @@ class MqttSink:
         self.acknowledged = 0
         """Events that the broker has acknowledged."""
         self._refused = 0
-        try:
-            self._connection = Connection(
-                config,
-                f"ast-edge-{node}",
-                will=self._availability("offline"),
-                on_up=self._greet,
-                on_acknowledged=self._acknowledge,
-                on_subscribed=self._subscribed,
-                on_message=self._hear,
-            )
-        except ConfigError:
-            if connect:
-                outbox.close()
-            raise
-        if connect:
-            self.start()
+        self._connection = Connection(
+            config,
+            f"ast-edge-{node}",
+            will=self._availability("offline"),
+            on_up=self._greet,
+            on_acknowledged=self._acknowledge,
+            on_subscribed=self._subscribed,
+            on_message=self._hear,
+        )
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
@@ -155,12 +141,11 @@ class MqttSink:
         """Tell whether the broker takes a message of this size."""
         return self._connection.takes(message)
 
-    def publish_message(self, message: Message) -> None:
-        """Send a message if there is a connection; else it is forgotten (see `Extension.greet`)."""
-        self.publish_messages(lambda: [message])
-
     def publish_messages(self, make: Callable[[], Iterable[Message]]) -> None:
-        """Call `make` in the connection's thread, as extensions are, and send what it returns."""
+        """Call `make` in the connection's thread, as extensions are, and send what it returns.
+
+        Without a connection that is forgotten (see `Extension.greet`).
+        """
         self._connection.submit(lambda: self._send_all(make()))
 
     def follow(

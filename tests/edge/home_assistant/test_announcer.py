@@ -5,13 +5,13 @@ import pytest
 from rigs import mosquitto
 from rigs.mosquitto import Mosquitto, Subscriber, retained
 from rigs.payloads import check
+from rigs.sink import started
 
 from ast_edge.audio.level import Level
 from ast_edge.home_assistant.announcer import JITTER, MIGRATE, HomeAssistant
 from ast_edge.home_assistant.discovery import describe
 from ast_edge.model.label import Label
 from ast_edge.mqtt.config import MqttConfig
-from ast_edge.mqtt.event_sink import MqttSink
 from ast_edge.mqtt.home_assistant_config import HomeAssistantConfig
 from ast_edge.mqtt.source_status import NodeStatus
 from ast_edge.mqtt.topics import Topics
@@ -246,7 +246,7 @@ def live(tmp_path):
         )
         status = NodeStatus(topics, sources, since=0.0)
         entities = [("kitchen", label) for label in labels]
-        sinks.append(MqttSink(config, "attic", entities, extensions=[status, home]))
+        sinks.append(started(config, entities, extensions=[status, home]))
         assert sinks[-1].wait_connected(10.0)
         return sinks[-1], status
 

@@ -85,10 +85,11 @@ def test_closing_at_once_still_delivers(broker, open_sink, protocol):
 def test_killing_the_process_leaves_offline_behind(broker, protocol):
     program = f"""
 import time
-from ast_edge.app.config import MqttConfig
+from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.event_sink import MqttSink
+from ast_edge.mqtt.outbox import Outbox
 config = MqttConfig(host="127.0.0.1", port={broker.port}, protocol="{protocol}")
-sink = MqttSink(config, "attic", [])
+MqttSink(config, "attic", Outbox(None, max_age=60, max_events=10)).start()
 time.sleep(60)
 """
     with Subscriber(broker) as subscriber:
@@ -223,7 +224,7 @@ def test_events_go_and_commands_come_over_websockets(tmp_path, open_sink, protoc
             sink.publish(event("update", number))
         large = Message("ast-edge/attic/large", "ü" * 100_000, retain=True)
         wait_until(lambda: sink.acknowledged == 100)
-        sink.publish_message(large)
+        sink.publish_messages(lambda: [large])
         assert subscriber.wait_on(large.topic) == [large.payload]
         wait_for_events(subscriber, *((f"e{n}", "update") for n in range(100)))
         broker.publish("ast-edge/attic/mic/set/enabled", "OFF")

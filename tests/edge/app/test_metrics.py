@@ -15,6 +15,7 @@ from rigs.mosquitto import Mosquitto, wait_until
 from ast_edge.app.metrics import MetricsServer
 from ast_edge.app.plan import load_plan
 from ast_edge.app.reload import Reload, Reloaded
+from ast_edge.app.report import make_report
 from ast_edge.app.service import Service
 from ast_edge.audio.stream import Block, Stream
 from ast_edge.detection.event import Event
@@ -28,6 +29,7 @@ WINDOW = Window(STREAM, 0.0, 1.0, hop=0.5, heard=1.0, fbank=np.zeros((1, 1)))
 
 class Engine:
     name = "numpy"
+    description = "NumPy, 1 thread"
 
 
 @pytest.fixture
@@ -52,10 +54,13 @@ def reload(tmp_path):
     return Reload(tmp_path / "c.yaml")
 
 
+def serve(service, reload, listen="127.0.0.1:0"):
+    return MetricsServer(MetricsConfig(listen=listen), lambda: make_report(service, reload))
+
+
 def scrape(service, reload, path="/metrics"):
     """Return all samples: values by name and labels."""
-    config = MetricsConfig(listen="127.0.0.1:0")
-    with contextlib.closing(MetricsServer(config, service, reload)) as server:
+    with contextlib.closing(serve(service, reload)) as server:
         url = f"http://127.0.0.1:{server.port}{path}"
         with urllib.request.urlopen(url, timeout=20) as answer:
             text = answer.read().decode()
@@ -156,13 +161,13 @@ def test_a_source_that_goes_is_told_no_more(service, reload):
 def test_an_address_that_is_taken_is_one_line_in_the_log(service, reload, caplog):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        MetricsServer(MetricsConfig(listen=address), service, reload).close()
+        serve(service, reload, address).close()
     (line,) = caplog.messages
     assert f"cannot listen on {address}: Address already in use" in line
 
 
 def test_nobody_can_connect_after_close(service, reload):
-    server = MetricsServer(MetricsConfig(listen="127.0.0.1:0"), service, reload)
+    server = serve(service, reload)
     server.close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", server.port))
@@ -179,8 +184,7 @@ def test_a_scrape_that_stumbles_over_a_fault_of_ours_is_not_the_last(
         return read()
 
     monkeypatch.setattr(service.monitor, "read", broken)
-    config = MetricsConfig(listen="127.0.0.1:0")
-    with contextlib.closing(MetricsServer(config, service, reload)) as server:
+    with contextlib.closing(serve(service, reload)) as server:
         url = f"http://127.0.0.1:{server.port}/metrics"
         for _ in range(2):
             with pytest.raises(urllib.error.HTTPError, match="500"):

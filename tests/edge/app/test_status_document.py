@@ -5,6 +5,7 @@ import pytest
 
 from ast_edge.app.plan import load_plan
 from ast_edge.app.reload import Reload, Reloaded
+from ast_edge.app.report import make_report
 from ast_edge.app.service import Service
 from ast_edge.app.status_document import status_bytes
 from ast_edge.audio.health import Health
@@ -40,7 +41,7 @@ def read(service, tmp_path):
 
     def read(newest=None):
         reload.newest = newest
-        return json.loads(status_bytes(service, reload))
+        return json.loads(status_bytes(make_report(service, reload)))
 
     return read
 

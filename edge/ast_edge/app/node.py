@@ -60,10 +60,7 @@ class Node:
             if taken is not outbox:
                 taken.close()
             raise
-        publish = self.publisher.publish_messages
-        self.reporter = Reporter(
-            self._status, publish, lambda source: (pipelines[source].bundle.name, engine(source))
-        )
+        self.reporter = Reporter(self._status, self.publisher.publish_messages, engine)
 
     def start(self) -> None:
         """Begin to connect; returns at once."""

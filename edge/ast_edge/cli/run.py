@@ -78,18 +78,20 @@ def run(args: argparse.Namespace) -> int:
 
 def _open_status(service: "Service", reload: "Reload", stack: contextlib.ExitStack) -> None:
     """Let others on this machine see how the daemon is, and Prometheus if that is asked for."""
+    from ast_edge.app.report import make_report
     from ast_edge.app.status_document import status_bytes
     from ast_edge.base.runtime_folder import runtime_folder
     from ast_edge.monitoring.status_socket import StatusSocket
 
     config = service.plan.config
     path = runtime_folder() / f"{config.node}.sock"
-    status = StatusSocket(path, lambda: status_bytes(service, reload))
+    status = StatusSocket(path, lambda: status_bytes(make_report(service, reload)))
     stack.callback(status.close)
     if config.metrics:
         from ast_edge.app.metrics import MetricsServer
 
-        stack.callback(MetricsServer(config.metrics, service, reload).close)
+        server = MetricsServer(config.metrics, lambda: make_report(service, reload))
+        stack.callback(server.close)
 
 
 def _open_watchdog(service: "Service", stack: contextlib.ExitStack) -> "Watchdog | None":
@@ -98,10 +100,9 @@ def _open_watchdog(service: "Service", stack: contextlib.ExitStack) -> "Watchdog
 
     if not Watchdog.wanted():
         return None
-    watchdog = Watchdog(service.daemon.submit, lambda: service.stall_timeouts)
+    watchdog = Watchdog(service.daemon.submit, service.monitor.read, lambda: service.stall_timeouts)
     stack.callback(lambda: watchdog.close(restarts=service.restarts))
-    service.sinks.append(watchdog)
-    service.observers.append(watchdog)
+    service.monitor.renderers.append(watchdog)
     watchdog.start()
     return watchdog
 

@@ -9,7 +9,7 @@ from ast_edge.audio.level import Level
 from ast_edge.base.times import iso8601
 from ast_edge.detection.event import Event
 from ast_edge.model.label import Label
-from ast_edge.monitoring.state import AVAILABLE, State
+from ast_edge.monitoring.state import AVAILABLE, State, state_said
 from ast_edge.mqtt.message import Message
 from ast_edge.mqtt.topics import Topics
 from ast_edge.outputs.payload import SCHEMA, event_json, late_json
@@ -157,9 +157,7 @@ class NodeStatus:
         return self._keep(self._topics.diagnostics(source), payload)
 
     def _say_state(self, source: str, since: float) -> list[Message]:
-        state, detail = self._states[source]
-        if state == "listening" and self._pauses.get(source):
-            state, detail = "disabled", self._pauses[source]
+        state, detail = state_said(*self._states[source], self.paused(source))
         if self._said.get(source) == (state, detail):
             return []
         self._said[source] = (state, detail)

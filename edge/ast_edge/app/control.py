@@ -28,7 +28,7 @@ Publish = Callable[[Callable[[], Iterable[Message]]], None]
 class Control:
     """Hands commands to the daemon's thread, and tells what has become of them.
 
-    An extension of MqttSink. Every change is kept before it is acknowledged by the retained
+    A participant of MqttSink. Every change is kept before it is acknowledged by the retained
     setting; what cannot be followed is answered on `Topics.rejected`.
     """
 
@@ -66,7 +66,7 @@ class Control:
         """Return every setting as it is."""
         return self._told()
 
-    def heard(self, topic: str, payload: bytes, *, retained: bool = False) -> list[Message]:
+    def received(self, topic: str, payload: bytes, *, retained: bool = False) -> list[Message]:
         """Hand a command over, or return why it is refused; what it changes is told later.
 
         A retained one would be followed again at every connection, whatever was said since.

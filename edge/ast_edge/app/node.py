@@ -13,8 +13,8 @@ from ast_edge.home_assistant.announcer import HomeAssistant
 from ast_edge.home_assistant.discovery import describe
 from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.event_sink import MqttSink
-from ast_edge.mqtt.extension import Extension
 from ast_edge.mqtt.outbox import Outbox, open_outbox
+from ast_edge.mqtt.participant import Participant
 from ast_edge.mqtt.reporter import Reporter
 from ast_edge.mqtt.source_status import NodeStatus
 from ast_edge.mqtt.topics import Topics
@@ -98,7 +98,7 @@ class Node:
 
     def _extend(
         self, plan: Plan, config: MqttConfig, pauses: Mapping[str, str]
-    ) -> Sequence[Extension]:
+    ) -> Sequence[Participant]:
         """Make all that speaks over the connection; called in its thread."""
         labels = plan.labels
         self._status.follow(labels, since=time.time())
@@ -107,7 +107,7 @@ class Node:
             self._recalled = True
         for source, why in pauses.items():
             self._status.pause(source, why, since=time.time())
-        extensions: list[Extension] = [self._status]
+        participants: list[Participant] = [self._status]
         self._control = None
         if config.commands:
             self._control = Control(
@@ -116,10 +116,10 @@ class Node:
                 submit=self._submit,
                 restart=self._restart,
             )
-            extensions.append(self._control)
+            participants.append(self._control)
         if not config.embedded:
-            extensions.append(self._home_assistant(plan, config))
-        return extensions
+            participants.append(self._home_assistant(plan, config))
+        return participants
 
     def _home_assistant(self, plan: Plan, config: MqttConfig) -> HomeAssistant:
         devices = describe(

@@ -19,8 +19,8 @@ from ast_edge.detection.pipeline import Pipeline
 from ast_edge.engines.open_engines import Engines
 from ast_edge.monitoring.observer import Observer
 from ast_edge.monitoring.source_monitor import SourceMonitor
+from ast_edge.mqtt.broker_access import BrokerAccess
 from ast_edge.mqtt.config import MqttConfig
-from ast_edge.mqtt.endpoint import Endpoint
 from ast_edge.outputs.clip_folder import make_folder
 from ast_edge.outputs.jsonl import JsonLinesSink
 from ast_edge.outputs.sink import Sink
@@ -252,7 +252,7 @@ def _try(plan: Plan) -> None:
         AstError: something of it cannot be used.
     """
     if plan.config.mqtt:
-        Endpoint(plan.config.mqtt)
+        BrokerAccess(plan.config.mqtt)
     if plan.config.clips:
         make_folder(plan.config.clips.folder)
     if plan.config.jsonl:

@@ -45,8 +45,8 @@ class Diagnostics:
 class NodeStatus:
     """Turns what happens at the sources of a node into messages, few and only on change.
 
-    Pure: `now` is monotonic seconds of the caller's clock. Several sources take turns. An extension
-    of MqttSink: all methods are to be called in the connection's thread
+    Pure: `now` is monotonic seconds of the caller's clock. Several sources take turns. A
+    participant of MqttSink: all methods are to be called in the connection's thread
     (`sink.publish_messages(lambda: status.level(...))`).
     """
 
@@ -70,7 +70,7 @@ class NodeStatus:
         """Return all that is retained, for a broker that may know nothing."""
         return list(self._retained.values())
 
-    def heard(self, topic: str, payload: bytes, *, retained: bool = False) -> list[Message]:
+    def received(self, topic: str, payload: bytes, *, retained: bool = False) -> list[Message]:
         """Listen to nothing."""
         return []
 

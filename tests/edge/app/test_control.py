@@ -62,7 +62,7 @@ class Rig:
     def send(self, name, payload, label=None, *, retained=False):
         topic = TOPICS.command("kitchen", name, label)
         self.told.clear()
-        return by_name(self.control.heard(topic, payload, retained=retained) + self.told)
+        return by_name(self.control.received(topic, payload, retained=retained) + self.told)
 
     def wait(self, seconds):
         """Let time pass and return what is told of it."""
@@ -227,7 +227,7 @@ def test_a_refused_command_is_answered_with_the_reason_and_changes_nothing(rig):
 
 
 def test_a_command_for_no_source_of_ours_is_not_answered(rig):
-    assert rig.control.heard("ast-edge/attic/attik/set/enabled", b"OFF") == []
+    assert rig.control.received("ast-edge/attic/attik/set/enabled", b"OFF") == []
 
 
 @pytest.mark.parametrize("jump", [0, 60, -86400])

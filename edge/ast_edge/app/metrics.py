@@ -40,7 +40,7 @@ class MetricsServer:
             self._server, self._thread = start_http_server(port, host, registry)
         except OSError as exc:
             log.error(
-                "metrics: cannot listen on %s: %s; there are none until the next start",
+                "metrics: cannot listen on %s: %s; there are none until another address is given",
                 *(config.listen, exc.strerror or exc),
             )
             return

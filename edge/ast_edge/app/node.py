@@ -75,18 +75,13 @@ class Node:
         changes = {"home_assistant": config.home_assistant, "commands": config.commands}
         config = self._config = self._config.model_copy(update=changes)
         entities = [(source, x) for source, labels in plan.labels.items() for x in labels]
-        pauses = {source: self._commander.pause(source) for source in plan.config.sources}
-        self.publisher.follow(entities, lambda: self._extend(plan, config, pauses))
+        self.publisher.follow(entities, lambda: self._extend(plan, config))
 
     def passed(self, sources: Sequence[str]) -> None:
         """Take that the snoozes of sources are shorter, or over; called in the daemon's thread."""
         if control := self._control:
             for source in sources:
                 control.passed(source)
-
-    def paused(self, source: str) -> str:
-        """Return why a command keeps a source from being reported; empty if none does."""
-        return self._status.paused(source)
 
     def hand_over(self) -> None:
         """Say goodbye and disconnect; the outbox is the next node's."""
@@ -96,22 +91,18 @@ class Node:
         """Say goodbye and disconnect."""
         self.publisher.close()
 
-    def _extend(
-        self, plan: Plan, config: MqttConfig, pauses: Mapping[str, str]
-    ) -> Sequence[Participant]:
+    def _extend(self, plan: Plan, config: MqttConfig) -> Sequence[Participant]:
         """Make all that speaks over the connection; called in its thread."""
         labels = plan.labels
         self._status.follow(labels, since=time.time())
         if not self._recalled:
             self._status.recall((e.payload for e in self.publisher.outbox.waiting()), labels)
             self._recalled = True
-        for source, why in pauses.items():
-            self._status.pause(source, why, since=time.time())
         participants: list[Participant] = [self._status]
         self._control = None
         if config.commands:
             self._control = Control(
-                *(self._topics, labels, self._commander, self._status),
+                *(self._topics, labels, self._commander),
                 publish=self.publisher.publish_messages,
                 submit=self._submit,
                 restart=self._restart,

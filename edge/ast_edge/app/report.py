@@ -13,7 +13,6 @@ from ast_edge.app.reload import Reload, Reloaded
 from ast_edge.app.service import Service
 from ast_edge.monitoring.memory import resident_bytes
 from ast_edge.monitoring.reading import Reading, SourceReading
-from ast_edge.monitoring.state import State, state_said
 
 
 @dataclass(frozen=True)
@@ -21,9 +20,6 @@ class SourceReport:
     """One source, and how it is listened to."""
 
     reading: SourceReading
-    state: State
-    """As it is told: it may be disabled by a command."""
-    detail: str
     dropped: int
     """Windows that were not looked at: the engine could not keep up."""
     hop: float | None
@@ -100,8 +96,7 @@ def make_report(service: Service, reload: Reload) -> DaemonReport:
         memory=resident_bytes(),
         reading=reading,
         sources={
-            name: _source(service, plan, node, name, found)
-            for name, found in reading.sources.items()
+            name: _source(service, plan, name, found) for name, found in reading.sources.items()
         },
         skipped=service.daemon.skipped_windows,
         unusable={bundle: service.daemon.unusable[bundle] for bundle in reading.inference},
@@ -109,17 +104,11 @@ def make_report(service: Service, reload: Reload) -> DaemonReport:
     )
 
 
-def _source(
-    service: Service, plan: Plan, node: Node | None, name: str, found: SourceReading
-) -> SourceReport:
-    paused = node.paused(name) if node else ""
-    state, detail = state_said(found.state, found.detail, paused)
+def _source(service: Service, plan: Plan, name: str, found: SourceReading) -> SourceReport:
     hearing = plan.hearings.get(name)  # what was read may be of another plan
     engine = service.engines.get(hearing.bundle.folder) if hearing else None
     return SourceReport(
         reading=found,
-        state=state,
-        detail=detail,
         dropped=service.daemon.dropped[name],
         hop=hearing.hop if hearing else None,
         idle_hop=hearing.idle_hop if hearing else None,

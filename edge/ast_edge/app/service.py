@@ -60,7 +60,9 @@ class Service:
             observers=self.observers,
             each_turn=self._pass_time,
         )
-        self.commander = Commander(live_settings(plan), self.daemon.pipelines)
+        self.commander = Commander(
+            live_settings(plan), self.daemon.pipelines, tell=self.monitor.pause
+        )
         self._outputs: Outputs | None = None
 
     @property

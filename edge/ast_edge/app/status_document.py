@@ -46,8 +46,8 @@ def status_bytes(report: DaemonReport) -> bytes:
 def _source(report: SourceReport) -> Json:
     found, level = report.reading, report.reading.level
     return {
-        "state": report.state,
-        "detail": report.detail,
+        "state": found.state,
+        "detail": found.detail,
         "since": iso8601(found.since),
         "level": {"rms": round(level.rms, 1), "peak": round(level.peak, 1)} if level else None,
         "latency": _rounded(found.latency, 3),

@@ -25,6 +25,8 @@ class SourceReading:
     """Why it is in this state."""
     since: float = 0.0
     """Unix time of the state's beginning."""
+    paused: str = ""
+    """Why a command keeps it from being reported; it is disabled then as long as it listens."""
     health: Health = OK
     """What it said last of its sound; the state may know better by now."""
     stream: Stream | None = None
@@ -52,7 +54,7 @@ class SourceReading:
     @property
     def is_up(self) -> bool:
         """Whether sound arrives, however bad it is."""
-        return self.state in ("listening", "muted", "clipping", "drifting")
+        return self.state in ("listening", "disabled", "muted", "clipping", "drifting")
 
 
 @dataclass(frozen=True)

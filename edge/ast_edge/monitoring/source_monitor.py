@@ -67,6 +67,14 @@ class SourceMonitor:
         """A source is opened in the place of another."""
         self._change(source, state="starting", detail="", heard_at=self._monotonic())
 
+    def pause(self, source: str, why: str) -> None:
+        """A command keeps a source from being reported; empty if none does any more."""
+        known = self._reading.sources[source]
+        state, detail = known.state, known.detail
+        if state == "disabled":
+            state, detail = state_of_sound(known.health)
+        self._change(source, paused=why, state=state, detail=detail)
+
     def heard(self, block: Block) -> None:
         """Count sound, and measure it."""
         stream, source = block.stream, block.stream.source
@@ -182,6 +190,8 @@ class SourceMonitor:
         """Read a source anew, and say so."""
         before = self._reading.sources[source]
         after = replace(before, **changes)  # type: ignore[arg-type]
+        if after.state == "listening" and after.paused:
+            after = replace(after, state="disabled", detail=after.paused)
         if (after.state, after.detail) != (before.state, before.detail):
             after = replace(after, since=self._clock())
         self._reading = replace(self._reading, sources={**self._reading.sources, source: after})

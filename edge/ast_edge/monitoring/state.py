@@ -34,8 +34,3 @@ def state_of_sound(health: Health) -> tuple[State, str]:
     if health.condition in ("waiting", "stalled"):
         return "listening", ""
     return STATE_OF[health.condition], health.reason
-
-
-def state_said(state: State, detail: str, paused: str) -> tuple[State, str]:
-    """Return the state that is said of a source, and why; `paused`: why it is not reported."""
-    return ("disabled", paused) if state == "listening" and paused else (state, detail)

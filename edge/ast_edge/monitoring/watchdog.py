@@ -188,7 +188,7 @@ class Watchdog:
 
 def _trouble(found: SourceReading) -> str:
     """Say in a word what is wrong with a source; empty if nothing is."""
-    if found.state in ("starting", "listening", "ended"):
+    if found.state in ("starting", "listening", "disabled", "ended"):
         return ""
     condition = found.health.condition
     return condition if STATE_OF[condition] == found.state else found.state

@@ -7,12 +7,15 @@ from ast_edge.app import settings as live_settings
 from ast_edge.app.commander import Commander
 from ast_edge.app.control import Control
 from ast_edge.app.settings import LiveSettings
+from ast_edge.audio.health import OK
 from ast_edge.base.errors import ConfigError
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.model.bundle import load_bundle
 from ast_edge.model.label import Label
 from ast_edge.model.label_settings import TrackerSettings
+from ast_edge.monitoring.source_monitor import SourceMonitor
 from ast_edge.mqtt.message import Message
+from ast_edge.mqtt.reporter import Reporter
 from ast_edge.mqtt.source_status import NodeStatus
 from ast_edge.mqtt.topics import Topics
 
@@ -38,21 +41,26 @@ class Rig:
         self.pipelines["kitchen"].set_enabled = note
         clock, steady = lambda: self.now + self.set_by, lambda: self.now
         self.settings = LiveSettings(path, {"kitchen": bundle.settings}, wall=clock, steady=steady)
-        self.commander = Commander(self.settings, self.pipelines, clock=clock, steady=steady)
-        self.status = NodeStatus(TOPICS, ["kitchen"], since=START)
-        self.status.source_state("kitchen", "listening", since=START)
         self.told = []
+        self.status = NodeStatus(TOPICS, ["kitchen"], since=START)
+        monitor = SourceMonitor({"kitchen": "bands"}, clock)
+        monitor.renderers.append(Reporter(self.status, self._publish, lambda source: "numpy"))
+        monitor.health("kitchen", OK)
+        self.commander = Commander(
+            self.settings, self.pipelines, tell=monitor.pause, clock=clock, steady=steady
+        )
         self.control = Control(
             TOPICS,
             {"kitchen": self.labels},
             self.commander,
-            self.status,
-            publish=lambda make: self.told.extend(make()),
+            publish=self._publish,
             submit=lambda action: self.events.extend(action()),
             restart=self._restart,
-            clock=clock,
             steady=steady,
         )
+
+    def _publish(self, make):
+        self.told.extend(make())
 
     def _restart(self):
         self.restarts += 1

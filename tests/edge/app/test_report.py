@@ -37,7 +37,8 @@ def test_a_report_says_how_everything_was_then(service, reload):
     service.daemon.dropped["hall"] += 1
     after = make_report(service, reload)
     said = [
-        (r.sources["hall"].state, r.sources["hall"].dropped, r.unusable) for r in (before, after)
+        (r.sources["hall"].reading.state, r.sources["hall"].dropped, r.unusable)
+        for r in (before, after)
     ]
     assert said == [("starting", 0, {"bands": 0}), ("listening", 1, {"bands": 1})]
 

@@ -139,6 +139,40 @@ def test_sound_says_before_the_source_does_that_it_is_back(monitor):
     assert (kitchen(monitor).state, kitchen(monitor).detail) == ("listening", "")
 
 
+def test_a_source_that_listens_and_is_paused_is_disabled_since_then(monitor, clock):
+    monitor.heard(block())
+    clock.now = 200.0
+    monitor.pause("kitchen", "switched off")
+    monitor.heard(block())
+    found = kitchen(monitor)
+    assert (found.state, found.detail, found.since) == ("disabled", "switched off", 200.0)
+    assert found.is_up
+
+
+def test_a_fault_goes_before_a_source_that_is_paused(monitor):
+    monitor.heard(block())
+    monitor.pause("kitchen", "switched off")
+    monitor.silent("kitchen")
+    assert kitchen(monitor).state == "silent"
+    monitor.heard(block())
+    assert kitchen(monitor).state == "disabled"
+
+
+@pytest.mark.parametrize("health", [OK, Health("ok", "its sound ends at 4 kHz")])
+def test_a_source_that_is_paused_no_more_listens_as_before(monitor, health):
+    monitor.health("kitchen", health)
+    monitor.pause("kitchen", "switched off")
+    monitor.pause("kitchen", "")
+    assert (kitchen(monitor).state, kitchen(monitor).detail) == ("listening", health.reason)
+
+
+def test_a_pause_whose_reason_changes_says_the_new_one(monitor):
+    monitor.heard(block())
+    for why in ("snoozed until noon", "switched off"):
+        monitor.pause("kitchen", why)
+    assert (kitchen(monitor).state, kitchen(monitor).detail) == ("disabled", "switched off")
+
+
 def test_sound_waits_to_be_scored_until_a_window_of_it_is(monitor):
     for _ in range(2):
         monitor.heard(block(1.5))

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from ast_edge.errors import BundleError
 from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
+from ast_edge.graph_spec import WHOLE, GraphSpec
 from ast_edge.label_names import LONGEST_NAME, why_unusable
 from ast_edge.onnx_file import external_files
 from ast_edge.spec import ModelSpec, same_steps
@@ -24,6 +25,9 @@ Precision = Literal["fp32", "fp16", "int8"]
 FrameScores = Literal["none", "head", "curve"]
 
 FORMAT = 2
+"""Of a bundle whose graph takes fbanks and gives probabilities, as those of `ast-export` do."""
+FORMAT_WITH_GRAPH = 3
+"""Of one that says how its graph is fed and read (`graph`)."""
 FRONT_END = "kaldi-fbank"
 """The only front end there is; a bundle that names another is refused."""
 
@@ -56,12 +60,15 @@ class Bundle:
     """A step scores the geometric mean of its own probability and that of its window."""
     metrics: dict[str, Any]
     licence: str
+    graph: GraphSpec = WHOLE
+    """How the graph is fed and read."""
 
     @property
     def onnx(self) -> Path:
         """The graph: input `fbank` (batch, frames, mels), output `clip` (batch, labels).
 
-        With frame scores there is an output `frame` (batch, steps, labels) as well.
+        With frame scores there is an output `frame` (batch, steps, labels) as well. That is what
+        they are called unless `graph` says otherwise.
         """
         return self.folder / "model.onnx"
 
@@ -132,18 +139,7 @@ def load_bundle(folder: Path) -> Bundle:
     """
     path = folder / "bundle.json"
     try:
-        if _own_file(folder, path.name) > LARGEST_DESCRIPTION:
-            raise BundleError(
-                f"{path}: is larger than any description, {LARGEST_DESCRIPTION} bytes"
-            )
-        tree = json.loads(path.read_bytes())
-        json.dumps(tree, ensure_ascii=False).encode()  # JSON can hold what could not be sent
-        if tree["format"] != FORMAT:
-            older = tree["format"] in range(FORMAT)
-            remedy = "export the bundle again" if older else "update ast-edge"
-            raise BundleError(
-                f"{path}: is format {tree['format']!r}, this ast-edge reads {FORMAT}: {remedy}"
-            )
+        tree = _read_tree(path)
         _verify(folder, tree["files"])
         front_end = dict(tree["fbank"])
         if front_end.pop("kind") != FRONT_END:
@@ -162,6 +158,22 @@ def load_bundle(folder: Path) -> Bundle:
         raise BundleError(f"{path}: is malformed: nested too deeply") from exc
     _check_fit(path, bundle)
     return bundle
+
+
+def _read_tree(path: Path) -> dict[str, Any]:
+    """Read what a bundle says of itself, in a format that is known."""
+    if _own_file(path.parent, path.name) > LARGEST_DESCRIPTION:
+        raise BundleError(f"{path}: is larger than any description, {LARGEST_DESCRIPTION} bytes")
+    tree: dict[str, Any] = json.loads(path.read_bytes())
+    json.dumps(tree, ensure_ascii=False).encode()  # JSON can hold what could not be sent
+    if tree["format"] not in (FORMAT, FORMAT_WITH_GRAPH):
+        older = tree["format"] in range(FORMAT)
+        remedy = "export the bundle again" if older else "update ast-edge"
+        raise BundleError(
+            f"{path}: is format {tree['format']!r}, this ast-edge reads {FORMAT} and "
+            f"{FORMAT_WITH_GRAPH}: {remedy}"
+        )
+    return tree
 
 
 def _from_tree(folder: Path, tree: dict[str, Any], front_end: dict[str, Any]) -> Bundle:
@@ -189,6 +201,9 @@ def _from_tree(folder: Path, tree: dict[str, Any], front_end: dict[str, Any]) ->
         clip_gate=_one_of((True, False), tree["clip_gate"], "clip_gate"),
         metrics=dict(tree["metrics"]),
         licence=str(tree["licence"]),
+        graph=(
+            WHOLE if tree["format"] == FORMAT else _make(GraphSpec, dict(tree["graph"]), "graph")
+        ),
     )
 
 
@@ -287,6 +302,11 @@ def _check_fit(path: Path, bundle: Bundle) -> None:
         raise BundleError(
             f"{path}: has frame scores, but its members do not all have a frame head, or not the "
             "same steps in time"
+        )
+    if bundle.graph != WHOLE and (len(bundle.members) != 1 or bundle.frame != "none"):
+        raise BundleError(
+            f"{path}: expected one member without frame scores, for its graph leaves a part of the "
+            f"model to ast-edge; got {len(bundle.members)} and {bundle.frame!r}"
         )
     if reason := why_unusable(bundle.labels):
         raise BundleError(f"{path}: {reason}")

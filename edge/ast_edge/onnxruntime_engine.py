@@ -13,6 +13,7 @@ from ast_edge.bundle import Bundle
 from ast_edge.config import EngineConfig
 from ast_edge.engine import CLOSED, Scores
 from ast_edge.errors import EngineError
+from ast_edge.graph_border import GraphBorder
 from ast_edge.trt.engine_cache import cache_folder
 
 # On import, ONNX Runtime would write an id to the home directory and report itself to its maker.
@@ -54,7 +55,7 @@ class OnnxRuntimeEngine:
             )
         session = open_session(bundle.onnx, config.threads)
         self._session: onnxruntime.InferenceSession | None = session
-        self._outputs = list(bundle.outputs)
+        self._border = GraphBorder(bundle)
         self.precision: str = bundle.precision
         # Not the first that was asked for: one that does not load is passed over.
         device = session.get_providers()[0].removesuffix("ExecutionProvider")
@@ -72,12 +73,13 @@ class OnnxRuntimeEngine:
         if session is None:
             raise EngineError(CLOSED)
         try:
-            found = session.run(self._outputs, {"fbank": fbank})
+            feed = {self._border.input: self._border.feed(fbank)}
+            found = session.run(list(self._border.outputs), feed)
         except (*FAULTS, ValueError) as exc:
             raise EngineError(
                 f"the graph refused windows of shape {fbank.shape}: {str(exc).splitlines()[0]}"
             ) from exc
-        return Scores(*found)
+        return self._border.scores(found)
 
     def close(self) -> None:
         """Free the session."""

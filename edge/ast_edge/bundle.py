@@ -15,6 +15,7 @@ from ast_edge.errors import BundleError
 from ast_edge.events import Label
 from ast_edge.fbank import FbankSpec
 from ast_edge.graph_spec import WHOLE, GraphSpec
+from ast_edge.installed import installed_bundles
 from ast_edge.label_names import LONGEST_NAME, why_unusable
 from ast_edge.onnx_file import external_files
 from ast_edge.spec import ModelSpec, same_steps
@@ -110,29 +111,38 @@ class Bundle:
         raise BundleError(f"{name!r} is not a label of {self.name!r}{did_you_mean(name, known)}")
 
 
+def shipped_bundles() -> dict[str, Path]:
+    """Return the folders of the bundles that ship with ast-edge, by name."""
+    folder = Path(str(files("ast_edge"))) / "bundles"
+    return {path.parent.name: path.parent for path in sorted(folder.glob("*/bundle.json"))}
+
+
 def find_bundle(name: str) -> Path:
-    """Return the folder of a bundle that ships with ast-edge, or the path itself.
+    """Return the folder of a bundle that is shipped or installed, or the path itself.
 
     Raises:
         BundleError: if there is neither, with the nearest match.
     """
-    folder = Path(str(files("ast_edge"))) / "bundles"
-    shipped = {path.parent.name: path.parent for path in sorted(folder.glob("*/bundle.json"))}
-    if name in shipped:
-        return shipped[name]
+    known = installed_bundles() | shipped_bundles()
+    if name in known:
+        return known[name]
     try:
         if Path(name).is_dir():
             return Path(name)
     except OSError as exc:  # a name that is too long, a folder that may not be searched
         raise BundleError(f"no bundle {name!r}: {exc.strerror}") from exc
-    raise BundleError(f"no bundle {name!r}: no such folder{did_you_mean(name, list(shipped))}")
+    hint = did_you_mean(name, list(known))
+    raise BundleError(
+        f"no bundle {name!r}: no such folder{hint} (`ast-edge bundle list` has all that are "
+        "installed or can be fetched)"
+    )
 
 
 Made = TypeVar("Made")
 
 
-def load_bundle(folder: Path) -> Bundle:
-    """Read and verify a bundle.
+def load_bundle(folder: Path, *, sums: bool = True) -> Bundle:
+    """Read and verify a bundle; without `sums` its large files are not read.
 
     Raises:
         BundleError: if a file is missing or altered, or the bundle needs another front end.
@@ -140,7 +150,8 @@ def load_bundle(folder: Path) -> Bundle:
     path = folder / "bundle.json"
     try:
         tree = _read_tree(path)
-        _verify(folder, tree["files"])
+        if sums:
+            _verify(folder, tree["files"])
         front_end = dict(tree["fbank"])
         if front_end.pop("kind") != FRONT_END:
             raise BundleError(

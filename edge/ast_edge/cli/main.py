@@ -6,6 +6,7 @@ import sys
 
 from ast_edge import __version__
 from ast_edge.cli import (
+    bundle,
     check,
     devices,
     doctor,
@@ -29,6 +30,7 @@ COMMANDS = (
     check,
     doctor,
     devices,
+    bundle,
     listen,
     tag,
     replay,

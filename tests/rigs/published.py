@@ -1,6 +1,5 @@
 """A tiny AST of transformers with random weights, exported to ONNX as models for browsers are."""
 
-import json
 import warnings
 from functools import cache
 from pathlib import Path
@@ -9,11 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rigs.exported import LABELS, MEAN, STD, described
 
-LABELS = ("Speech", "Dog", "Siren", "Doorbell", "The neighbour's drum kit")
-"""All but the last are AudioSet's."""
 FRAMES, MEL_BINS = 64, 32
-MEAN, STD = -5.0, 4.0
 SIZES = {
     "hidden_size": 32,
     "num_hidden_layers": 2,
@@ -94,18 +91,4 @@ def files() -> dict[str, bytes]:
         half = convert_float_to_float16(onnx.load(folder / "model.onnx"), keep_io_types=True)
         onnx.save(half, folder / "model_fp16.onnx")
         graphs = {f"onnx/{path.name}": path.read_bytes() for path in folder.glob("*.onnx")}
-    config = model().config.to_dict() | {"architectures": ["ASTForAudioClassification"]}
-    extractor = {
-        "feature_extractor_type": "ASTFeatureExtractor",
-        "do_normalize": True,
-        "sampling_rate": 16000,
-        "num_mel_bins": MEL_BINS,
-        "max_length": FRAMES,
-        "mean": MEAN,
-        "std": STD,
-    }
-    return graphs | {
-        "config.json": json.dumps(config, default=str).encode(),
-        "preprocessor_config.json": json.dumps(extractor).encode(),
-        "README.md": b"---\nlicense: bsd-3-clause\n---\n# A model\n",
-    }
+    return graphs | described(model().config.to_dict(), FRAMES, MEL_BINS)

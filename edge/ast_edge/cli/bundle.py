@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from ast_edge.cli.download_progress import DownloadProgress
 from ast_edge.cli.terminal import log_to_stderr
 
 if TYPE_CHECKING:
     from ast_edge.bundle import Bundle
+    from ast_edge.cli.download_progress import DownloadProgress
     from ast_edge.hub.delivery import Delivery
     from ast_edge.hub.files import ModelFiles
     from ast_edge.hub.origin import Origin
+    from ast_edge.hub.trial import Timing
 
 _ENGINES = ["auto", "tensorrt", "openvino", "onnxruntime"]
 
@@ -79,6 +80,7 @@ def _list(args: argparse.Namespace) -> int:
 
 def _get(args: argparse.Namespace) -> int:
     """Fetch, install and try a model."""
+    from ast_edge.cli.download_progress import DownloadProgress
     from ast_edge.config import EngineConfig
     from ast_edge.hub.delivery import Wish, deliver
     from ast_edge.hub.known import KNOWN
@@ -97,7 +99,7 @@ def _get(args: argparse.Namespace) -> int:
 
 
 def _files(
-    origin: "Origin", endpoint: str, progress: DownloadProgress, *, offline: bool
+    origin: "Origin", endpoint: str, progress: "DownloadProgress", *, offline: bool
 ) -> "ModelFiles":
     from ast_edge.hub.files import FolderFiles, RemoteFiles
     from ast_edge.hub.web import Web
@@ -113,22 +115,26 @@ def _files(
 def _print_delivery(delivery: "Delivery", origin: "Origin", engine: str) -> None:
     from ast_edge.cli.bundle_view import print_line, summary
     from ast_edge.hub.description import CHECKED
+    from ast_edge.hub.trial import fastest
 
     console = Console(highlight=False)
     bundle, graph = delivery.bundle, delivery.graph
     print_line(console, "from", origin.title)
     print_line(console, "graph", f"sha256 {graph.sha256}, by {CHECKED[graph.checked]}")
     print_line(console, "bundle", f"{bundle.folder}: {summary(bundle)}")
-    _measure(bundle, engine, console)
-    print_line(console, "try", f"ast-edge listen --bundle {bundle.folder.name}")
+    timings = _measure(bundle, engine, console)
+    best, name = fastest(timings), bundle.folder.name
+    other = f" --engine {best.engine}" if best is not timings[0] else ""
+    what = f"listen --bundle {name} --hop {best.pace.hop:g}" if best.pace.hop else ""
+    print_line(console, "try", f"ast-edge {what or f'tag --bundle {name}'}{other}")
     print_line(
         console,
         "use",
-        f"bundle: {bundle.folder.name}\nand name the labels that matter: no threshold is tuned",
+        f"bundle: {name}\nand name the labels that matter: no threshold is tuned",
     )
 
 
-def _measure(bundle: "Bundle", engine: str, console: Console) -> None:
+def _measure(bundle: "Bundle", engine: str, console: Console) -> "list[Timing]":
     """Time a window in every engine that is asked for, and say what fits."""
     from ast_edge.cli.bundle_view import print_line
     from ast_edge.engine import ENGINES
@@ -141,6 +147,7 @@ def _measure(bundle: "Bundle", engine: str, console: Console) -> None:
     for timing in timings:
         print_line(console, "engine", f"{timing.pace.seconds:.2g} s a window: {timing.description}")
     print_line(console, "fits", "\n".join(advice(timings)))
+    return timings
 
 
 def _show(args: argparse.Namespace) -> int:

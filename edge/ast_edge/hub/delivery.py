@@ -121,7 +121,7 @@ def _beside(files: ModelFiles, graph: Path, path: str) -> dict[str, LocalFile]:
     """Fetch the files that a large graph takes its weights from."""
     found = {}
     for name in sorted(external_files(graph)):
-        if name in ("", ".", "..") or set("/\\\0") & set(name) or not name.isprintable():
+        if not _is_plain(name):
             raise BundleError(
                 f"{path}: takes weights from {name!r:.100}, which lies outside of its folder"
             )
@@ -132,6 +132,11 @@ def _beside(files: ModelFiles, graph: Path, path: str) -> dict[str, LocalFile]:
         except MissingError as exc:
             raise BundleError(f"{path}: takes weights from {name!r:.100}: {exc}") from exc
     return found
+
+
+def _is_plain(name: str) -> bool:
+    """Tell whether it is the name of a file in the folder itself, and no hidden one."""
+    return bool(name) and name.isprintable() and name[0] != "." and not set("/\\") & set(name)
 
 
 def _licence(files: ModelFiles) -> str:
@@ -158,7 +163,7 @@ def _copy_bundle(files: ModelFiles, wish: Wish, engine: EngineConfig) -> Deliver
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise BundleError(f"{DESCRIPTION}: is malformed: {exc}") from exc
     for name in sums:
-        if PurePosixPath(name).name != name or name in (DESCRIPTION, CARD):
+        if not _is_plain(name) or name in (DESCRIPTION, CARD):
             raise BundleError(f"{DESCRIPTION}: names a file outside the folder: {name!r:.100}")
     parts = {name: files.fetch(name, 4 * LARGEST_GRAPH, sums[name]) for name in sorted(sums)}
     if "model.onnx" not in parts:

@@ -96,10 +96,10 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _check_architecture(config: Mapping[str, Any]) -> None:
     kind, architectures = config.get("model_type"), config.get("architectures") or [ARCHITECTURE]
-    if kind != KIND or ARCHITECTURE not in architectures:
-        of = f" ({', '.join(map(str, architectures))})" if kind == KIND else ""
+    if kind != KIND or not isinstance(architectures, list) or ARCHITECTURE not in architectures:
         raise BundleError(
-            f"config.json: expected a classifier of the kind {KIND}, got {kind!r:.60}{of:.100}: "
+            f"config.json: expected a classifier ({ARCHITECTURE}) of the kind {KIND}, got "
+            f"{architectures!r:.60} of {kind!r:.60}: "
             "ast-edge runs Audio Spectrogram Transformers only"
         )
 

@@ -42,20 +42,32 @@ def new_bundle(name: str) -> Iterator[Path]:
     """
     shelf = bundle_folders()[0]
     try:
-        shelf.mkdir(parents=True, exist_ok=True)
+        _make(shelf)
         scratch = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=shelf))
     except OSError as exc:
         raise StorageError(f"{shelf}: cannot be written: {exc.strerror}") from exc
     try:
         folder = scratch / name
         try:
-            folder.mkdir(mode=0o755)
+            folder.mkdir()
             yield folder
+            for path in folder.iterdir():
+                path.chmod(0o644)
+            folder.chmod(0o755)
             _replace(folder, shelf / name, scratch / "old")
         except OSError as exc:
             raise StorageError(f"{shelf / name}: cannot be written: {exc.strerror}") from exc
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _make(shelf: Path) -> None:
+    """Make the folder of bundles; one that root makes is for services, which are other users."""
+    missing = [folder for folder in (shelf, *shelf.parents) if not folder.exists()]
+    shelf.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        for folder in missing:
+            folder.chmod(0o755)
 
 
 def _replace(folder: Path, place: Path, old: Path) -> None:
@@ -85,4 +97,3 @@ def take_in(folder: Path, files: Mapping[str, Path], *, link: bool) -> None:
             os.link(source.resolve(), folder / name)
         except OSError:  # another disk, one without links, or somebody else's file
             shutil.copyfile(source, folder / name)
-            (folder / name).chmod(0o644)

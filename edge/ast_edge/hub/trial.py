@@ -62,9 +62,14 @@ def time_engines(bundle: Bundle, names: Sequence[str]) -> list[Timing]:
     return timings
 
 
+def fastest(timings: Sequence[Timing]) -> Timing:
+    """Return the engine in which a window takes the shortest time."""
+    return min(timings, key=lambda timing: timing.pace.seconds)
+
+
 def advice(timings: Sequence[Timing]) -> list[str]:
     """Return lines of a configuration for one source, or why there can be none."""
-    best = min(timings, key=lambda timing: timing.pace.seconds)
+    best = fastest(timings)
     if best.pace.hop is None:
         return [
             f"too slow here to listen all the time ({best.pace.seconds:.2g} s a window): try "

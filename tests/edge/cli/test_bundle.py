@@ -6,10 +6,7 @@ import pytest
 from rigs.hub import COMMIT, REPOSITORY, Hub, status
 
 pytest.importorskip("onnx", reason="onnx is not installed")
-pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-pytest.importorskip("torch", reason="torch is not installed")
-pytest.importorskip("transformers", reason="transformers is not installed")
-from rigs import published
+from rigs import exported
 from rigs.model import write_bundle
 
 from ast_edge.cli.main import main
@@ -25,7 +22,7 @@ def hub(monkeypatch, tmp_path):
     monkeypatch.delenv("CACHE_DIRECTORY", raising=False)
     with Hub() as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
-        hub.files.update(published.files())
+        hub.files.update(exported.files())
         yield hub
 
 
@@ -48,6 +45,7 @@ def test_a_known_model_is_one_command_away(hub, call):
     assert "by the sum that the hub states" in out
     assert "5 labels" in out
     assert "hop: 0.5" in out
+    assert "ast-edge listen --bundle audioset --hop 0.5" in out
     assert all(f"/{known.revision}/" in request.path for request in hub.asked)
 
 
@@ -59,7 +57,7 @@ def test_what_was_got_is_used_by_its_name(hub, call, tmp_path, capsys):
     soundfile.write(tmp_path / "a.wav", np.zeros(32_000), 16_000)
     assert main(["tag", "--json", "--bundle", "audioset", str(tmp_path / "a.wav")]) == 0
     scores = json.loads(capsys.readouterr().out)["scores"]
-    assert tuple(scores) == published.LABELS
+    assert tuple(scores) == exported.LABELS
 
 
 def test_a_second_time_nothing_is_downloaded(hub, call):
@@ -133,7 +131,7 @@ def test_a_bundle_is_shown_with_its_origin_and_card(hub, call):
     call("get", f"hf:{REPOSITORY}", "--name", "mine")
     code, out, _ = call("show", "mine")
     assert code == 0
-    for part in ("bsd-3-clause", COMMIT, "Doorbell", "32 mel bins", "none: the published model's"):
+    for part in ("bsd-3-clause", COMMIT, "Doorbell", "128 mel bins", "none: the published model's"):
         assert part in out
     assert "# Model card: `mine`" in out
 

@@ -12,7 +12,8 @@ pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("transformers", reason="transformers is not installed")
 import onnx
 from onnx import helper
-from rigs import model, published
+from rigs import exported, model
+from rigs import published as tiny_ast
 
 from ast_edge.bundle import find_bundle, load_bundle
 from ast_edge.config import EngineConfig
@@ -26,8 +27,15 @@ LIMITS = {"fp32": 1e-5, "fp16": 2e-3, "int8": 5e-2}
 """On the difference in probability."""
 
 
+@pytest.fixture
+def published(hub):
+    """A hub that has a tiny AST of transformers."""
+    hub.files.update(tiny_ast.files())
+    return hub
+
+
 def windows(count=3):
-    shape = (count, published.FRAMES, published.MEL_BINS)
+    shape = (count, tiny_ast.FRAMES, tiny_ast.MEL_BINS)
     return np.random.default_rng(0).normal(-6, 4, shape).astype(np.float32)
 
 
@@ -39,7 +47,7 @@ def test_scores_are_the_sigmoids_of_the_logits_of_transformers(get, precision, n
     engine = open_engine(bundle, config)
     found = engine.run(windows())
     engine.close()
-    expected = published.probabilities(windows())
+    expected = tiny_ast.probabilities(windows())
     assert np.ptp(expected) > 0.2
     assert found.clip == pytest.approx(expected, abs=LIMITS[precision])
     assert found.frame is None
@@ -52,7 +60,7 @@ def test_a_bundle_is_found_by_its_name(get):
 
 def test_labels_of_audioset_get_their_ids(get):
     labels = {label.name: label.mid for label in get().labels}
-    assert tuple(labels) == published.LABELS
+    assert tuple(labels) == exported.LABELS
     assert labels["Dog"] == "/m/0bt9lr"
     assert labels["The neighbour's drum kit"] == ""
 
@@ -97,8 +105,8 @@ def test_what_the_extractor_does_not_normalise_is_not(get, hub):
     engine = open_engine(get(), FP32)
     scores = engine.run(windows()).clip
     engine.close()
-    as_if_undone = windows() * 2 * published.STD + published.MEAN
-    assert scores == pytest.approx(published.probabilities(as_if_undone), abs=1e-5)
+    as_if_undone = windows() * 2 * exported.STD + exported.MEAN
+    assert scores == pytest.approx(tiny_ast.probabilities(as_if_undone), abs=1e-5)
 
 
 def test_a_graph_that_ends_in_its_own_sigmoid_gets_no_second_one(get, change_graph):
@@ -110,7 +118,7 @@ def test_a_graph_that_ends_in_its_own_sigmoid_gets_no_second_one(get, change_gra
     engine = open_engine(get(), FP32)
     scores = engine.run(windows()).clip
     engine.close()
-    assert scores == pytest.approx(published.probabilities(windows()), abs=1e-5)
+    assert scores == pytest.approx(tiny_ast.probabilities(windows()), abs=1e-5)
 
 
 def test_windows_of_any_length_are_fixed_to_those_of_the_configuration(get, change_graph):
@@ -122,7 +130,7 @@ def test_windows_of_any_length_are_fixed_to_those_of_the_configuration(get, chan
 
     change_graph(free)
     engine = open_engine(get(), FP32)
-    assert engine.run(windows()).clip == pytest.approx(published.probabilities(windows()), abs=1e-5)
+    assert engine.run(windows()).clip == pytest.approx(tiny_ast.probabilities(windows()), abs=1e-5)
     with pytest.raises(EngineError, match="refused windows"):
         engine.run(windows()[:, :32])
     engine.close()
@@ -140,7 +148,7 @@ def test_an_input_in_half_precision_is_fed_in_it(get, hub, name):
     scores = engine.run(windows()).clip
     engine.close()
     assert scores.dtype == np.float32
-    assert scores == pytest.approx(published.probabilities(windows()), abs=LIMITS["fp16"])
+    assert scores == pytest.approx(tiny_ast.probabilities(windows()), abs=LIMITS["fp16"])
 
 
 def test_weights_beside_the_graph_come_with_it(get, change_graph, hub, tmp_path):
@@ -155,7 +163,7 @@ def test_weights_beside_the_graph_come_with_it(get, change_graph, hub, tmp_path)
     hub.files["onnx/model.onnx"] = (tmp_path / "m.onnx").read_bytes()
     hub.files["onnx/model.onnx_data"] = (tmp_path / "model.onnx_data").read_bytes()
     engine = open_engine(get(), FP32)
-    assert engine.run(windows()).clip == pytest.approx(published.probabilities(windows()), abs=1e-5)
+    assert engine.run(windows()).clip == pytest.approx(tiny_ast.probabilities(windows()), abs=1e-5)
     engine.close()
 
 
@@ -193,6 +201,17 @@ def test_a_bundle_of_ours_is_damaged_if_a_file_is_another(get, hub, tmp_path):
     hub.files.update({path.name: path.read_bytes() for path in folder.iterdir()})
     hub.files["model.onnx"] += b" "
     with pytest.raises(BundleError, match="is not what was promised"):
+        get("ours")
+
+
+@pytest.mark.parametrize("name", ["..", "../up", "", ".hidden", "a/b", "bundle.json"])
+def test_a_bundle_of_ours_that_names_files_outside_is_refused(get, hub, tmp_path, name):
+    folder = model.write_bundle(tmp_path / "bands")
+    tree = json.loads((folder / "bundle.json").read_text())
+    tree["files"][name] = "0" * 64
+    hub.files.clear()
+    hub.files["bundle.json"] = json.dumps(tree).encode()
+    with pytest.raises(BundleError, match="names a file outside the folder"):
         get("ours")
 
 

@@ -5,9 +5,6 @@ import json
 import pytest
 
 pytest.importorskip("onnx", reason="onnx is not installed")
-pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-pytest.importorskip("torch", reason="torch is not installed")
-pytest.importorskip("transformers", reason="transformers is not installed")
 
 from ast_edge.errors import BundleError
 from ast_edge.hub.layout import read_licence
@@ -17,8 +14,9 @@ from ast_edge.installed import installed_bundles
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "wav2vec2"}, "expected a classifier of the kind"),
-        ({"architectures": ["ASTModel"]}, r"\(ASTModel\)"),
+        ({"model_type": "wav2vec2"}, "expected a classifier .* of 'wav2vec2'"),
+        ({"architectures": ["ASTModel"]}, "expected a classifier .* 'ASTModel'"),
+        ({"architectures": 1}, "expected a classifier .* got 1 of"),
         ({"num_mel_bins": 64}, "the two do not belong together"),
         ({"max_length": 128}, "the two do not belong together"),
         ({"id2label": {}}, "expected the names of the labels"),

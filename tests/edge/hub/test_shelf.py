@@ -1,3 +1,4 @@
+import os
 import stat
 
 import pytest
@@ -34,10 +35,18 @@ def test_what_fails_leaves_the_older_one():
     assert names() == ["mine"]
 
 
-def test_others_may_read_it():
-    with new_bundle("mine") as folder:
-        (folder / "bundle.json").write_text("{}")
-    assert stat.S_IMODE((shelf() / "mine").stat().st_mode) == 0o755
+def test_others_may_read_it_whatever_root_leaves_to_others(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    mask = os.umask(0o077)
+    try:
+        with new_bundle("mine") as folder:
+            (folder / "bundle.json").write_text("{}")
+    finally:
+        os.umask(mask)
+    bundle = shelf() / "mine"
+    paths = (bundle / "bundle.json", bundle, shelf(), shelf().parent)
+    modes = [oct(stat.S_IMODE(path.stat().st_mode)) for path in paths]
+    assert modes == ["0o644", "0o755", "0o755", "0o755"]
 
 
 @pytest.mark.parametrize("link", [True, False])

@@ -47,7 +47,8 @@ class Changes:
         thresholds, totals = self.thresholds[order], self.counts[order].cumsum(axis=0)
         totals = totals[np.append(np.diff(thresholds) != 0, True)[: len(thresholds)]]
         totals = np.concatenate([np.zeros_like(self.counts, shape=(1, totals.shape[1])), totals])
-        return totals[:, 0] * 1.0, totals[:, 1] * 1.0, totals[:, 2:] * 1.0
+        found: NDArray[np.float64] = totals.astype(np.float64)
+        return found[:, 0], found[:, 1], found[:, 2:]
 
 
 def join(changes: Sequence[Changes]) -> Changes:

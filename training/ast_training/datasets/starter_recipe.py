@@ -81,7 +81,7 @@ def _text(clips: ClipSet, path: Path) -> str:
     numbers = [len(clips[index].labels) for index in train.tolist()]
     single, labelled = set(numbers) == {1}, min(numbers) > 0  # `balanced` never draws the others
     counts = clips.counts(train)
-    unequal = counts.max() > 2 * max(1, counts.min())
+    unequal = int(counts.max()) > 2 * max(1, int(counts.min()))
     epochs = int(np.clip(-(-EXAMPLES // len(train)), 10, 100))
     return TEXT.format(
         path=path,

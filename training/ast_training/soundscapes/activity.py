@@ -34,7 +34,7 @@ def activities(
         return ()
     power = np.square(samples[: count * step].reshape(count, step), dtype=np.float64).mean(axis=1)
     power = np.convolve(power, np.full(3, 1 / 3), mode="same")
-    loudest = power.max()
+    loudest = float(power.max())
     if loudest <= 1e-10:  # -100 dBFS
         return ()
     threshold = loudest * 10 ** (-RANGE_DB / 10)

@@ -55,7 +55,8 @@ class YamnetTeacher:
         """Listen to sounds (batch, samples), mono at 16 kHz."""
         parts = [self._steps(part) for part in torch.split(torch.from_numpy(samples), PART)]
         steps = np.maximum(np.concatenate(parts), FLOOR)
-        return without_features(steps.mean(1), steps)
+        clip: NDArray[np.float32] = steps.mean(axis=1, dtype=np.float32)
+        return without_features(clip, steps)
 
     def _steps(self, sounds: Tensor) -> NDArray[np.float32]:
         """Return probabilities of the window around each step (sounds, steps, labels)."""

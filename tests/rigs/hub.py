@@ -1,10 +1,15 @@
-"""A hub of models: it sends small files itself, and redirects to another host for large ones."""
+"""A hub of models as the public one is: it redirects for every file.
+
+Small ones come from another path of its own, large ones from another host; the redirect says which
+commit it is, and of a large file its sum.
+"""
 
 import contextlib
 import hashlib
 import json
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +19,7 @@ from typing import Any
 
 REPOSITORY = "somebody/tiny-ast"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+_CACHE = "/api/resolve-cache/models/"
 LARGE = (".onnx", ".onnx_data")
 
 Fault = Callable[["_Handler", bytes], None]
@@ -130,6 +136,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Pages(_Handler):
     def do_GET(self) -> None:
+        if self.path.startswith(_CACHE):  # it has been redirected here
+            path = self.path.removeprefix(_CACHE).partition("?")[0]
+            self.send_small(path, self.hub.files[path])
+            return
         self.hub.asked.append(Request(self.path, dict(self.headers)))
         path = self.path.partition("/resolve/")[2].partition("/")[2] or self.path.lstrip("/")
         content = self.hub.files.get(path)
@@ -147,10 +157,15 @@ class _Pages(_Handler):
                 "X-Linked-Size": len(content),
             }
             self.answer(302, commit | headers)
+        elif "/resolve/" in self.path:
+            self.answer(307, commit | {"Location": f"{_CACHE}{path}?etag=x"})
         else:
-            blob = b"blob %d\0" % len(content) + content
-            etag = self.hub.stated.get(path, hashlib.sha1(blob).hexdigest())
-            self.send_file(content, etag, **commit)
+            self.send_small(path, content)
+
+    def send_small(self, path: str, content: bytes) -> None:
+        """Send a file whose etag is what Git calls it."""
+        blob = b"blob %d\0" % len(content) + content
+        self.send_file(content, self.hub.stated.get(path, hashlib.sha1(blob).hexdigest()))
 
 
 class _Store(_Handler):
@@ -192,6 +207,16 @@ def endless(handler: _Handler, content: bytes) -> None:
     handler.end_headers()
     while True:
         handler.wfile.write(bytes(1 << 16))
+
+
+def trickle(handler: _Handler, content: bytes) -> None:
+    """Send a byte now and then, until the other side goes."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(content)))
+    handler.end_headers()
+    for byte in content:
+        handler.wfile.write(bytes([byte]))
+        time.sleep(0.02)
 
 
 def whole_again(handler: _Handler, content: bytes) -> None:

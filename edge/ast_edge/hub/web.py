@@ -17,7 +17,7 @@ from urllib.parse import urljoin, urlsplit
 from ast_edge import __version__
 from ast_edge.errors import ConfigError
 from ast_edge.hub.errors import HubError, MissingError
-from ast_edge.hub.origin import shown
+from ast_edge.hub.origin import HUB, shown
 from ast_edge.secret_values import hide
 
 MOST_REDIRECTS = 8
@@ -113,11 +113,11 @@ class Web:
         while True:
             with self._ask(visited[-1], headers) as (status, found, body):
                 for name in ("X-Linked-ETag", "X-Linked-Size", "X-Repo-Commit"):
-                    if self._is_hub(visited[-1]) and found.get(name):
+                    if self._is_a_hub(visited[-1]) and found.get(name):
                         stated.setdefault(name, found[name])
                 if status not in _MOVED:
                     _check_status(status, visited[-1], found)
-                    if self._is_hub(visited[-1]):  # a small file, which the hub sends itself
+                    if self._is_a_hub(visited[-1]):  # a small file, which the hub sends itself
                         stated.setdefault("X-Linked-ETag", found.get("ETag", ""))
                     yield _answer(status, found, body, stated, shown(visited[-1]))
                     return
@@ -139,6 +139,10 @@ class Web:
 
     def _is_hub(self, url: str) -> bool:
         return urlsplit(url)[:2] == urlsplit(self._endpoint)[:2]
+
+    def _is_a_hub(self, url: str) -> bool:
+        """Tell whether a server may state sums: ours, or the public hub, to which mirrors send."""
+        return self._is_hub(url) or urlsplit(url)[:2] == urlsplit(HUB)[:2]
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

@@ -5,9 +5,10 @@ import hashlib
 
 import pytest
 from rigs import tmpfs
-from rigs.hub import REPOSITORY, Stall, cut_after, endless, status, whole_again
+from rigs.hub import REPOSITORY, Stall, cut_after, endless, status, trickle, whole_again
 
 from ast_edge.errors import BundleError
+from ast_edge.hub import download as download_module
 from ast_edge.hub.download import PATIENCE, Download
 from ast_edge.hub.errors import HubError, StorageError
 from ast_edge.hub.web import Web
@@ -80,6 +81,14 @@ def test_a_connection_that_stalls_is_resumed(download, hub, target):
     stall.over.set()
     assert target.read_bytes() == CONTENT
     assert hub.sent[1].headers["Range"] == "bytes=100000-"
+
+
+def test_a_connection_that_hardly_moves_is_made_anew(download, hub, target, monkeypatch):
+    monkeypatch.setattr(download_module, "OVER", 0.2)
+    hub.faults[GRAPH] = [trickle]
+    download()
+    assert target.read_bytes() == CONTENT
+    assert len(hub.sent) == 2
 
 
 def test_a_server_that_knows_no_parts_is_read_from_the_start(download, hub, target):

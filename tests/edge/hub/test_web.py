@@ -8,6 +8,7 @@ from rigs.hub import COMMIT, REPOSITORY, Hub, Stall, status
 from rigs.mosquitto import make_authority
 
 from ast_edge.errors import ConfigError
+from ast_edge.hub import web
 from ast_edge.hub.errors import HubError, MissingError
 from ast_edge.hub.web import TransferFault, Web
 from ast_edge.secret_values import masked
@@ -58,6 +59,21 @@ def test_the_token_goes_to_the_hub_alone(fetch, hub, monkeypatch):
     assert "Authorization" not in hub.sent[0].headers
 
 
+def test_a_mirror_may_send_to_the_public_hub_which_states_sums_and_gets_no_token(
+    fetch, hub, monkeypatch
+):
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setattr(web, "HUB", hub.url)
+    with Hub() as mirror:
+        path = f"/{REPOSITORY}/resolve/main/{GRAPH}"
+        mirror.faults["config.json"] = [status(308, Location=f"{hub.url}{path}")]
+        with Web(mirror.url).open(f"{mirror.url}/a/b/resolve/main/config.json") as answer:
+            assert answer.commit == COMMIT
+            assert len(answer.stated) == 64
+        assert "Authorization" in mirror.asked[0].headers
+    assert "Authorization" not in hub.asked[0].headers
+
+
 def test_no_other_server_gets_the_token(fetch, hub, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     fetch(url=f"{hub.store_url}/{GRAPH}")
@@ -66,10 +82,12 @@ def test_no_other_server_gets_the_token(fetch, hub, monkeypatch):
 
 def test_the_token_is_not_sent_where_others_could_read_it(hub, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-    web = Web("http://hub.invalid")
+    fetcher = Web("http://hub.invalid")
     sent = []
-    monkeypatch.setattr(web._opener, "open", lambda request, timeout: sent.append(request) or 1 / 0)
-    with pytest.raises(ZeroDivisionError), web.open("http://hub.invalid/a/b/resolve/main/c"):
+    monkeypatch.setattr(
+        fetcher._opener, "open", lambda request, timeout: sent.append(request) or 1 / 0
+    )
+    with pytest.raises(ZeroDivisionError), fetcher.open("http://hub.invalid/a/b/resolve/main/c"):
         pass
     assert not sent[0].has_header("Authorization")
 

@@ -141,12 +141,20 @@ def _measure(bundle: "Bundle", engine: str, console: Console) -> "list[Timing]":
     from ast_edge.errors import EngineError
     from ast_edge.hub.trial import advice, time_engines
 
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1  # of the last minute, without ours
     timings = time_engines(bundle, list(ENGINES) if engine == "auto" else [engine])
     if not timings:
         raise EngineError(f"no engine here runs {bundle.name!r}; see: ast-edge bundle verify")
     for timing in timings:
         print_line(console, "engine", f"{timing.pace.seconds:.2g} s a window: {timing.description}")
     print_line(console, "fits", "\n".join(advice(timings)))
+    if load > cores:
+        print_line(
+            console,
+            "busy",
+            f"{load:.1f} programs at once on {cores} cores: these times are too long; later: "
+            f"ast-edge bundle show {bundle.folder.name} --measure",
+        )
     return timings
 
 

@@ -1,6 +1,7 @@
 """`ast-edge bundle` as a user calls it."""
 
 import json
+import os
 
 import pytest
 from rigs.hub import COMMIT, REPOSITORY, Hub, status
@@ -141,6 +142,13 @@ def test_the_shipped_bundle_is_shown_and_measured(call):
     assert code == 0
     assert "also of steps of 0.04 s" in out
     assert "hop: 0.5" in out
+
+
+@pytest.mark.parametrize("load", [0.1, 1000.0])
+def test_times_of_a_busy_machine_are_said_to_be(call, monkeypatch, load):
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, load, load))
+    _, out, _ = call("show", "home", "--measure", "--engine", "openvino")
+    assert ("these times are too long" in out) is (load > 1)
 
 
 def test_a_folder_is_verified(call, tmp_path):

@@ -192,7 +192,7 @@ class Meter:
             known = self._reading.sources[window.stream.source]
             latency = known.latency
             if window.stream.live:
-                late = now - window.stream.started_at - window.heard
+                late = now - window.heard_at
                 latency = smooth(latency, max(0.0, late))
             self._change(window.stream.source, windows=known.windows + 1, latency=latency)
 

@@ -87,7 +87,7 @@ class Reporter:
         for window in windows:
             source = window.stream.source
             if window.stream.live:
-                late = self._clock() - window.stream.started_at - window.heard
+                late = self._clock() - window.heard_at
                 self._latency[source] = smooth(self._latency.get(source), max(0.0, late))
         for source in {window.stream.source for window in windows}:
             self._diagnose(source, dropped)

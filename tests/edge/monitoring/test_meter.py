@@ -5,6 +5,7 @@ import pytest
 
 from ast_edge.audio.health import OK, Health
 from ast_edge.audio.stream import Block, Stream
+from ast_edge.audio.timeline import Anchor, Timeline
 from ast_edge.base.errors import AudioError
 from ast_edge.detection.event import Event
 from ast_edge.frontend.listener import Window
@@ -99,6 +100,13 @@ def test_the_start_is_told_by_the_clock_as_it_is_now():
     wall.now += 1e9
     assert meter.read().since == 103.0 + 1e9
     assert meter.read().since == 103.0 + 1e9
+
+
+def test_the_latency_of_a_window_counts_from_when_its_sound_was(meter, clock):
+    clock.now = 1102.5
+    drifting = Timeline((Anchor(0.0, 100.0, 1.002),))
+    meter.scored([replace(window(heard=1000.0), times=drifting)], 0.1, 0)
+    assert kitchen(meter).latency == pytest.approx(0.5)
 
 
 def test_a_stream_by_another_clock_has_a_latency_of_its_own(meter):

@@ -36,10 +36,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import ASTForAudioClassification
 
+from ast_edge.base.files import file_sha256
 from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig
 from ast_edge.frontend.fbank import FbankSpec
-from ast_edge.model.bundle import Bundle, file_sha256, find_bundle, load_bundle
+from ast_edge.model.bundle import Bundle, find_bundle, load_bundle
 from ast_edge.model.label import Label
 from ast_edge.model.spec import SIZES, ModelSpec
 from ast_export.flops import count_flops

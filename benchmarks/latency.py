@@ -43,6 +43,7 @@ from ast_edge.model.bundle import Bundle, find_bundle, load_bundle
 from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.connection import Connection
 from ast_edge.mqtt.event_sink import MqttSink
+from ast_edge.mqtt.outbox import Outbox
 from ast_edge.mqtt.topics import Topics
 from ast_edge.sources.recording import RecordingSource
 
@@ -200,7 +201,11 @@ def _measure(
     if refusal := ready.get(timeout=10):
         raise SystemExit(f"the broker refuses to be listened to: {refusal}")
     entities = [(name, label) for name in names for label in bundle.labels]
-    sink, notes = MqttSink(mqtt, NODE, entities), Notes()
+    limits = mqtt.outbox
+    outbox = Outbox(None, max_age=limits.max_age, max_events=limits.max_events)
+    sink, notes = MqttSink(mqtt, NODE, outbox), Notes()
+    sink.follow(entities, lambda: [])
+    sink.start()
     sink.wait_connected(10)
     sound = read(args.recording)[: args.seconds and round(args.seconds * RATE)]
     with tempfile.TemporaryDirectory() as scratch:

@@ -7,8 +7,9 @@ import torch
 from numpy.typing import NDArray
 from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassification
 
+from ast_edge.base.files import file_sha256
 from ast_edge.frontend.fbank import FbankSpec
-from ast_edge.model.bundle import Bundle, file_sha256
+from ast_edge.model.bundle import Bundle
 from ast_edge.model.label import Label
 from ast_edge.model.label_settings import TrackerSettings
 from ast_edge.model.spec import SIZES, ModelSpec

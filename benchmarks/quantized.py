@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.model.bundle import Bundle, file_sha256
+from ast_edge.base.files import file_sha256
+from ast_edge.model.bundle import Bundle
 from ast_export.quantization import quantize_products
 
 

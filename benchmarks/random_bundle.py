@@ -4,8 +4,9 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from ast_edge.base.files import file_sha256
 from ast_edge.frontend.fbank import FbankSpec
-from ast_edge.model.bundle import FORMAT, FRONT_END, file_sha256
+from ast_edge.model.bundle import FORMAT, FRONT_END
 from ast_edge.model.label_settings import TrackerSettings
 from ast_edge.model.spec import SIZES, ModelSpec
 

@@ -17,7 +17,7 @@ from result_text import table_as_markdown
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
 PAGES = {
-    "performance": ("engines", "stream", "latency", "scale", "footprint", "front_end"),
+    "performance": ("engines", "stream", "latency", "scale", "labels", "footprint", "front_end"),
     "quality": ("quality", "birdnet", "robustness"),
 }
 """The results on each page; what a reader asks first comes first."""

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
+from ast_edge.base.files import atomic_file
 from ast_export.machine import describe_machine
 
 RESULTS = Path(__file__).parent / "results"
@@ -63,9 +64,8 @@ class Result:
         """Write it to `<folder>/<name>.json`, in place of an older one, and return the path."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{name}.json"
-        unfinished = path.with_suffix(".json.new")
-        unfinished.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
-        unfinished.replace(path)
+        with atomic_file(path) as partial:
+            partial.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
         return path
 
     @classmethod

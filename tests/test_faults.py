@@ -262,7 +262,7 @@ def test_an_engine_that_fails_meanwhile_ends_events_and_then_the_run(tmp_path):
     sources = [RecordingSource("kitchen", tmp_path / "sound.wav", "fast")]
     pipelines = {"kitchen": Pipeline("kitchen", bundle, bundle.settings, 0.5)}
     kept = Kept()
-    daemon = RunningDaemon(sources, pipelines, FailingEngine(bundle, 40), [kept])
+    daemon = RunningDaemon(sources, pipelines, {bundle.folder: FailingEngine(bundle, 40)}, [kept])
     with pytest.raises(EngineError, match="fallen off the bus") as caught:
         daemon.run()
     assert caught.value.exit_code == 69  # a service manager starts it again

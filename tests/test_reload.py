@@ -318,14 +318,6 @@ def test_discovery_is_switched_off_over_the_same_connection(daemon, broker, stat
         assert "offline" not in heard.on(ROOT + "availability")
 
 
-def test_a_file_of_events_that_was_moved_away_is_begun_anew(daemon, folder):
-    (folder / "events.jsonl").rename(folder / "events.1")
-    daemon.reload(labels={"Hiss": None})  # ends the hum
-    wait_until(lambda: [e["type"] for e in daemon.written()] == [])
-    daemon.reload(labels={"Hum": None})
-    daemon.wait_for_events(1)
-
-
 def test_ten_signals_at_once_do_no_harm(daemon):
     for count in range(10):
         daemon.change(labels={"Hum": None, "Hiss": {"on": 0.5 + count / 100}})

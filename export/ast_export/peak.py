@@ -7,8 +7,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from ast_edge.base.files import file_sha256
 from ast_edge.frontend.fbank import FbankSpec
-from ast_edge.model.bundle import Bundle, Precision, file_sha256
+from ast_edge.model.bundle import Bundle, Precision
 from ast_edge.model.label import Label
 from ast_edge.model.label_settings import TrackerSettings
 from ast_edge.model.spec import ModelSpec

@@ -8,11 +8,10 @@ from hypothesis import HealthCheck, settings
 from rigs import pulse
 from rigs.mosquitto import Mosquitto
 from rigs.outbox import MAX_AGE
-from rigs.sink import DOG, SIREN
+from rigs.sink import DOG, SIREN, started
 
 from ast_edge.mqtt import connection
 from ast_edge.mqtt.config import MqttConfig
-from ast_edge.mqtt.event_sink import MqttSink
 from ast_edge.mqtt.outbox import Outbox
 
 # A machine may be busy with other things: slowness is no failure.
@@ -95,10 +94,10 @@ def open_sink():
     """Return a function that makes a sink for a broker; sinks left open are closed."""
     sinks = []
 
-    def open_sink(broker, box=None, extensions=(), **options):
+    def open_sink(broker, box=None, participants=(), **options):
         config = MqttConfig(**{"host": "127.0.0.1", "port": broker.port} | options)
         entities = [("mic", DOG), ("mic", SIREN)]
-        sinks.append(MqttSink(config, "attic", entities, box, extensions))
+        sinks.append(started(config, entities, box, participants))
         return sinks[-1]
 
     yield open_sink

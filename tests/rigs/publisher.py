@@ -10,11 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from rigs.sink import started
+
 from ast_edge.detection.event import Event
 from ast_edge.model.label import Label
 from ast_edge.mqtt import connection
 from ast_edge.mqtt.config import MqttConfig
-from ast_edge.mqtt.event_sink import MqttSink
 from ast_edge.mqtt.outbox import Outbox
 
 DOG = Label(0, "Dog", "/m/0bt9lr")
@@ -61,7 +62,7 @@ def main(port: int, path: Path, protocol: str) -> None:
     connection.RETRY_MAX = 2.0  # a test cannot wait half a minute
     outbox = Outbox(path, max_age=3600.0, max_events=1000)
     config = MqttConfig(host="127.0.0.1", port=port, protocol=protocol)
-    sink = MqttSink(config, "attic", [("mic", DOG)], outbox)
+    sink = started(config, [("mic", DOG)], outbox)
     for line in sys.stdin:
         phase, id = line.split()
         sink.publish(Event(id, phase, "mic", DOG, 0.0, 1.0, 0.8, 0.9, "home"))

@@ -1,11 +1,16 @@
 """Sinks for events at a broker of the test's own, and what arrives of them."""
 
 import json
+from collections.abc import Iterable, Sequence
 
 from rigs.mosquitto import Subscriber
 
 from ast_edge.detection.event import Event, Phase
 from ast_edge.model.label import Label
+from ast_edge.mqtt.config import MqttConfig
+from ast_edge.mqtt.event_sink import MqttSink
+from ast_edge.mqtt.outbox import Outbox
+from ast_edge.mqtt.participant import Participant
 
 DOG = Label(0, "Dog", "/m/0bt9lr")
 SIREN = Label(1, "Siren", "/m/03kmc9")
@@ -13,6 +18,22 @@ AVAILABILITY = "ast-edge/attic/availability"
 EVENTS = "ast-edge/attic/mic/event"
 DOG_STATE = "ast-edge/attic/mic/dog/state"
 SIREN_STATE = "ast-edge/attic/mic/siren/state"
+
+
+def started(
+    config: MqttConfig,
+    entities: Iterable[tuple[str, Label]] = (),
+    outbox: Outbox | None = None,
+    participants: Sequence[Participant] = (),
+) -> MqttSink:
+    """Return a sink of the node "attic" that connects; without an outbox with one in memory."""
+    if outbox is None:
+        limits = config.outbox
+        outbox = Outbox(None, max_age=limits.max_age, max_events=limits.max_events)
+    sink = MqttSink(config, "attic", outbox)
+    sink.follow(entities, lambda: participants)
+    sink.start()
+    return sink
 
 
 def event(phase: Phase, number: int = 0, label: Label = DOG) -> Event:

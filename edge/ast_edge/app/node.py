@@ -1,13 +1,11 @@
 """The MQTT side of a running daemon, put together."""
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
+from ast_edge.app.commander import Commander
 from ast_edge.app.control import Action, Control
 from ast_edge.app.plan import Plan
-from ast_edge.app.settings import LiveSettings
 from ast_edge.base.errors import ConfigError
 from ast_edge.base.state_folder import state_folder
 from ast_edge.detection.pipeline import Pipeline
@@ -15,8 +13,8 @@ from ast_edge.home_assistant.announcer import HomeAssistant
 from ast_edge.home_assistant.discovery import describe
 from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.event_sink import MqttSink
-from ast_edge.mqtt.extension import Extension
 from ast_edge.mqtt.outbox import Outbox, open_outbox
+from ast_edge.mqtt.participant import Participant
 from ast_edge.mqtt.reporter import Reporter
 from ast_edge.mqtt.source_status import NodeStatus
 from ast_edge.mqtt.topics import Topics
@@ -42,32 +40,27 @@ class Node:
         pipelines: Mapping[str, Pipeline],
         *,
         engine: Callable[[str], str],
+        commander: Commander,
         submit: Callable[[Action], None],
         restart: Callable[[], None],
         outbox: Outbox | None = None,
     ) -> None:
         """Take over the outbox of another node; it stays open if this one cannot be made."""
-        self._config, self._pipelines = config, pipelines
+        self._config, self._commander = config, commander
         self._submit, self._restart = submit, restart
         name = plan.config.node
         self._topics = Topics(config.base_topic, name)
         self._status = NodeStatus(self._topics, [], since=time.time())
-        self._lock = threading.Lock()  # guards the two that follow
-        self._control: Control | None = None
-        self._plan: Plan | None = None
-        """The plan whose commands are followed."""
+        self._control: Control | None = None  # of the connection's thread
         self._recalled = False
         taken = open_outbox(config, name) if outbox is None else outbox
         try:
-            self.publisher = MqttSink(config, name, [], outbox=taken, connect=False)
+            self.publisher = MqttSink(config, name, taken)
         except ConfigError:
             if taken is not outbox:
                 taken.close()
             raise
-        publish = self.publisher.publish_messages
-        self.reporter = Reporter(
-            self._status, publish, lambda source: (pipelines[source].bundle.name, engine(source))
-        )
+        self.reporter = Reporter(self._status, self.publisher.publish_messages, engine)
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
@@ -76,24 +69,20 @@ class Node:
     def follow(self, plan: Plan, config: MqttConfig) -> None:
         """Speak for the sources and labels of a plan; returns at once.
 
-        The pipelines must be those of the plan by now. Of `config` only what does not concern the
-        connection is taken: discovery, and whether commands are followed.
+        Called in the daemon's thread, when the commander judges by that plan. Of `config` only
+        what does not concern the connection is taken: discovery, and whether commands are followed.
         """
         changes = {"home_assistant": config.home_assistant, "commands": config.commands}
         config = self._config = self._config.model_copy(update=changes)
         entities = [(source, x) for source, labels in plan.labels.items() for x in labels]
-        pipelines = {source: self._pipelines[source] for source in plan.config.sources}
-        with self._lock:
-            self._plan = plan
-        self.publisher.follow(entities, lambda: self._extend(plan, config, pipelines))
+        pauses = {source: self._commander.pause(source) for source in plan.config.sources}
+        self.publisher.follow(entities, lambda: self._extend(plan, config, pauses))
 
-    def suspend(self) -> None:
-        """Follow no commands until the next `follow`."""
-        with self._lock:
-            self._plan = None
-            if self._control:
-                self._control.close()
-                self._control = None
+    def passed(self, sources: Sequence[str]) -> None:
+        """Take that the snoozes of sources are shorter, or over; called in the daemon's thread."""
+        if control := self._control:
+            for source in sources:
+                control.passed(source)
 
     def paused(self, source: str) -> str:
         """Return why a command keeps a source from being reported; empty if none does."""
@@ -101,41 +90,36 @@ class Node:
 
     def hand_over(self) -> None:
         """Say goodbye and disconnect; the outbox is the next node's."""
-        self.suspend()
         self.publisher.hand_over()
 
     def close(self) -> None:
         """Say goodbye and disconnect."""
-        self.suspend()
         self.publisher.close()
 
     def _extend(
-        self, plan: Plan, config: MqttConfig, pipelines: Mapping[str, Pipeline]
-    ) -> Sequence[Extension]:
+        self, plan: Plan, config: MqttConfig, pauses: Mapping[str, str]
+    ) -> Sequence[Participant]:
         """Make all that speaks over the connection; called in its thread."""
         labels = plan.labels
         self._status.follow(labels, since=time.time())
         if not self._recalled:
             self._status.recall((e.payload for e in self.publisher.outbox.waiting()), labels)
             self._recalled = True
-        for source in labels:
-            self._status.pause(source, "", since=time.time())  # a command may say otherwise
-        extensions: list[Extension] = [self._status]
-        with self._lock:
-            settings = live_settings(plan, config)
-            # The daemon may have gone on to another plan before this thread gets here.
-            if settings and plan is self._plan:
-                self._control = Control(
-                    *(self._topics, settings, pipelines, labels, self._status),
-                    publish=self.publisher.publish_messages,
-                    submit=self._submit,
-                    restart=self._restart,
-                )
-                self._control.start()
-                extensions.append(self._control)
+        for source, why in pauses.items():
+            self._status.pause(source, why, since=time.time())
+        participants: list[Participant] = [self._status]
+        self._control = None
+        if config.commands:
+            self._control = Control(
+                *(self._topics, labels, self._commander, self._status),
+                publish=self.publisher.publish_messages,
+                submit=self._submit,
+                restart=self._restart,
+            )
+            participants.append(self._control)
         if not config.embedded:
-            extensions.append(self._home_assistant(plan, config))
-        return extensions
+            participants.append(self._home_assistant(plan, config))
+        return participants
 
     def _home_assistant(self, plan: Plan, config: MqttConfig) -> HomeAssistant:
         devices = describe(
@@ -151,13 +135,3 @@ class Node:
             *(config.home_assistant, self._topics, devices, retained, record),
             takes=self.publisher.takes,
         )
-
-
-def live_settings(plan: Plan, config: MqttConfig) -> LiveSettings | None:
-    """Return what commands have changed; None if none are followed."""
-    if not config.commands:
-        return None
-    path: Path | None = None
-    if not config.embedded:
-        path = state_folder() / f"settings-{plan.config.node}.json"
-    return LiveSettings(path, {name: h.settings for name, h in plan.hearings.items()})

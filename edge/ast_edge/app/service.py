@@ -1,21 +1,26 @@
 """A plan at work, and how another one takes its place."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from pathlib import Path
 
-from ast_edge.app.daemon import Daemon, Observer
-from ast_edge.app.node import Node, live_settings
+from ast_edge.app.commander import Commander
+from ast_edge.app.daemon import Daemon
+from ast_edge.app.node import Node
 from ast_edge.app.open_source import open_source
+from ast_edge.app.outputs import Outputs
 from ast_edge.app.plan import Plan
 from ast_edge.app.plan_change import PlanChange, compare
 from ast_edge.app.settings import LiveSettings
-from ast_edge.base.clock import SINCE_BOOT
+from ast_edge.base.clock import StartTime
 from ast_edge.base.errors import AstError, ConfigError
+from ast_edge.base.state_folder import state_folder
 from ast_edge.detection.event import Event
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.engines.open_engines import Engines
-from ast_edge.monitoring.meter import Meter
+from ast_edge.monitoring.observer import Observer
+from ast_edge.monitoring.source_monitor import SourceMonitor
+from ast_edge.mqtt.broker_access import BrokerAccess
 from ast_edge.mqtt.config import MqttConfig
-from ast_edge.mqtt.endpoint import Endpoint
 from ast_edge.outputs.clip_folder import make_folder
 from ast_edge.outputs.jsonl import JsonLinesSink
 from ast_edge.outputs.sink import Sink
@@ -24,7 +29,7 @@ from ast_edge.outputs.sink import Sink
 class Service:
     """Sources, pipelines, daemon, engines and outputs of a plan; all of it may be changed.
 
-    `open_node` and `open_jsonl` open what the plan has of each; `close` closes it. Further sinks
+    `open_node` and `open_outputs` open what the plan has of each; `close` closes it. Further sinks
     and observers may be added before the daemon runs.
     """
 
@@ -40,9 +45,10 @@ class Service:
         self.engines = engines
         self.restarts = False
         """Whether the program is to begin anew, because a command has asked for it."""
-        self.meter = Meter(_names(plan))
-        self.sinks: list[Sink] = [self.meter]
-        self.observers: list[Observer] = [self.meter]
+        self.started = StartTime()
+        self.monitor = SourceMonitor(_names(plan))
+        self.sinks: list[Sink] = [self.monitor]
+        self.observers: list[Observer] = [self.monitor]
         self.node: Node | None = None
         self.channels = {name: s.conditioning.channel for name, s in plan.config.sources.items()}
         """Which channel of each source is listened to; None is all."""
@@ -52,8 +58,10 @@ class Service:
             engines,
             self.sinks,
             observers=self.observers,
+            each_turn=self._pass_time,
         )
-        self._jsonl: JsonLinesSink | None = None
+        self.commander = Commander(live_settings(plan), self.daemon.pipelines)
+        self._outputs: Outputs | None = None
 
     @property
     def stall_timeouts(self) -> dict[str, float]:
@@ -70,15 +78,14 @@ class Service:
         node = self.node = Node(
             *(self.plan, mqtt, self.daemon.pipelines),
             engine=self._engine_name,
+            commander=self.commander,
             submit=self.daemon.submit,
             restart=self.restart,
         )
-        if live := live_settings(self.plan, mqtt):
-            _apply(live, self.daemon.pipelines.values())
         node.follow(self.plan, mqtt)
         node.start()
         self.sinks += [node.publisher, node.reporter]
-        self.observers.append(node.reporter)
+        self.monitor.renderers.append(node.reporter)
         return node
 
     def restart(self) -> None:
@@ -91,22 +98,20 @@ class Service:
         self.restarts = True
         self.daemon.stop()
 
-    def open_jsonl(self) -> None:
-        """Open the file that events go to.
+    def open_outputs(self) -> None:
+        """Open where events go besides the broker.
 
         Raises:
-            ConfigError: it cannot be opened.
+            AstError: one of them cannot be opened.
         """
-        self._jsonl = _open_jsonl(self.plan)
-        if self._jsonl:
-            self.sinks.append(self._jsonl)
+        self._exchange_outputs(Outputs(self.plan, self.channels))
 
     def close(self) -> None:
-        """Say goodbye to the broker, and close the file."""
+        """Say goodbye to the broker, and close all outputs."""
         if self.node:
             self.node.close()
-        if self._jsonl:
-            self._jsonl.close()
+        if self._outputs:
+            self._outputs.close()
 
     def change(self, plan: Plan) -> PlanChange:
         """Let the running daemon follow another plan, and return what was different.
@@ -119,23 +124,18 @@ class Service:
         change = compare(self.plan, plan)
         if change.restart:
             raise ConfigError(f"{', '.join(change.restart)}: a change of this needs a restart")
-        jsonl = _open_jsonl(plan)  # anew, so that a file that was moved away is let go
-        before, after, mqtt = self.node, self.node, plan.config.mqtt
+        before = after = self.node
+        outputs, others = self._outputs, Outputs(plan, self.channels, self._outputs)
         try:
-            live = live_settings(plan, mqtt) if mqtt else None
             self.engines.open(plan.bundles)
             if change.connection:
                 after = self._next_node(plan)
         except AstError:
             self.engines.keep(self.plan.bundles)
-            if jsonl:
-                jsonl.close()
+            others.close(but=outputs)
             raise
-        if before:
-            before.suspend()
-        if not self.daemon.perform(lambda: self._turn_to(plan, change, live, after, jsonl)):
-            if jsonl:
-                jsonl.close()
+        if not self.daemon.perform(lambda: self._turn_to(plan, change, after, others)):
+            others.close(but=outputs)
             if after is not before and after:
                 after.hand_over()
         elif change.connection:
@@ -145,6 +145,8 @@ class Service:
                 before.close()
             if after:
                 after.start()
+        if outputs and self._outputs is others:
+            outputs.close(but=others)
         self.engines.keep(self.plan.bundles)
         return change
 
@@ -155,6 +157,7 @@ class Service:
         return Node(
             *(plan, plan.config.mqtt, self.daemon.pipelines),
             engine=self._engine_name,
+            commander=self.commander,
             submit=self.daemon.submit,
             restart=self.restart,
             outbox=self.node.publisher.outbox if self.node else None,
@@ -164,9 +167,8 @@ class Service:
         self,
         plan: Plan,
         change: PlanChange,
-        live: LiveSettings | None,
         node: Node | None,
-        jsonl: JsonLinesSink | None,
+        outputs: Outputs,
     ) -> list[Event]:
         """Follow another plan from now on; called in the daemon's thread."""
         pipelines, mqtt = self.daemon.pipelines, plan.config.mqtt
@@ -174,53 +176,62 @@ class Service:
         for pipeline in pipelines.values():
             hearing = plan.hearings[pipeline.source]
             ended += pipeline.follow(hearing.settings, hearing.rules)
-        if live:
-            ended += _apply(live, pipelines.values())
+        self.commander.turn_to(_next_settings(self.commander.settings, plan))
+        ended += [
+            event for pipeline in pipelines.values() for event in self.commander.apply(pipeline)
+        ]
         self.daemon.publish(ended)  # to the sinks of before, which know of what has ended
-        self._exchange_jsonl(jsonl)
+        self._exchange_outputs(outputs)
+        self.monitor.follow(_names(plan))
         if node is not self.node:
             self._exchange_node(node)
-        self.meter.follow(_names(plan))
         self.channels.clear()
         self.channels |= {n: s.conditioning.channel for n, s in plan.config.sources.items()}
         for name in change.started:
             pipeline = open_pipeline(plan, name)
-            if live:
-                _apply(live, [pipeline])
+            self.commander.apply(pipeline)
             self.daemon.add(open_source(name, plan.config.sources[name]), pipeline)
         if node and mqtt:
             node.follow(plan, mqtt)
         for name in change.started:
-            self.meter.begun(name)
-            if node:
-                node.reporter.begun(name)
+            self.monitor.begun(name)
         self.plan = plan
         return []
+
+    def _pass_time(self) -> list[Event]:
+        """End the snoozes that are over; called in the daemon's thread at every turn."""
+        ended, sources = self.commander.pass_time()
+        if self.node:
+            self.node.passed(sources)
+        return ended
 
     def _engine_name(self, source: str) -> str:
         """Return what scores a source's windows; called in the daemon's thread."""
         return self.engines[self.daemon.pipelines[source].bundle.folder].name
 
-    def _exchange_jsonl(self, jsonl: JsonLinesSink | None) -> None:
-        if self._jsonl:
-            self.sinks.remove(self._jsonl)
-            self._jsonl.close()
-        if jsonl:
-            self.sinks.append(jsonl)
-        self._jsonl = jsonl
+    def _exchange_outputs(self, outputs: Outputs) -> None:
+        """Give events and sound to other outputs from now on."""
+        if self._outputs:
+            for sink in self._outputs.sinks:
+                self.sinks.remove(sink)
+            for observer in self._outputs.observers:
+                self.observers.remove(observer)
+        self.sinks += outputs.sinks
+        self.observers += outputs.observers
+        self._outputs = outputs
 
     def _exchange_node(self, node: Node | None) -> None:
         """Give events to another node from now on, and tell it how things are."""
         if self.node:
             self.sinks.remove(self.node.publisher)
             self.sinks.remove(self.node.reporter)
-            self.observers.remove(self.node.reporter)
+            self.monitor.renderers.remove(self.node.reporter)
         if node:
             self.sinks += [node.publisher, node.reporter]
-            self.observers.append(node.reporter)
+            self.monitor.renderers.append(node.reporter)
             running = [(n, x) for n, p in self.daemon.pipelines.items() for x in p.reported]
             node.publisher.resume(running)
-            self.daemon.brief(node.reporter)
+            node.reporter.brief(self.monitor.read())
         self.node = node
 
 
@@ -241,19 +252,30 @@ def _try(plan: Plan) -> None:
         AstError: something of it cannot be used.
     """
     if plan.config.mqtt:
-        Endpoint(plan.config.mqtt)
+        BrokerAccess(plan.config.mqtt)
     if plan.config.clips:
         make_folder(plan.config.clips.folder)
-    if jsonl := _open_jsonl(plan):
-        jsonl.close()
+    if plan.config.jsonl:
+        JsonLinesSink(plan.config.jsonl, node=plan.config.node).close()
 
 
-def _open_jsonl(plan: Plan) -> JsonLinesSink | None:
-    if plan.config.jsonl is None:
+def live_settings(plan: Plan) -> LiveSettings | None:
+    """Return what commands have changed; None if none are followed."""
+    if plan.config.mqtt is None or not plan.config.mqtt.commands:
         return None
-    return JsonLinesSink(plan.config.jsonl, node=plan.config.node)
+    return LiveSettings(_kept_in(plan), {name: h.settings for name, h in plan.hearings.items()})
 
 
-def _apply(live: LiveSettings, pipelines: Iterable[Pipeline]) -> list[Event]:
-    """Let pipelines follow what commands have changed."""
-    return [event for pipeline in pipelines for event in live.apply(pipeline, SINCE_BOOT())]
+def _next_settings(before: LiveSettings | None, plan: Plan) -> LiveSettings | None:
+    """Return what remains of the changes with another plan."""
+    after = live_settings(plan)
+    if before is None or after is None:
+        return after
+    return before.for_others(_kept_in(plan), {n: h.settings for n, h in plan.hearings.items()})
+
+
+def _kept_in(plan: Plan) -> Path | None:
+    """Return the file of what commands have changed; the demo keeps nothing."""
+    if plan.config.mqtt and plan.config.mqtt.embedded:
+        return None
+    return state_folder() / f"settings-{plan.config.node}.json"

@@ -1,15 +1,16 @@
 """Settings that were changed while the daemon ran, kept for its next start."""
 
-import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from ast_edge.base.clock import SINCE_BOOT
+from ast_edge.base.files import write_files
 from ast_edge.base.times import iso8601
 from ast_edge.detection.event import Event
 from ast_edge.detection.pipeline import Pipeline
@@ -42,6 +43,9 @@ class LabelChanges:
         return replace(settings, on=on, off=off)
 
 
+_NO_CHANGES = LabelChanges()
+
+
 @dataclass(frozen=True)
 class SourceChanges:
     """What differs from the configuration for one source."""
@@ -54,8 +58,11 @@ class SourceChanges:
 
     def hears(self, slug: str, now: float) -> bool:
         """Tell whether a label is reported at this time (SINCE_BOOT)."""
-        label = self.labels.get(slug, LabelChanges())
-        return self.enabled and not self.seconds_left(now) and label.enabled
+        return self.enabled and not self.seconds_left(now) and self.label(slug).enabled
+
+    def label(self, slug: str) -> LabelChanges:
+        """Return what differs for a label."""
+        return self.labels.get(slug, _NO_CHANGES)
 
     def seconds_left(self, now: float) -> float:
         """Return how long the snooze goes on; 0 when it is over."""
@@ -103,14 +110,37 @@ class LiveSettings:
         known = _read(path) if path else {}
         self._sources = {n: self._usable(n, known.get(n, SourceChanges())) for n in settings}
 
+    def for_others(
+        self, path: Path | None, settings: Mapping[str, Mapping[Label, TrackerSettings]]
+    ) -> "LiveSettings":
+        """Return what remains of the changes with another configuration."""
+        if path != self._path:
+            return LiveSettings(path, settings, wall=self._wall, steady=self._steady)
+        others = LiveSettings(None, settings, wall=self._wall, steady=self._steady)
+        others._path = path
+        for source in settings:
+            if source in self._sources:
+                others._sources[source] = others._fitting(source, self._sources[source])
+        return others
+
+    def knows(self, source: str, label: Label | None) -> bool:
+        """Tell whether a source is configured, and reports a label if one is given."""
+        labels = self._settings.get(source)
+        return labels is not None and (label is None or label.slug in labels)
+
+    def minutes_left(self, now: float) -> dict[str, int]:
+        """Return how long each source's snooze goes on, in whole minutes begun."""
+        return {name: source.minutes_left(now) for name, source in self._sources.items()}
+
     def of(self, source: str) -> SourceChanges:
         """Return what differs for a source."""
         return self._sources[source]
 
     def settings(self, source: str, label: Label) -> TrackerSettings:
         """Return how a label becomes events at a source now."""
-        changes = self._sources[source].labels.get(label.slug, LabelChanges())
-        return changes.apply(self._settings[source][label.slug])
+        changes = self._sources[source].label(label.slug)
+        configured = self._settings[source][label.slug]
+        return configured if changes is _NO_CHANGES else changes.apply(configured)
 
     def apply(self, pipeline: Pipeline, now: float) -> list[Event]:
         """Let a pipeline follow its source's labels as they are at this time.
@@ -143,20 +173,28 @@ class LiveSettings:
                 raise CommandRefused(f"{self._path}: cannot be written: {exc.strerror}") from exc
         self._sources = sources
 
-    def messages(self, topics: Topics, now: float) -> Iterator[Message]:
-        """Yield all settings as they are, retained."""
+    def messages(
+        self, topics: Topics, now: float, labels: Collection[Label] | None = None
+    ) -> Iterator[Message]:
+        """Yield the settings of all sources, and of their labels or some, as they are, retained."""
         for name, source in self._sources.items():
             yield _setting(topics.setting(name, "enabled"), source.enabled)
             minutes = str(source.minutes_left(now))
             yield Message(topics.setting(name, "snooze"), minutes, retain=True)
-            for label in self._labels[name]:
-                enabled = source.labels.get(label.slug, LabelChanges()).enabled
+            own = self._labels[name]
+            for label in own if labels is None else [x for x in labels if x in own]:
+                enabled = source.label(label.slug).enabled
                 yield _setting(topics.setting(name, "enabled", label), enabled)
                 tracked = self.settings(name, label)
                 for key, value in (("on", tracked.on), ("off", tracked.off)):
                     yield Message(topics.setting(name, key, label), f"{value:g}", retain=True)
 
     def _usable(self, source: str, changes: SourceChanges) -> SourceChanges:
+        """Take what was kept by a program that ended, as far as it fits."""
+        snooze = changes.snooze and changes.snooze.resumed(self._steady, self._wall)
+        return self._fitting(source, replace(changes, snooze=snooze))
+
+    def _fitting(self, source: str, changes: SourceChanges) -> SourceChanges:
         """Leave out labels that are not configured, and thresholds that no longer fit."""
         labels, configured = {}, self._settings[source]
         for slug, label in changes.labels.items():
@@ -166,15 +204,14 @@ class LiveSettings:
                 except ValueError:
                     label = replace(label, on=None, off=None)
                 labels[slug] = label
-        snooze = changes.snooze and changes.snooze.resumed(self._steady, self._wall)
-        return replace(changes, labels=labels, snooze=snooze)
+        return replace(changes, labels=labels)
 
 
 def _changed(
     changes: SourceChanges, command: Command, now: float, wall: Callable[[], float]
 ) -> SourceChanges:
     if command.label:
-        label = changes.labels.get(command.label.slug, LabelChanges())
+        label = changes.label(command.label.slug)
         if command.name == "enabled":
             label = replace(label, enabled=bool(command.value))
         elif command.name == "on":
@@ -202,18 +239,19 @@ def _read(path: Path) -> dict[str, SourceChanges]:
         log.warning("%s: cannot be read: %s; all settings are as configured", path, exc.strerror)
         return {}
     try:
-        return TypeAdapter(dict[str, SourceChanges]).validate_json(text)
+        return _adapter().validate_json(text)
     except ValidationError:
         log.warning("%s: is damaged; all settings are as configured", path)
         return {}
 
 
+@cache
+def _adapter() -> TypeAdapter[dict[str, SourceChanges]]:
+    """Return what reads and writes the file."""
+    return TypeAdapter(dict[str, SourceChanges])
+
+
 def _write(path: Path, sources: Mapping[str, SourceChanges]) -> None:
-    tree = {name: asdict(changes) for name, changes in sources.items()}
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(tree, indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    # A command waits for it, and hundreds of labels may differ: `json` takes ten times as long.
+    text = _adapter().dump_json(dict(sources), indent=1)
+    write_files({path: text + b"\n"})

@@ -70,7 +70,7 @@ def _print_model(plan: "Plan", bundle: "Bundle", console: Console) -> None:
     )
     if lacking := plan.lacking.get(bundle.name):
         names = escape("; ".join(lacking))
-        console.print(f"        [yellow]lacks[/] {names}: never reported there", soft_wrap=True)
+        console.print(f"        [yellow]lacks[/] {names}: not heard there", soft_wrap=True)
 
 
 def _looks(hearings: "Mapping[str, Hearing]") -> str:

@@ -24,8 +24,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Print one line for each step, with a remedy where it fails; 1 if one does."""
-    from ast_edge.app.doctor import examine
     from ast_edge.base.secret_values import masked
+    from ast_edge.doctor.examination import examine
 
     logging.basicConfig(level=logging.CRITICAL)  # the findings say it all
     console, status = Console(highlight=False), 0

@@ -94,12 +94,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Print the table, and write the reports that were asked for."""
+    from ast_edge.base.files import file_sha256
     from ast_edge.evaluation.annotations import read_annotations
     from ast_edge.evaluation.report import make_report
     from ast_edge.evaluation.view.figures import as_tree
     from ast_edge.evaluation.view.output import write_output
     from ast_edge.evaluation.view.page import render_page
-    from ast_edge.model.bundle import file_sha256
 
     log_to_stderr()
     annotations = read_annotations(args.annotations)

@@ -1,7 +1,8 @@
 """Groups of labels: "any dog sound", "any alarm"."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,14 @@ RESERVED = {"set"}
 class Group(Label):
     """A label of our own: its column comes after the model's and is made of its members'."""
 
-    members: tuple[Label, ...]
+    members: tuple[Label, ...] = field(hash=False)  # hundreds, perhaps, and looked up often
     """In the order of the bundle; at least one."""
     score: GroupScore
+
+    @cached_property
+    def columns(self) -> NDArray[np.intp]:
+        """Those of the members (members,)."""
+        return np.array([member.index for member in self.members], np.intp)
 
     def combine(self, probabilities: Sequence[float] | NDArray[np.float32]) -> float:
         """Make the group's probability of those of its members (members,)."""
@@ -52,7 +58,7 @@ class Group(Label):
 
 def with_groups(probabilities: NDArray[np.float32], groups: Sequence[Group]) -> NDArray[np.float32]:
     """Append the groups' probabilities to the model's: (labels,) becomes (labels + groups,)."""
-    scores = [g.combine(probabilities[[m.index for m in g.members]]) for g in groups]
+    scores = [group.combine(probabilities[group.columns]) for group in groups]
     return np.concatenate([probabilities, np.array(scores, np.float32)])
 
 

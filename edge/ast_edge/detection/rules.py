@@ -1,12 +1,16 @@
 """What keeps events from beginning: the hours of a label, and other sounds."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
+from ast_edge.detection.lookout import Lookout
 from ast_edge.detection.schedule import Schedule
 from ast_edge.detection.tracker import Step, seconds_between
 from ast_edge.model.label import Label
 from ast_edge.model.label_settings import TrackerSettings
+
+Bar = TypeVar("Bar", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,8 @@ class Rule:
 class Rules:
     """Follow the rules of one source's labels.
 
-    Pure: time is what the steps say it is.
+    Pure: time is what the steps say it is. A step costs by the sounds that suppress and are heard
+    and by the different hours, not by the labels that have a rule.
     """
 
     def __init__(
@@ -41,37 +46,52 @@ class Rules:
         self, rules: Mapping[Label, Rule], settings: Mapping[Label, TrackerSettings]
     ) -> None:
         """Take other rules from the next step on; what is heard now is not forgotten."""
-        suppressors = {label for rule in rules.values() for label in rule.suppress_while}
-        self._rules = rules
-        self._settings = {label: settings[label] for label in suppressors}
-        known = {label.slug: label for label in suppressors}
+        self._suppressed = _by(rules, lambda rule: rule.suppress_while)
+        self._active = _by(rules, lambda rule: (rule.active,) if rule.active else ())
+        self._settings = {label: settings[label] for label in self._suppressed}
+        self._suppressors = list(self._settings)
+        self._places = {label: place for place, label in enumerate(self._suppressors)}
+        self._lookout = Lookout({label: one.off for label, one in self._settings.items()})
+        known = {label.slug: label for label in self._suppressors}
         self._heard = {known[x.slug]: t for x, t in self._heard.items() if x.slug in known}
 
     @property
     def need_hours(self) -> bool:
         """Whether it matters what time of day it is."""
-        return any(rule.active is not None for rule in self._rules.values())
+        return bool(self._active)
 
     def feed(self, step: Step) -> frozenset[Label]:
         """Take the next step and return the labels whose events may not begin in it."""
-        for label, settings in self._settings.items():
-            score = float(step.probabilities[label.index])
+        shown = [self._suppressors[place] for place in self._lookout.shown(step.probabilities)]
+        for label in {*shown, *self._heard}:
+            score, settings = float(step.probabilities[label.index]), self._settings[label]
             if score >= settings.on or (score >= settings.off and label in self._heard):
                 self._heard[label] = step.offset
             elif seconds_between(self._heard.get(label, step.offset), step.offset) > settings.hold:
                 del self._heard[label]
-        return frozenset(
-            label
-            for label, rule in self._rules.items()
-            if not self._heard.keys().isdisjoint(rule.suppress_while)
-            or (rule.active is not None and not rule.active.is_active(step.now))
+        active = self._active.items()
+        return frozenset().union(
+            *(self._suppressed[label] for label in self._heard),
+            *(labels for hours, labels in active if not hours.is_active(step.now)),
         )
 
     def set_settings(self, label: Label, settings: TrackerSettings) -> None:
         """Change when a label counts as heard, from the next step on."""
         if label in self._settings:
             self._settings[label] = settings
+            self._lookout.set_off(self._places[label], settings.off)
 
     def reset(self) -> None:
         """Forget what is heard: the stream is over."""
         self._heard.clear()
+
+
+def _by(
+    rules: Mapping[Label, Rule], bars: Callable[[Rule], Iterable[Bar]]
+) -> dict[Bar, frozenset[Label]]:
+    """Return what bars labels, each with all that it bars: many have the same."""
+    found: dict[Bar, set[Label]] = {}
+    for label, rule in rules.items():
+        for bar in bars(rule):
+            found.setdefault(bar, set()).add(label)
+    return {bar: frozenset(labels) for bar, labels in found.items()}

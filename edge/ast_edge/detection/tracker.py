@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.detection.event import Event, Phase
+from ast_edge.detection.lookout import Lookout
 from ast_edge.model.label import Label
 from ast_edge.model.label_settings import TrackerSettings
 
@@ -39,7 +40,8 @@ class Step:
 class EventTracker:
     """Follow the labels of one source.
 
-    Pure: time is what the steps say it is. Memory: one record per running event.
+    Pure: time is what the steps say it is. Memory: one record per running event. A step costs by
+    the labels that it shows and by those with an event, not by all that are followed.
     """
 
     def __init__(
@@ -52,14 +54,14 @@ class EventTracker:
         """Follow exactly the labels in `settings`, of the bundle of this name."""
         self.source = source
         self._bundle = bundle
-        self._settings = dict(settings)
-        self._enabled = frozenset(settings)
         self._new_id = new_id
-        self._running: dict[Label, _Running] = {}
-        self._rising: dict[Label, Step] = {}
+        # By the place of a label among those that are followed.
+        self._running: dict[int, _Running] = {}
+        self._rising: dict[int, Step] = {}
         """First of the steps at or above `off`, up to now, of a label without an event."""
-        self._ended: dict[Label, float] = {}
+        self._ended: dict[int, float] = {}
         """Offset of the newest reported event."""
+        self._look_at(settings)
 
     def feed(self, step: Step, barred: Collection[Label] = ()) -> list[Event]:
         """Take the next step and return what changed, in the order of the labels.
@@ -67,22 +69,24 @@ class EventTracker:
         No event of a `barred` label begins in this step; one that runs goes on.
         """
         events: list[Event] = []
-        for label, settings in self._settings.items():
+        shown = self._lookout.shown(step.probabilities)
+        for place in sorted({*shown, *self._running, *self._rising}):
+            label, settings = self._labels[place], self._settings[place]
             score = float(step.probabilities[label.index])
             if math.isnan(score):  # would be neither below `off` nor below `on`
                 score = 0.0
-            running = self._running.get(label)
+            running = self._running.get(place)
             if running is None:
-                quiet = label in barred or label not in self._enabled
-                if score < settings.off or quiet or self._cools_down(label, settings, step):
-                    self._rising.pop(label, None)
+                quiet = label in barred or place not in self._enabled
+                if score < settings.off or quiet or self._cools_down(place, settings, step):
+                    self._rising.pop(place, None)
                     continue
-                rising = self._rising.setdefault(label, step)
+                rising = self._rising.setdefault(place, step)
                 if score < settings.on:
                     continue
-                running = self._running[label] = _Running(rising, score)
-                del self._rising[label]
-            events += self._advance(label, settings, running, step, score)
+                running = self._running[place] = _Running(rising, score)
+                del self._rising[place]
+            events += self._advance(place, settings, running, step, score)
         return events
 
     @property
@@ -93,7 +97,8 @@ class EventTracker:
     @property
     def reported(self) -> list[Label]:
         """The labels with an event that has been reported and has not ended."""
-        return [label for label, running in self._running.items() if running.id is not None]
+        running = self._running.items()
+        return [self._labels[place] for place, one in running if one.id is not None]
 
     def follow(self, settings: Mapping[Label, TrackerSettings]) -> list[Event]:
         """Follow exactly these labels from the next step on, all enabled.
@@ -101,14 +106,14 @@ class EventTracker:
         Events of labels that stay go on; the ends of all others' are returned. A label is known by
         its slug: groups move to another column when one before them goes.
         """
-        known = {label.slug: label for label in settings}
-        gone = [label for label in self._running if label.slug not in known]
-        ended = [event for label in gone for event in self._end(label, self._running.pop(label))]
-        self._running = {known[label.slug]: running for label, running in self._running.items()}
-        self._rising = {known[x.slug]: s for x, s in self._rising.items() if x.slug in known}
-        self._ended = {known[x.slug]: t for x, t in self._ended.items() if x.slug in known}
-        self._settings = dict(settings)
-        self._enabled = frozenset(settings)
+        known = {label.slug: place for place, label in enumerate(settings)}
+        moved = {n: known[x.slug] for n, x in enumerate(self._labels) if x.slug in known}
+        gone = [place for place in self._running if place not in moved]
+        ended = [event for place in gone for event in self._end(place, self._running.pop(place))]
+        self._running = {moved[place]: running for place, running in self._running.items()}
+        self._rising = {moved[n]: step for n, step in self._rising.items() if n in moved}
+        self._ended = {moved[n]: offset for n, offset in self._ended.items() if n in moved}
+        self._look_at(settings)
         return ended
 
     def set_settings(self, label: Label, settings: TrackerSettings) -> None:
@@ -117,26 +122,26 @@ class EventTracker:
         Raises:
             KeyError: if the label is not followed.
         """
-        if label not in self._settings:
-            raise KeyError(label)
-        self._settings[label] = settings
+        place = self._places[label]
+        self._settings[place] = settings
+        self._lookout.set_off(place, settings.off)
 
     def set_enabled(self, labels: Collection[Label]) -> list[Event]:
         """Report these labels only, from now on, and end the running events of all others."""
-        self._enabled = frozenset(labels)
-        disabled = [label for label in self._running if label not in self._enabled]
-        return [e for label in disabled for e in self._end(label, self._running.pop(label))]
+        self._enabled = {self._places[label] for label in labels if label in self._places}
+        disabled = [place for place in self._running if place not in self._enabled]
+        return [e for place in disabled for e in self._end(place, self._running.pop(place))]
 
     def begin(self, started_at: float) -> None:
         """Take that a stream begins at this time: nothing has ended later than that.
 
         What seems to have has ended before the clock was set back. Its cooldown begins now.
         """
-        self._ended = {label: min(ended, started_at) for label, ended in self._ended.items()}
+        self._ended = {place: min(ended, started_at) for place, ended in self._ended.items()}
 
     def finish(self) -> list[Event]:
         """End all running events: the stream is over."""
-        ended = [e for label, running in self._running.items() for e in self._end(label, running)]
+        ended = [e for place, running in self._running.items() for e in self._end(place, running)]
         self._running.clear()
         self._rising.clear()
         return ended
@@ -147,9 +152,16 @@ class EventTracker:
         self._rising.clear()
         self._ended.clear()
 
+    def _look_at(self, settings: Mapping[Label, TrackerSettings]) -> None:
+        """Follow exactly these labels, all enabled."""
+        self._labels, self._settings = list(settings), list(settings.values())
+        self._places = {label: place for place, label in enumerate(settings)}
+        self._enabled = set(self._places.values())
+        self._lookout = Lookout({label: one.off for label, one in settings.items()})
+
     def _advance(
         self,
-        label: Label,
+        place: int,
         settings: TrackerSettings,
         running: "_Running",
         step: Step,
@@ -160,37 +172,37 @@ class EventTracker:
             running.last = step
             running.peak = max(running.peak, score)
         elif seconds_between(running.last.offset, step.offset) > settings.hold:
-            del self._running[label]
-            yield from self._end(label, running)
+            del self._running[place]
+            yield from self._end(place, running)
             return
         duration = seconds_between(running.onset, running.offset)
         if running.id is None and duration >= settings.min_duration:
             running.id, running.reported = self._new_id(), duration
-            yield self._event(label, running, "start")
+            yield self._event(place, running, "start")
         elif (
             running.id is not None and seconds_between(running.reported, duration) >= UPDATE_SECONDS
         ):
             running.reported = duration
-            yield self._event(label, running, "update")
+            yield self._event(place, running, "update")
 
-    def _cools_down(self, label: Label, settings: TrackerSettings, step: Step) -> bool:
+    def _cools_down(self, place: int, settings: TrackerSettings, step: Step) -> bool:
         """Tell whether an event of the label has only just ended."""
-        ended = self._ended.get(label, -np.inf)
+        ended = self._ended.get(place, -np.inf)
         # Not before it has ended: a clock that was set back must not make us deaf until then.
         return 0 <= seconds_between(ended, step.onset) < settings.cooldown
 
-    def _end(self, label: Label, running: "_Running") -> Iterator[Event]:
+    def _end(self, place: int, running: "_Running") -> Iterator[Event]:
         if running.id is not None:
-            self._ended[label] = running.offset
-            yield self._event(label, running, "end")
+            self._ended[place] = running.offset
+            yield self._event(place, running, "end")
 
-    def _event(self, label: Label, running: "_Running", phase: Phase) -> Event:
+    def _event(self, place: int, running: "_Running", phase: Phase) -> Event:
         assert running.id is not None
         return Event(
             id=running.id,
             phase=phase,
             source=self.source,
-            label=label,
+            label=self._labels[place],
             onset=running.onset,
             offset=running.offset,
             score=running.score,

@@ -5,6 +5,8 @@ import logging
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from ast_edge.base.files import write_files
+
 log = logging.getLogger(__name__)
 
 FORMAT = 1
@@ -54,10 +56,8 @@ def load_published(path: Path) -> Published:
 
 def save_published(path: Path, published: Published) -> None:
     """Write the record, whole or not at all; a fault (a full disk) is logged."""
-    partial = path.with_name(path.name + ".partial")
+    text = json.dumps({"format": FORMAT} | asdict(published))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps({"format": FORMAT} | asdict(published)), encoding="utf-8")
-        partial.replace(path)
+        write_files({path: text.encode()})
     except OSError as exc:
         log.warning("%s: cannot be written: %s; the last one stays", path, exc.strerror or exc)

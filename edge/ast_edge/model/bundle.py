@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar, cast, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from ast_edge.base.errors import BundleError
+from ast_edge.base.files import file_sha256
 from ast_edge.base.yaml_file import did_you_mean
 from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.model.label import Label
@@ -296,12 +297,3 @@ def _check_fit(path: Path, bundle: Bundle) -> None:
         )
     if reason := why_unusable(bundle.labels):
         raise BundleError(f"{path}: {reason}")
-
-
-def file_sha256(path: Path) -> str:
-    """Compute the sum of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

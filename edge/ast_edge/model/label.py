@@ -1,6 +1,7 @@
 """What a model can hear."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from ast_edge.base.transliteration import slugify
 
@@ -16,7 +17,7 @@ class Label:
     mid: str
     """AudioSet machine id such as "/t/dd00002"; empty for a label that AudioSet lacks."""
 
-    @property
+    @cached_property
     def slug(self) -> str:
         """The name as a topic level: lower case, `[a-z0-9_]` only."""
         return slugify(self.name)

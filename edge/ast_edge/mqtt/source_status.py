@@ -9,7 +9,7 @@ from ast_edge.audio.level import Level
 from ast_edge.base.times import iso8601
 from ast_edge.detection.event import Event
 from ast_edge.model.label import Label
-from ast_edge.monitoring.state import AVAILABLE, State
+from ast_edge.monitoring.state import AVAILABLE, State, state_said
 from ast_edge.mqtt.message import Message
 from ast_edge.mqtt.topics import Topics
 from ast_edge.outputs.payload import SCHEMA, event_json, late_json
@@ -45,8 +45,8 @@ class Diagnostics:
 class NodeStatus:
     """Turns what happens at the sources of a node into messages, few and only on change.
 
-    Pure: `now` is monotonic seconds of the caller's clock. Several sources take turns. An extension
-    of MqttSink: all methods are to be called in the connection's thread
+    Pure: `now` is monotonic seconds of the caller's clock. Several sources take turns. A
+    participant of MqttSink: all methods are to be called in the connection's thread
     (`sink.publish_messages(lambda: status.level(...))`).
     """
 
@@ -70,7 +70,7 @@ class NodeStatus:
         """Return all that is retained, for a broker that may know nothing."""
         return list(self._retained.values())
 
-    def heard(self, topic: str, payload: bytes, *, retained: bool = False) -> list[Message]:
+    def received(self, topic: str, payload: bytes, *, retained: bool = False) -> list[Message]:
         """Listen to nothing."""
         return []
 
@@ -157,9 +157,7 @@ class NodeStatus:
         return self._keep(self._topics.diagnostics(source), payload)
 
     def _say_state(self, source: str, since: float) -> list[Message]:
-        state, detail = self._states[source]
-        if state == "listening" and self._pauses.get(source):
-            state, detail = "disabled", self._pauses[source]
+        state, detail = state_said(*self._states[source], self.paused(source))
         if self._said.get(source) == (state, detail):
             return []
         self._said[source] = (state, detail)

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ast_edge.app.config import Config
+from ast_edge.base.files import file_sha256
 from ast_edge.detection.config import LabelConfig
 from ast_edge.detection.groups import Group
 from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.tuned import Tuned, settings_sha256
-from ast_edge.model.bundle import file_sha256
 from ast_edge.model.label import Label
 from ast_edge.tuning.config_edit import Thresholds, edit_thresholds, put_record
 from ast_edge.tuning.trial import Recording

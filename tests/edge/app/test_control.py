@@ -1,14 +1,18 @@
 import json
-import time
+from dataclasses import replace
 
 import pytest
-from rigs.mosquitto import wait_until
 
+from ast_edge.app import settings as live_settings
+from ast_edge.app.commander import Commander
 from ast_edge.app.control import Control
 from ast_edge.app.settings import LiveSettings
 from ast_edge.base.errors import ConfigError
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.model.bundle import load_bundle
+from ast_edge.model.label import Label
+from ast_edge.model.label_settings import TrackerSettings
+from ast_edge.mqtt.message import Message
 from ast_edge.mqtt.source_status import NodeStatus
 from ast_edge.mqtt.topics import Topics
 
@@ -19,7 +23,7 @@ START = 1_000_000.0
 class Rig:
     """A control whose actions are done at once, with a clock of the test's own."""
 
-    def __init__(self, bundle, path=None, clock=None):
+    def __init__(self, bundle, path=None):
         self.now, self.restarts, self.events, self.fault = START, 0, [], None
         self.set_by = 0.0  # of the wall clock
         self.labels = list(bundle.settings)
@@ -32,21 +36,22 @@ class Rig:
             return set_enabled(labels)
 
         self.pipelines["kitchen"].set_enabled = note
-        self.settings = LiveSettings(path, {"kitchen": bundle.settings})
+        clock, steady = lambda: self.now + self.set_by, lambda: self.now
+        self.settings = LiveSettings(path, {"kitchen": bundle.settings}, wall=clock, steady=steady)
+        self.commander = Commander(self.settings, self.pipelines, clock=clock, steady=steady)
         self.status = NodeStatus(TOPICS, ["kitchen"], since=START)
         self.status.source_state("kitchen", "listening", since=START)
         self.told = []
         self.control = Control(
             TOPICS,
-            self.settings,
-            self.pipelines,
             {"kitchen": self.labels},
+            self.commander,
             self.status,
             publish=lambda make: self.told.extend(make()),
             submit=lambda action: self.events.extend(action()),
             restart=self._restart,
-            clock=clock or (lambda: self.now + self.set_by),
-            **({} if clock else {"steady": lambda: self.now}),
+            clock=clock,
+            steady=steady,
         )
 
     def _restart(self):
@@ -56,8 +61,18 @@ class Rig:
 
     def send(self, name, payload, label=None, *, retained=False):
         topic = TOPICS.command("kitchen", name, label)
-        messages = self.control.heard(topic, payload, retained=retained)
-        return by_name(messages)
+        self.told.clear()
+        return by_name(self.control.received(topic, payload, retained=retained) + self.told)
+
+    def wait(self, seconds):
+        """Let time pass and return what is told of it."""
+        self.now += seconds
+        self.told.clear()
+        events, sources = self.commander.pass_time()
+        self.events.extend(events)
+        for source in sources:
+            self.control.passed(source)
+        return by_name(self.told)
 
 
 def by_name(messages):
@@ -88,6 +103,47 @@ def test_only_what_a_command_has_changed_is_told(rig):
     assert list(rig.send("on", b"0.05", rig.labels[0])) == ["hum/on"]
 
 
+@pytest.mark.parametrize(
+    ("name", "payload", "number"),
+    [
+        ("on", b"0.05", 1),
+        ("off", b"0.4", 0),
+        ("enabled", b"OFF", 1),
+        ("enabled", b"OFF", None),
+        ("snooze", b"7", None),
+        ("restart", b"PRESS", None),
+    ],
+)
+def test_all_that_a_command_has_changed_is_told_and_the_setting_itself(rig, name, payload, number):
+    label = None if number is None else rig.labels[number]
+    for _ in "ab":  # the second changes nothing
+        before = rig.control.greet()
+        told = [message for message in rig.send(name, payload, label).values() if message.retain]
+        own = TOPICS.setting("kitchen", name, label)
+        after = rig.control.greet()
+        expected = [m for m in after if m not in before or m.topic == own]
+        assert [message for message in told if message in after] == expected
+
+
+def test_what_a_command_takes_does_not_grow_with_the_labels(bundle, monkeypatch):
+    made = []
+
+    def message(*args, **kwargs):
+        made.append(args)
+        return Message(*args, **kwargs)
+
+    monkeypatch.setattr(live_settings, "Message", message)
+    taken = []
+    for count in (2, 527):
+        labels = [Label(index, f"Label {index}", "") for index in range(count)]
+        settings = dict.fromkeys(labels, TrackerSettings())
+        rig = Rig(replace(bundle, labels=tuple(labels), settings=settings))
+        made.clear()
+        rig.send("on", b"0.75", labels[1])
+        taken.append(len(made))
+    assert taken[0] == taken[1] > 0
+
+
 def test_what_is_switched_off_is_not_followed_any_more(rig):
     assert rig.enabled["kitchen"] == ["hum", "hiss"]
     rig.send("enabled", b"OFF", rig.labels[0])
@@ -99,29 +155,39 @@ def test_what_is_switched_off_is_not_followed_any_more(rig):
 def test_a_threshold_reaches_the_tracker(rig):
     rig.send("on", b"0.875", rig.labels[1])
     tracker = rig.pipelines["kitchen"]._tracker
-    assert tracker._settings[rig.labels[1]].on == 0.875
+    assert tracker._settings[tracker._places[rig.labels[1]]].on == 0.875
 
 
-def test_a_snooze_ends_by_itself(bundle):
-    rig = Rig(bundle, clock=time.time)
-    rig.settings.of("kitchen")
-    told = rig.send("snooze", b"0.01")  # 0.6 s
-    assert rig.enabled["kitchen"] == []
-    assert told["snooze"].payload == "1"
-    wait_until(lambda: rig.enabled["kitchen"] == ["hum", "hiss"])
-    wait_until(lambda: by_name(rig.told).get("snooze"))
-    assert by_name(rig.told)["snooze"].payload == "0"
-    assert json.loads(by_name(rig.told)["status"].payload)["state"] == "listening"
+def test_a_snooze_ends_by_itself(rig):
+    told = rig.send("snooze", b"2")
+    assert (told["snooze"].payload, rig.enabled["kitchen"]) == ("2", [])
+    assert rig.wait(1) == {}
+    assert (rig.wait(60)["snooze"].payload, rig.enabled["kitchen"]) == ("1", [])
+    told = rig.wait(60)
+    assert (told["snooze"].payload, rig.enabled["kitchen"]) == ("0", ["hum", "hiss"])
+    assert json.loads(told["status"].payload)["state"] == "listening"
 
 
 def test_a_snooze_goes_on_after_a_restart_and_ends_by_itself(bundle, tmp_path):
-    before = Rig(bundle, tmp_path / "settings.json", time.time)
-    before.send("snooze", b"0.02")
-    before.control.close()
-    rig = Rig(bundle, tmp_path / "settings.json", time.time)
+    Rig(bundle, tmp_path / "settings.json").send("snooze", b"2")
+    rig = Rig(bundle, tmp_path / "settings.json")
     assert rig.enabled["kitchen"] == []
-    rig.control.start()
-    wait_until(lambda: rig.enabled["kitchen"] == ["hum", "hiss"])
+    assert rig.wait(121)["snooze"].payload == "0"
+    assert rig.enabled["kitchen"] == ["hum", "hiss"]
+
+
+def test_a_command_is_judged_by_the_configuration_of_when_it_is_followed(rig):
+    rig.commander.turn_to(rig.settings.for_others(None, {"kitchen": {}}))
+    told = rig.send("on", b"0.5", rig.labels[0])
+    assert "say it again" in json.loads(told["rejected"].payload)["reason"]
+
+
+def test_what_was_changed_holds_with_another_configuration(rig, bundle):
+    rig.send("on", b"0.875", rig.labels[0])
+    rig.send("snooze", b"10")
+    rig.commander.turn_to(rig.settings.for_others(None, {"kitchen": bundle.settings}))
+    greeting = by_name(rig.control.greet())
+    assert (greeting["hum/on"].payload, greeting["snooze"].payload) == ("0.875", "10")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +200,6 @@ def test_a_snooze_goes_on_after_a_restart_and_ends_by_itself(bundle, tmp_path):
 def test_the_status_of_a_source_says_that_and_why_it_is_disabled(rig, name, payload, why):
     status = json.loads(rig.send(name, payload)["status"].payload)
     assert (status["state"], status["detail"]) == ("disabled", why)
-    rig.control.close()
 
 
 def test_the_status_says_that_a_source_is_listened_to_again(rig):
@@ -148,8 +213,7 @@ def test_changes_are_applied_at_the_next_start(bundle, tmp_path):
     Rig(bundle, tmp_path / "settings.json").send("enabled", b"OFF")
     rig = Rig(bundle, tmp_path / "settings.json")
     assert rig.enabled["kitchen"] == []
-    greeting = by_name(rig.status.greet())
-    assert json.loads(greeting["status"].payload)["state"] == "disabled"
+    assert rig.commander.pause("kitchen") == "switched off by a command"
 
 
 def test_a_refused_command_is_answered_with_the_reason_and_changes_nothing(rig):
@@ -163,7 +227,7 @@ def test_a_refused_command_is_answered_with_the_reason_and_changes_nothing(rig):
 
 
 def test_a_command_for_no_source_of_ours_is_not_answered(rig):
-    assert rig.control.heard("ast-edge/attic/attik/set/enabled", b"OFF") == []
+    assert rig.control.received("ast-edge/attic/attik/set/enabled", b"OFF") == []
 
 
 @pytest.mark.parametrize("jump", [0, 60, -86400])
@@ -217,7 +281,6 @@ def test_a_clock_that_is_set_makes_no_snooze_longer_or_shorter(rig, set_by):
     rig.now += 1200
     rig.send("on", b"0.6", rig.labels[0])
     assert rig.enabled["kitchen"] == ["hum", "hiss"]
-    rig.control.close()
 
 
 def test_a_clock_that_is_set_back_does_not_keep_a_restart_from_being_followed(rig):

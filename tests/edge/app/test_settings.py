@@ -76,6 +76,13 @@ def test_a_threshold_is_changed_at_one_source_only(path):
     assert live.settings("hall", DOG) == SETTINGS[DOG]
 
 
+def test_a_label_without_changes_has_the_settings_of_the_configuration_and_no_copy(path):
+    live = load(path)
+    live.change(Command("kitchen", "on", 0.9, DOG), NOW)
+    assert live.settings("kitchen", CAT) is SETTINGS[CAT]
+    assert live.settings("hall", DOG) is SETTINGS[DOG]
+
+
 def test_a_threshold_below_off_takes_off_with_it(path):
     live = load(path)
     live.change(Command("kitchen", "on", 0.1, DOG), NOW)
@@ -102,6 +109,12 @@ def test_changes_last_over_a_restart(path):
     assert again.settings("kitchen", DOG).on == 0.9
     assert not again.of("kitchen").hears("cat", NOW)
     assert not again.of("hall").hears("dog", NOW + 299)
+
+
+@pytest.mark.parametrize("value", [0.1 + 0.2, 1e-05, 1 / 3, 0.0, 1.0, 5e-324])
+def test_a_threshold_is_the_same_after_a_restart_to_its_last_bit(path, value):
+    load(path).change(Command("kitchen", "on", value, DOG), NOW)
+    assert load(path).settings("kitchen", DOG).on == value
 
 
 def test_what_is_configured_no_more_is_forgotten(path):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from ast_edge.app.config import Config
@@ -7,9 +9,13 @@ from ast_edge.model.bundle import load_bundle
 
 
 @pytest.fixture
-def share(tiny_model, other_model):
+def bundles(tiny_model, other_model):
+    return [load_bundle(tiny_model), load_bundle(other_model)]
+
+
+@pytest.fixture
+def share(bundles):
     """Share out wishes between "bands" (Hum, Hiss) and "other" (Buzz, Hum)."""
-    bundles = [load_bundle(tiny_model), load_bundle(other_model)]
 
     def share(count=2, **sections):
         tree = {"sources": {"a": {"microphone": "x"}}} | sections
@@ -94,3 +100,12 @@ def test_an_unknown_name_in_a_rule_is_refused_with_the_nearest(problem):
         "labels.Hum.suppress_while: 'Tune' is not a label of 'bands' or 'other' or a group, "
         "did you mean 'Tone'?"
     )
+
+
+def test_a_group_of_kinds_is_there_where_the_bundle_has_such_sounds(bundles):
+    (hum, hiss), other = bundles[0].labels, bundles[1]
+    dog = replace(bundles[0], labels=(hum, replace(hiss, mid="/m/0bt9lr")))
+    tree = {"sources": {"a": {"microphone": "x"}}, "groups": {"Dog": "ontology"}, "labels": ["Hum"]}
+    first, second = share_wishes(Config.model_validate(tree), [dog, other])
+    assert (list(first.groups), first.lacking) == (["Dog"], ())
+    assert (list(second.groups), second.lacking) == ([], ("Dog",))

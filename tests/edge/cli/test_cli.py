@@ -371,5 +371,5 @@ def test_check_says_of_several_bundles_who_listens_with_each_and_what_it_lacks(
     assert "model bands: for hall; AST" in out
     assert "model other: for door; AST" in out
     assert out.count("engine ") == 2
-    assert "lacks Hiss: never reported there" in out
+    assert "lacks Hiss: not heard there" in out
     assert out.count("lacks") == out.count(" hiss ") == 1

@@ -8,8 +8,8 @@ import pytest
 import soundfile
 
 from ast_edge.app.config import load_config
+from ast_edge.base.files import file_sha256
 from ast_edge.cli.main import main
-from ast_edge.model.bundle import file_sha256
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.model import RATE, silence, tone

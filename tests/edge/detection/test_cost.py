@@ -1,23 +1,30 @@
-"""What a hop may cost, counted and not timed: frames, threads, calls of the engine, memory."""
+"""What a hop may cost, counted and not timed: frames, threads, calls, labels, memory."""
 
 import subprocess
 import sys
 import threading
 import tracemalloc
+from dataclasses import replace
+from datetime import timezone
 
 import numpy as np
 import pytest
 
 from ast_edge.app.daemon import Daemon
 from ast_edge.audio.stream import Block, Stream
+from ast_edge.detection.groups import Group
 from ast_edge.detection.pipeline import Pipeline
+from ast_edge.detection.rules import Rule
+from ast_edge.detection.schedule import Schedule, parse_period
 from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig
 from ast_edge.frontend import fbank
 from ast_edge.frontend.due_windows import MAX_BATCH
 from ast_edge.frontend.fbank import FbankSpec
-from ast_edge.frontend.listener import Listener
-from ast_edge.model.bundle import load_bundle
+from ast_edge.frontend.listener import Listener, Window
+from ast_edge.model.bundle import find_bundle, load_bundle
+from ast_edge.model.label import Label
+from ast_edge.model.label_settings import TrackerSettings
 
 SPEC = FbankSpec()
 FRAMES = 1024
@@ -133,6 +140,72 @@ def test_windows_that_are_due_together_take_one_call_for_each_full_batch(tiny_mo
     engine.daemon.run()
     engine.close()
     assert engine.batches == [1, MAX_BATCH, MAX_BATCH]
+
+
+# Labels
+
+MANY = 527
+"""As many as AudioSet has."""
+ASKED = set()
+
+
+class Asked(Label):
+    """A label that notes when anything is asked of it: its column, its name or its hash."""
+
+    def __getattribute__(self, name):
+        if not name.startswith("__"):
+            ASKED.add(object.__getattribute__(self, "index"))
+        return super().__getattribute__(name)
+
+
+@pytest.fixture
+def asked():
+    """Return what feeds the scores of many labels, all in one group and with hours, a step each.
+
+    It tells which labels the newest of the steps has asked something of.
+    """
+    labels = tuple(Asked(index, f"Label {index}", "") for index in range(MANY))
+    settings = dict.fromkeys(labels, TrackerSettings(on=0.5, off=0.3, hold=1.0))
+    bundle = replace(
+        load_bundle(find_bundle("home")), labels=labels, settings=settings, frame="none"
+    )
+    group = Group(MANY, "Any", "", labels, "max")
+    hours = Schedule((parse_period("00:00-24:00"),), timezone.utc)
+    rules = {label: Rule(hours, labels[-1:]) for label in labels[:-1]}
+    pipeline = Pipeline(
+        "mic", bundle, {**settings, group: TrackerSettings()}, 0.5, rules, lambda: "id"
+    )
+    stream = Stream("mic", SPEC.sample_rate, 1, 1_700_000_000.0, live=True)
+
+    def feed(steps):
+        events = []
+        for number, heard in enumerate(steps, 1):
+            scores = np.full(MANY, 0.2, np.float32)
+            scores[list(heard)] = 0.9
+            end = 0.5 * number
+            ASKED.clear()
+            events += pipeline.score(Window(stream, end - 4, end, 0.5, end, scores), scores)
+        return ASKED.copy(), [event.phase for event in events]
+
+    return feed
+
+
+def test_a_step_that_shows_nothing_asks_nothing_of_any_label(asked):
+    assert asked([()] * 3) == (set(), [])
+
+
+def test_a_step_asks_the_labels_that_it_shows_and_no_other(asked):
+    assert asked([(), (3, 70)]) == ({3, 70}, ["start"] * 3)
+
+
+def test_a_step_asks_the_labels_with_an_event_and_no_other_until_it_ends(asked):
+    assert asked([(3, 70), ()])[0] == {3, 70}
+    found, phases = asked([(3, 70), *[()] * 20])
+    assert (found, phases[-3:]) == (set(), ["end"] * 3)
+
+
+def test_a_sound_that_bars_all_labels_is_asked_alone(asked):
+    assert asked([(), (MANY - 1,)])[0] == {MANY - 1}
 
 
 # Memory

@@ -1,38 +1,5 @@
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from ast_edge.base.transliteration import slugify
 from ast_edge.detection.event import Event
 from ast_edge.model.label import Label
-
-
-@pytest.mark.parametrize(
-    ("name", "slug"),
-    [
-        ("Baby cry, infant cry", "baby_cry_infant_cry"),
-        ("Crowing, cock-a-doodle-doo", "crowing_cock_a_doodle_doo"),
-        ("  Türklingel! ", "turklingel"),
-        ("A/C #1 +", "a_c_1"),
-        ("Собака лает", "sobaka_laet"),
-        ("σκύλος", "skylos"),
-        ("パーティー", "patei"),
-        ("개 짖는 소리", "gae_jijneun_sori"),
-        ("狗叫声 (dog)", "u72d7_u53eb_u58f0_dog"),
-        ("Straße", "strasse"),
-        ("🐶 …", ""),
-    ],
-)
-def test_a_name_becomes_a_topic_level(name, slug):
-    assert slugify(name) == slug
-    assert Label(0, name, "").slug == slug
-
-
-@given(st.text())
-def test_a_slug_is_safe_in_every_topic(name):
-    slug = slugify(name)
-    assert slug == slugify(slug)
-    assert set(slug) <= set("abcdefghijklmnopqrstuvwxyz0123456789_")
 
 
 def test_the_duration_of_an_event_is_from_onset_to_offset():

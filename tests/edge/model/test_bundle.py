@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ast_edge.base.errors import BundleError
+from ast_edge.base.files import file_sha256
 from ast_edge.frontend.fbank import FbankSpec
-from ast_edge.model.bundle import FORMAT, file_sha256, find_bundle, load_bundle
+from ast_edge.model.bundle import FORMAT, find_bundle, load_bundle
 from ast_edge.model.label import Label
 from ast_edge.model.label_settings import TrackerSettings
 

@@ -5,13 +5,13 @@ import pytest
 from rich.console import Console
 from rigs import mosquitto
 from rigs.mosquitto import Mosquitto
+from rigs.sink import started
 
 from ast_edge.base.errors import BrokerError
 from ast_edge.detection.event import Event
 from ast_edge.model.label import Label
 from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.echo import Echo, event_line
-from ast_edge.mqtt.event_sink import MqttSink
 from ast_edge.outputs.payload import event_payload
 
 needs_mosquitto = pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available())
@@ -71,7 +71,7 @@ def test_what_the_broker_delivers_is_printed(broker, printed, protocol):
     config = MqttConfig(host="127.0.0.1", port=broker.port, protocol=protocol)
     echo = Echo(config, Console(file=printed, width=40), node="attic")
     echo.wait_ready()
-    sink = MqttSink(config, "attic", [])
+    sink = started(config)
     for phase in ("start", "update", "end"):
         sink.publish(event(phase))
     sink.close()

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from rich.console import Console
+from rigs.sink import started
 
 from ast_edge.base.errors import BrokerError
 from ast_edge.detection.event import Event
@@ -12,7 +13,6 @@ from ast_edge.model.label import Label
 from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.echo import Echo
 from ast_edge.mqtt.embedded_broker import EmbeddedBroker
-from ast_edge.mqtt.event_sink import MqttSink
 
 
 def event(phase):
@@ -26,7 +26,7 @@ def test_events_go_through_it_and_come_back(capfd, caplog):
         config = broker.client_config(MqttConfig(username="someone"))
         echo = Echo(config, Console(file=printed), node="attic")
         echo.wait_ready()
-        sink = MqttSink(config, "attic", [("mic", event("start").label)])
+        sink = started(config, [("mic", event("start").label)])
         sink.publish(event("start"))
         sink.publish(event("end"))
         sink.close()

@@ -85,10 +85,11 @@ def test_closing_at_once_still_delivers(broker, open_sink, protocol):
 def test_killing_the_process_leaves_offline_behind(broker, protocol):
     program = f"""
 import time
-from ast_edge.app.config import MqttConfig
+from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.event_sink import MqttSink
+from ast_edge.mqtt.outbox import Outbox
 config = MqttConfig(host="127.0.0.1", port={broker.port}, protocol="{protocol}")
-sink = MqttSink(config, "attic", [])
+MqttSink(config, "attic", Outbox(None, max_age=60, max_events=10)).start()
 time.sleep(60)
 """
     with Subscriber(broker) as subscriber:
@@ -135,7 +136,7 @@ def test_a_broker_that_forbids_subscribing_is_said_once_and_gets_the_events(
     status = NodeStatus(Topics("ast-edge", "attic"), ["mic"], since=0.0)
     status.subscriptions = ("ast-edge/attic/+/set/#",)
     with Mosquitto(tmp_path, deaf="refused") as broker:
-        sink = open_sink(broker, protocol=protocol, extensions=[status])
+        sink = open_sink(broker, protocol=protocol, participants=[status])
         sink.publish(event("start"))
         wait_until(lambda: sink.acknowledged == 1)
         broker.restart()
@@ -156,7 +157,7 @@ def test_rights_that_let_nothing_be_heard_are_said_once(
     record = tmp_path / "record.json"
     home_assistant = HomeAssistant(HomeAssistantConfig(), topics, [], [], record)
     with Mosquitto(tmp_path, deaf=deaf) as broker:
-        sink = open_sink(broker, extensions=[home_assistant])
+        sink = open_sink(broker, participants=[home_assistant])
         checks = []
         monkeypatch.setattr(sink, "_check_hearing", _counted(sink._check_hearing, checks))
         assert sink.wait_connected(10.0)
@@ -217,13 +218,13 @@ def test_events_go_and_commands_come_over_websockets(tmp_path, open_sink, protoc
             transport="websockets",
             protocol=protocol,
             tls=TlsConfig(ca=broker.ca) if tls else None,
-            extensions=[listener],
+            participants=[listener],
         )
         for number in range(100):
             sink.publish(event("update", number))
         large = Message("ast-edge/attic/large", "ü" * 100_000, retain=True)
         wait_until(lambda: sink.acknowledged == 100)
-        sink.publish_message(large)
+        sink.publish_messages(lambda: [large])
         assert subscriber.wait_on(large.topic) == [large.payload]
         wait_for_events(subscriber, *((f"e{n}", "update") for n in range(100)))
         broker.publish("ast-edge/attic/mic/set/enabled", "OFF")

@@ -5,8 +5,8 @@ import pytest
 from rigs import alsa_microphone
 from rigs.listener import Listener
 
-from ast_edge.app.first_seconds import FirstSeconds
 from ast_edge.app.source_config import SourceConfig
+from ast_edge.doctor.first_seconds import FirstSeconds
 from ast_edge.sources.alsa_recorder import converting
 from ast_edge.sources.capture import channel_counts
 from ast_edge.sources.devices import InputDevice

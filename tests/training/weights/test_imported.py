@@ -7,8 +7,8 @@ import torch
 from rigs.foreign import SMALL, hugging_face, official, random_model
 
 from ast_edge.base.errors import BundleError
+from ast_edge.base.files import file_sha256
 from ast_edge.frontend.fbank import FbankSpec
-from ast_edge.model.bundle import file_sha256
 from ast_edge.model.label import Label
 from ast_edge.model.spec import ModelSpec
 from ast_training.data.labels import label_table

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ast_edge.base import files
 from ast_training.base.errors import TrainingError
 
 
@@ -14,13 +15,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
     Raises:
         TrainingError: if it cannot be written (a full disk); what was at `path` stays.
     """
-    partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        partial.replace(path)
+        with files.atomic_file(path) as partial:
+            yield partial
     except OSError as exc:
         raise TrainingError(f"{path}: cannot be written: {exc.strerror or exc}") from exc
-    finally:
-        if partial.exists():
-            partial.unlink()

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.base.errors import AudioError
+from ast_edge.base.files import file_sha256
 from ast_edge.frontend.fbank import FbankSpec
-from ast_edge.model.bundle import file_sha256
 from ast_training.base.atomic_file import atomic_file
 
 log = logging.getLogger(__name__)

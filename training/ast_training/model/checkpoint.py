@@ -18,6 +18,7 @@ from ast_edge.base.errors import BundleError
 from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.model.label import Label
 from ast_edge.model.spec import ModelSpec
+from ast_training.base.atomic_file import atomic_file
 from ast_training.base.errors import TrainingError
 from ast_training.model.network import AudioSpectrogramTransformer
 
@@ -84,11 +85,10 @@ class Checkpoint:
         }
         tensors = {f"weights.{k}": v.contiguous() for k, v in self.weights.items()}
         tensors |= {f"state.{k}": v.contiguous() for k, v in self.state.items()}
-        partial = path.with_name(path.name + ".partial")
         try:
-            save_file(tensors, partial, metadata={"ast_edge": json.dumps(header)})
-            partial.replace(path)
-        except (OSError, SafetensorError) as exc:
+            with atomic_file(path) as partial:
+                save_file(tensors, partial, metadata={"ast_edge": json.dumps(header)})
+        except SafetensorError as exc:
             raise TrainingError(f"{path}: cannot be written: {exc}") from exc
 
 

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from ast_edge.base.errors import BundleError
-from ast_edge.model.bundle import file_sha256
+from ast_edge.base.files import file_sha256
 from ast_training.model.checkpoint import Checkpoint
 from ast_training.recipe.recipe import Recipe
 

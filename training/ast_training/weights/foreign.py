@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ast_edge.base.errors import BundleError
-from ast_edge.model.bundle import file_sha256
+from ast_edge.base.files import file_sha256
 from ast_training.weights.layouts import to_ours
 
 WEIGHT_FILES = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ast_edge.base.errors import ConfigError, EngineError
-from ast_edge.engines.trt.atomic_files import write_files
+from ast_edge.base.files import write_files
 from ast_edge.engines.trt.build_progress import BuildProgress, Monitor
 from ast_edge.engines.trt.engine_card import FORMAT, EngineCard, Profile
 from ast_edge.engines.trt.library import Handle, Library
@@ -217,5 +217,5 @@ def _save_timings(config: Handle, path: Path) -> None:
     """Write the times of all kernels tried so far; the engine is good without them."""
     try:
         write_files({path: bytes(config.get_timing_cache().serialize())})
-    except EngineError as exc:
-        log.warning("%s", exc)
+    except OSError as exc:
+        log.warning("%s: cannot be written: %s", path, exc.strerror or exc)

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ast_edge.base.errors import EngineError
-from ast_edge.engines.trt.atomic_files import write_files
+from ast_edge.base.files import write_files
 
 FORMAT: Literal[1] = 1
 
@@ -95,7 +95,11 @@ def write_engine(path: Path, plan: bytes, card: EngineCard) -> None:
     Raises:
         EngineError: if they cannot be written.
     """
-    write_files({path: plan, card_path(path): ADAPTER.dump_json(card, indent=1) + b"\n"})
+    card_text = ADAPTER.dump_json(card, indent=1) + b"\n"
+    try:
+        write_files({path: plan, card_path(path): card_text})
+    except OSError as exc:
+        raise EngineError(f"{path}: cannot be written: {exc.strerror or exc}") from exc
 
 
 def read_engine(path: Path) -> tuple[bytes, EngineCard]:

@@ -7,10 +7,11 @@ import pytest
 from rigs.gpu import missing
 
 from ast_edge.base.errors import ConfigError, EngineError
+from ast_edge.base.files import file_sha256
 from ast_edge.engines.trt.build import BuildOptions, build_engine
 from ast_edge.engines.trt.engine_card import Profile, Tensor
 from ast_edge.engines.trt.library import Library, find_library
-from ast_edge.model.bundle import file_sha256, load_bundle
+from ast_edge.model.bundle import load_bundle
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 import onnx

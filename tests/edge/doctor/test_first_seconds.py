@@ -1,8 +1,8 @@
 import pytest
 
-from ast_edge.app.first_seconds import LISTEN_SECONDS, FirstSeconds
 from ast_edge.app.open_source import open_source
 from ast_edge.app.source_config import SourceConfig
+from ast_edge.doctor.first_seconds import LISTEN_SECONDS, FirstSeconds
 from ast_edge.sources.child_source import ChildSource
 from ast_edge.sources.pcm import PcmFormat
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from ast_edge.app.plan import Plan
-from ast_edge.base.finding import Finding
+from ast_edge.doctor.finding import Finding
 from ast_edge.home_assistant.announcer import discovery_messages
 from ast_edge.home_assistant.discovery import describe, device_id
 from ast_edge.mqtt.config import MqttConfig

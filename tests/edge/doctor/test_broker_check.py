@@ -5,9 +5,9 @@ import yaml
 from rigs import mosquitto
 from rigs.fake_broker import FakeBroker
 
-from ast_edge.app import broker_check
-from ast_edge.app.broker_check import check_broker
 from ast_edge.app.plan import load_plan
+from ast_edge.doctor import broker_check
+from ast_edge.doctor.broker_check import check_broker
 
 needs_mosquitto = pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available())
 

@@ -3,9 +3,9 @@
 import pytest
 from rigs import mosquitto
 from rigs.mosquitto import Subscriber, retained, wait_until
+from rigs.sink import started
 
 from ast_edge.mqtt.config import MqttConfig
-from ast_edge.mqtt.event_sink import MqttSink
 from ast_edge.mqtt.message import Message
 
 pytestmark = [
@@ -15,14 +15,14 @@ pytestmark = [
 
 
 class Repeater:
-    """An extension that says so when it greets, and whatever it hears."""
+    """A participant that says so when it greets, and whatever it hears."""
 
     subscriptions = ("ast-edge/attic/+/set/#", "elsewhere/status")
 
     def greet(self):
         return [Message("ast-edge/attic/extra", "here", retain=True)]
 
-    def heard(self, topic, payload, *, retained):
+    def received(self, topic, payload, *, retained):
         if retained:
             return [Message("ast-edge/attic/heard", f"{topic} retained")]
         text = payload.decode()
@@ -40,7 +40,7 @@ def open_sink(broker):
 
     def open_sink(**options):
         config = MqttConfig(host="127.0.0.1", port=broker.port, **options)
-        sinks.append(MqttSink(config, "attic", [], extensions=[Repeater()]))
+        sinks.append(started(config, participants=[Repeater()]))
         return sinks[-1]
 
     yield open_sink
@@ -78,7 +78,7 @@ def test_other_messages_go_with_the_quality_they_ask_for(broker, open_sink):
     with Subscriber(broker) as subscriber:
         sink = open_sink()
         assert sink.wait_connected(10.0)
-        sink.publish_message(Message("ast-edge/attic/mic/level", "{}", qos=0))
+        sink.publish_messages(lambda: [Message("ast-edge/attic/mic/level", "{}", qos=0)])
         sink.publish_messages(lambda: [Message("ast-edge/attic/mic/status", "{}", retain=True)])
         subscriber.wait_on("ast-edge/attic/mic/status")
         qos = {m["topic"]: m["qos"] for m in subscriber.messages}
@@ -89,11 +89,11 @@ def test_other_messages_go_with_the_quality_they_ask_for(broker, open_sink):
 def test_without_a_connection_other_messages_are_forgotten(broker, open_sink):
     broker.stop()
     sink = open_sink()
-    sink.publish_message(Message("ast-edge/attic/mic/status", "old"))
+    sink.publish_messages(lambda: [Message("ast-edge/attic/mic/status", "old")])
     broker.start()
     with Subscriber(broker) as subscriber:
         assert sink.wait_connected(10.0)
-        sink.publish_message(Message("ast-edge/attic/mic/status", "new"))
+        sink.publish_messages(lambda: [Message("ast-edge/attic/mic/status", "new")])
         assert subscriber.wait_on("ast-edge/attic/mic/status") == ["new"]
 
 

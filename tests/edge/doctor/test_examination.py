@@ -6,7 +6,7 @@ from rigs.camera import Camera
 from rigs.encoded import needs_ffmpeg
 from rigs.model import tone
 
-from ast_edge.app.doctor import examine
+from ast_edge.doctor.examination import examine
 
 
 @pytest.fixture

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ast_edge.app.broker_check import check_broker
-from ast_edge.app.first_seconds import FirstSeconds
 from ast_edge.app.open_source import open_source
 from ast_edge.app.plan import Plan, load_plan
 from ast_edge.app.source_config import SourceConfig
 from ast_edge.audio.level import FLOOR_DBFS
 from ast_edge.audio.stream import Source
 from ast_edge.base.errors import AstError, AudioError
-from ast_edge.base.finding import Finding
 from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.pipeline import score_recording
+from ast_edge.doctor.broker_check import check_broker
+from ast_edge.doctor.finding import Finding
+from ast_edge.doctor.first_seconds import FirstSeconds
 from ast_edge.engines.engine import Engine
 from ast_edge.engines.open_engines import Engines
 from ast_edge.frontend.fbank import LOG_FLOOR

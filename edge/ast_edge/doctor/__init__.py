@@ -1,0 +1,1 @@
+"""What keeps a configuration from working, found step by step."""

@@ -15,7 +15,7 @@ from ast_edge.model.installed import installed_bundles
     ("changes", "message"),
     [
         ({"model_type": "wav2vec2"}, "expected a classifier .* of 'wav2vec2'"),
-        ({"architectures": ["ASTModel"]}, "expected a classifier .* 'ASTModel'"),
+        ({"architectures": ["ASTModel"]}, r"expected a classifier .* got \['ASTModel'\] of"),
         ({"architectures": 1}, "expected a classifier .* got 1 of"),
         ({"num_mel_bins": 64}, "the two do not belong together"),
         ({"max_length": 128}, "the two do not belong together"),

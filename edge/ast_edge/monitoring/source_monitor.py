@@ -182,7 +182,7 @@ class SourceMonitor:
         latency = known.latency
         for window in windows:
             if window.stream.live:
-                late = now - window.stream.started_at - window.heard
+                late = now - window.heard_at
                 latency = smooth(latency, max(0.0, late))
         self._change(source, windows=known.windows + len(windows), latency=latency, unscored=0.0)
 

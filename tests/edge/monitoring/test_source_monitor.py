@@ -5,6 +5,7 @@ import pytest
 
 from ast_edge.audio.health import OK, Health
 from ast_edge.audio.stream import Block, Stream
+from ast_edge.audio.timeline import Anchor, Timeline
 from ast_edge.base.errors import AudioError
 from ast_edge.detection.event import Event
 from ast_edge.frontend.listener import Window
@@ -89,6 +90,13 @@ def test_a_source_that_clips_still_clips_when_sound_comes(monitor):
     assert (kitchen(monitor).state, kitchen(monitor).detail) == ("clipping", "loud")
     monitor.health("kitchen", OK)
     assert (kitchen(monitor).state, kitchen(monitor).detail) == ("listening", "")
+
+
+def test_the_latency_of_a_window_counts_from_when_its_sound_was(monitor, clock):
+    clock.now = 1102.5
+    drifting = Timeline((Anchor(0.0, 100.0, 1.002),))
+    monitor.scored([replace(window(heard=1000.0), times=drifting)], 0.1, 0)
+    assert kitchen(monitor).latency == pytest.approx(0.5)
 
 
 def test_a_stream_by_another_clock_has_a_latency_of_its_own(monitor):

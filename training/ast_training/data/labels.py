@@ -15,7 +15,7 @@ def label_table(name: str) -> tuple[Label, ...]:
     Raises:
         ConfigError: if there is no such table, with the nearest match.
     """
-    folder = Path(str(files("ast_training.run.training_data"))) / "label_tables"
+    folder = Path(str(files("ast_training.data"))) / "label_tables"
     tables = {path.stem: path for path in sorted(folder.glob("*.csv"))}
     if name not in tables:
         raise ConfigError(f"no label table {name!r}{did_you_mean(name, list(tables))}")

@@ -1,13 +1,10 @@
-import logging
 from collections import Counter
 
-import numpy as np
 import pytest
-import soundfile
-from rigs.packs import Pack, hiss, make_recipe, tone
+from rigs.packs import Pack, make_recipe
 
-from ast_edge.base.errors import AudioError, ConfigError
-from ast_training.data.recordings import AudioCache, Recording, read_audio, read_recordings
+from ast_edge.base.errors import ConfigError
+from ast_training.data.recordings import read_recordings
 
 
 @pytest.fixture
@@ -204,67 +201,6 @@ def test_the_split_is_the_same_on_every_machine(pack):
     add_takes(pack, takes=1)  # by a hash of the name that no interpreter salts
     recordings = read(pack, group="source", validation_share=0.25)
     assert validating(recordings) == {"0-0.wav", "4-0.wav"}
-
-
-# Audio
-
-
-def test_reads_any_rate_and_channel_count_as_mono_at_the_wanted_rate(tmp_path):
-    stereo = np.stack([tone(440, 1.0), np.zeros(16000, np.float32)], axis=1)
-    soundfile.write(tmp_path / "a.wav", np.repeat(stereo, 3, axis=0), 48000, subtype="FLOAT")
-    samples = read_audio(tmp_path / "a.wav", 16000)
-    assert samples.shape == (16000,)
-    assert np.abs(samples).max() == pytest.approx(0.15, rel=0.05)
-
-
-def damage(path, how):
-    if how == "missing":
-        path.unlink()
-    elif how == "zero bytes":
-        path.write_bytes(b"")
-    elif how == "text":
-        path.write_text("no sound")
-    elif how == "no samples":
-        soundfile.write(path, np.zeros(0), 16000)
-    else:
-        soundfile.write(path, np.array([0.0, np.nan, 0.5]), 16000, subtype="FLOAT")
-
-
-DAMAGES = ["missing", "zero bytes", "text", "no samples", "not a number"]
-
-
-@pytest.mark.parametrize("how", DAMAGES)
-def test_audio_that_cannot_be_used_is_an_error_with_its_name(tmp_path, how):
-    path = tmp_path / "bad.wav"
-    soundfile.write(path, tone(440), 16000)
-    damage(path, how)
-    with pytest.raises(AudioError, match=r"bad\.wav: "):
-        read_audio(path, 16000)
-
-
-@pytest.mark.parametrize("how", DAMAGES)
-def test_recordings_that_cannot_be_used_are_left_out_with_a_warning(pack, caplog, how):
-    pack.add("good.wav", "hum", tone(440))
-    damage(pack.add("bad.wav", "hum", tone(440)), how)
-    with caplog.at_level(logging.WARNING):
-        cache = AudioCache(read(pack), 16000)
-    assert names(cache.recordings) == ["good.wav"]
-    assert len(cache) == 1
-    assert "bad.wav" in caplog.text
-
-
-def test_16_bit_recordings_are_kept_as_they_are(pack):
-    pack.add("a.wav", "hum", hiss(0, level=1.0))
-    (recording,) = read(pack)
-    expected, _ = soundfile.read(recording.path, dtype="float32")
-    np.testing.assert_array_equal(AudioCache([recording], 16000).samples(0), expected)
-
-
-def test_samples_beyond_full_scale_are_clipped(tmp_path):
-    path = tmp_path / "loud.wav"
-    soundfile.write(path, np.array([2.0, -2.0, 0.5]), 16000, subtype="FLOAT")
-    cache = AudioCache([Recording(path, "one", (), "g", "train", "events", 0.3)], 16000)
-    np.testing.assert_allclose(cache.samples(0), [1.0, -1.0, 0.5], atol=1e-4)
 
 
 def test_a_share_is_for_testing_and_another_for_validation(pack):

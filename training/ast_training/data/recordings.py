@@ -1,22 +1,15 @@
-"""Labelled recordings: the tables of a recipe's packs, split by source, and their audio."""
+"""Labelled recordings: the tables of a recipe's packs, split by source."""
 
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ast_edge.base.errors import AudioError, ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.data.clip_list import SPLITS, Split
-from ast_training.data.decoding import AudioBytes, decode, resample
 from ast_training.data.packs import PackConfig, PackSet, Role
 from ast_training.data.sources import source_of, split_of
 from ast_training.data.tables import read_rows
 from ast_training.data.targets import Targets
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -111,44 +104,3 @@ def _labels(pack: PackConfig, row: dict[str, str], targets: Targets) -> list[str
         if target:
             found.append(target)
     return found
-
-
-def read_audio(path: Path, sample_rate: int) -> NDArray[np.float32]:
-    """Read a file as mono at the wanted rate, full scale at 1.0 (samples,).
-
-    Raises:
-        AudioError: if it cannot be read, is empty or cut short, or holds samples that are not
-            finite.
-    """
-    return resample(decode(AudioBytes(path)), sample_rate)
-
-
-class AudioCache:
-    """Recordings decoded once and kept in memory as 16-bit samples."""
-
-    def __init__(self, recordings: Sequence[Recording], sample_rate: int) -> None:
-        """Decode all recordings; those that cannot be used are logged and left out."""
-        self.sample_rate = sample_rate
-        self.recordings: list[Recording] = []
-        self._samples: list[NDArray[np.int16]] = []
-        for recording in recordings:
-            try:
-                samples = read_audio(recording.path, sample_rate)
-            except AudioError as exc:
-                log.warning("left out: %s", exc)
-                continue
-            self.recordings.append(recording)
-            # The scale of 16-bit files, which are kept as they are.
-            self._samples.append(np.rint(samples * 32768).clip(-32768, 32767).astype(np.int16))
-
-    def __len__(self) -> int:
-        return len(self.recordings)
-
-    @property
-    def seconds(self) -> float:
-        """Length of all together."""
-        return sum(map(len, self._samples)) / self.sample_rate
-
-    def samples(self, index: int) -> NDArray[np.float32]:
-        """Return recording `index` (samples,), full scale at 1.0."""
-        return self._samples[index].astype(np.float32) / np.float32(32768)

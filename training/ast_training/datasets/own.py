@@ -9,8 +9,8 @@ from ast_edge.base.errors import ConfigError
 from ast_edge.model.label import Label
 from ast_training.data.audio_files import find_audio, identity
 from ast_training.data.clip_list import SPLITS, ClipList, RawClip, Split, unknown_label
-from ast_training.data.held_out import choose_groups
 from ast_training.data.tables import label_name, read_rows
+from ast_training.datasets.held_out import choose_groups
 
 SPLIT_NAMES: dict[str, Split] = {
     **{name: "train" for name in ("train", "training")},

@@ -19,8 +19,8 @@ from ast_edge.base.text_file import decode_text
 from ast_edge.model.label import Label
 from ast_training.data.audio_files import identity
 from ast_training.data.clip_list import ClipList, RawClip, Split
-from ast_training.data.held_out import choose_groups
 from ast_training.data.tables import label_name
+from ast_training.datasets.held_out import choose_groups
 from ast_training.datasets.own import source_of
 
 LABEL_SUFFIXES = (".json", ".cls", ".txt")

@@ -1,6 +1,6 @@
 from random import Random
 
-from ast_training.data.held_out import choose_groups
+from ast_training.datasets.held_out import choose_groups
 
 
 def of_label(label, groups):

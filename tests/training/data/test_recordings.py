@@ -1,10 +1,14 @@
 from collections import Counter
 
 import pytest
+from rigs.clip_lists import write_noise
+from rigs.clips import tones
 from rigs.packs import Pack, make_recipe
 
 from ast_edge.base.errors import ConfigError
 from ast_training.data.recordings import read_recordings
+from ast_training.datasets.own import read_folder
+from ast_training.datasets.prepare import prepare
 
 
 @pytest.fixture
@@ -270,3 +274,68 @@ def test_what_one_pack_tests_on_no_other_uses(tmp_path):
     }
     (recording,) = read_recordings(make_recipe(packs).pack_set)
     assert (recording.pack, recording.split) == ("second", "test")
+
+
+# Prepared sets
+
+
+def read_set(folder, terms="", **settings):
+    settings = {"labels": {"Whistle": "Whistle", "Hum": "Hum"}} | settings
+    recipe = make_recipe({"one": {"prepared": str(folder), **settings}}, terms=terms)
+    return read_recordings(recipe.pack_set)
+
+
+def test_a_prepared_set_is_a_pack_with_its_own_splits(tmp_path):
+    found = read_set(tones(tmp_path))
+    assert Counter(one.split for one in found) == {"train": 9, "validation": 5}
+    assert [one.targets for one in found[:3]] == [(0,), (1,), (0,)]
+    assert all(one.path.is_file() and one.role == "events" for one in found)
+
+
+def test_a_prepared_set_may_have_any_role_and_labels(tmp_path):
+    found = read_set(tones(tmp_path), role="background", labels={"Hum": None, "*": "Whistle"})
+    assert {(one.role, one.targets) for one in found} == {("background", (0,))}
+
+
+def test_labels_of_a_prepared_set_may_be_those_of_the_recipe(tmp_path):
+    assert {one.targets for one in read_set(tones(tmp_path), labels={}, audioset=True)} == {
+        (0,),
+        (1,),
+    }
+
+
+def test_of_a_prepared_set_without_the_terms_nothing_trains(tmp_path):
+    found = read_set(tones(tmp_path), licence="CC BY-NC", terms="CC0")
+    assert {one.split for one in found} == {"validation"}
+
+
+def test_takes_of_a_prepared_set_are_of_one_source_or_of_that_in_their_names(tmp_path):
+    folder = own_set(tmp_path)
+    assert {one.group for one in read_set(folder)} == {"one:Hum/a 77 take", "one:Hum/b"}
+    by_number = read_set(folder, group_pattern="[0-9]{2}|b", group_prefix="freesound")
+    assert {one.group for one in by_number} == {"freesound:77", "freesound:b"}
+
+
+def own_set(tmp_path):
+    for name in ("a 77 take 1", "a 77 take 2", "b"):
+        (tmp_path / "own" / "Hum").mkdir(parents=True, exist_ok=True)
+        write_noise(tmp_path / "own" / "Hum" / f"{name}.wav", 0)
+    return prepare(read_folder(tmp_path / "own"), tmp_path / "set", jobs=1).folder
+
+
+def test_a_pack_that_was_not_prepared_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="run ast-train prepare"):
+        read_set(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "expected table, or prepared"),
+        ({"prepared": "set", "test_share": 0.5}, "test_share: is of a table"),
+        ({"prepared": "set", "audio": "files"}, "audio: is of a table"),
+    ],
+)
+def test_a_pack_is_a_table_or_a_prepared_set(settings, words):
+    with pytest.raises(ValueError, match=words):
+        make_recipe({"one": settings})

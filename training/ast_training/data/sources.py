@@ -36,6 +36,12 @@ def source_of(name: str, pack: PackConfig, row: Mapping[str, str]) -> str:
     return f"{name}:{TAKE.sub('', row[pack.filename])}"
 
 
+def source_of_clip(pack_name: str, pack: PackConfig, name: str) -> str:
+    """Name the source of a recording of a pack that is a prepared set, by its name there."""
+    found = pack.group_pattern.search(name) if "group_pattern" in pack.model_fields_set else None
+    return f"{pack.group_prefix or pack_name}:{found.group() if found else source_of_name(name)}"
+
+
 def source_of_name(name: str) -> str:
     """Name the source of a recording of a set: takes that differ in a trailing number are of one.
 

@@ -21,9 +21,8 @@ from ast_edge.frontend.fbank import RollingFbank
 from ast_edge.frontend.listener import Listener
 from ast_edge.frontend.resampler import Resampler
 from ast_edge.model.bundle import Bundle
-from ast_edge.monitoring.meter import Meter
+from ast_edge.monitoring.source_monitor import SourceMonitor
 from ast_edge.mqtt.config import MqttConfig
-from ast_edge.mqtt.reporter import Reporter
 
 SOURCE = "recording"
 WARM_UP = 4.0
@@ -37,7 +36,7 @@ STAGES: dict[tuple[type, str], str] = {
     (Pipeline, "score"): "aggregate and track",
     (Pipeline, "skip"): "aggregate and track",
     (Daemon, "publish"): PUBLISH,
-    **{(owner, name): PUBLISH for owner in (Meter, Reporter) for name in ("heard", "scored")},
+    **{(SourceMonitor, name): PUBLISH for name in ("heard", "scored")},
 }
 ORDER = (READ, *dict.fromkeys(STAGES.values()), ENGINE, LOOP)
 """All stages."""
@@ -75,7 +74,7 @@ def cost_of_daemon(
         found[READ] = threads.pop(f"source {SOURCE}")
         found[PUBLISH] += sum(threads.values())
         found["dropped"] = service.daemon.dropped_windows
-        found["heard"] = service.meter.read().sources[SOURCE].audio_seconds
+        found["heard"] = service.monitor.read().sources[SOURCE].audio_seconds
         marks.append(found)
         if len(marks) == 2:
             service.daemon.stop()

@@ -60,7 +60,7 @@ def main() -> None:
 
 def make_bundle(labels: int) -> Bundle:
     """Return a bundle with so many of AudioSet's kinds of sound; its network is never run."""
-    names = {Label(0, node.name, "").slug: node for node in load_ontology().nodes.values()}
+    names = {Label(0, node.name, "").slug: node for node in load_ontology().kinds.values()}
     nodes = list(names.values())[:labels]
     assert len(nodes) == labels, f"expected at most {len(names)} labels, got {labels}"
     followed = tuple(Label(index, node.name, node.mid) for index, node in enumerate(nodes))

@@ -113,7 +113,7 @@ class Notes:
     def scored(self, windows: Sequence[Window], seconds: float, dropped: int) -> None:
         """Note the windows of a batch."""
         for window in windows:
-            source, complete = window.stream.source, window.stream.started_at + window.heard
+            source, complete = window.stream.source, window.heard_at
             self.looks[source] = Look(complete, self.there[source], seconds)
 
     def publish(self, event: Event) -> None:

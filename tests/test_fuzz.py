@@ -10,7 +10,9 @@ pytest.importorskip("onnx", reason="onnx is not installed")
 import fuzz
 
 
-@pytest.mark.parametrize("target", ["configuration", "recording", "bundle.json", "model.onnx"])
+@pytest.mark.parametrize(
+    "target", ["configuration", "recording", "published", "bundle.json", "model.onnx"]
+)
 def test_damaged_files_are_read_or_refused_in_one_line(target):
     tally = fuzz.run(target, 100, seed=7, keep=None)
     assert tally.findings == []

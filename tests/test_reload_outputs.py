@@ -1,6 +1,8 @@
 """SIGHUP to a daemon of one's own: where events go besides the broker."""
 
 import signal
+import socket
+import urllib.request
 
 import numpy as np
 import pytest
@@ -61,3 +63,16 @@ def test_clips_go_to_another_folder_after_a_reload(daemon, tmp_path):
     sound, rate = soundfile.read(clips(tmp_path / "others")[0])
     assert rate == RATE
     assert np.abs(sound).max() > 0.01
+
+
+def test_metrics_are_served_from_a_reload_on_and_no_more_after_another(daemon):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/metrics"
+    reload(daemon, metrics={"listen": f"127.0.0.1:{port}"})
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        assert b"ast_edge_events" in answer.read()
+    reload(daemon, metrics=None)
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(url, timeout=10)

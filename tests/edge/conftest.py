@@ -94,10 +94,10 @@ def open_sink():
     """Return a function that makes a sink for a broker; sinks left open are closed."""
     sinks = []
 
-    def open_sink(broker, box=None, extensions=(), **options):
+    def open_sink(broker, box=None, participants=(), **options):
         config = MqttConfig(**{"host": "127.0.0.1", "port": broker.port} | options)
         entities = [("mic", DOG), ("mic", SIREN)]
-        sinks.append(started(config, entities, box, extensions))
+        sinks.append(started(config, entities, box, participants))
         return sinks[-1]
 
     yield open_sink

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from rigs import exported
 from rigs.model import RATE, make_tree, silence, tone, write_bundle, write_tree
 from rigs.mutation import altered, damaged, misspelt
 
@@ -16,7 +17,11 @@ from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig
 from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.frontend.listener import Listener
+from ast_edge.hub.graph_fit import fit_graph
+from ast_edge.hub.layout import read_layout
+from ast_edge.hub.outline import read_outline
 from ast_edge.model.bundle import load_bundle
+from ast_edge.model.onnx_file import external_files
 from ast_edge.sources.recording import RecordingSource
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -106,11 +111,27 @@ def targets(folder: Path) -> dict[str, Target]:
 
     return {
         "configuration": Target(0.3, configuration),
-        "recording": Target(0.3, recording),
+        "recording": Target(0.25, recording),
+        "published": Target(0.05, _published),
         "bundle.json": Target(0.2, description),
         "model.onnx": Target(0.12, model),
         "checkpoint": Target(0.08, _checkpoint(folder)),
     }
+
+
+def _published(rng: random.Random, place: Path) -> object:
+    """Read what a hub has of a model."""
+    files = exported.files()
+    kind = rng.choice(("config.json", "preprocessor_config.json", "onnx/model.onnx"))
+    if kind.endswith(".json") and rng.random() < 0.7:
+        files[kind] = json.dumps(altered(rng, json.loads(files[kind]))).encode()
+    else:
+        files[kind] = damaged(rng, files[kind])
+    for name in ("config.json", "preprocessor_config.json", "onnx/model.onnx"):
+        (place / Path(name).name).write_bytes(files[name])
+    layout = read_layout(place / "config.json", place / "preprocessor_config.json")
+    external_files(place / "model.onnx")
+    return fit_graph(read_outline(place / "model.onnx"), layout, "model.onnx")
 
 
 def _recordings(folder: Path, sound: np.ndarray) -> list[bytes]:

@@ -22,8 +22,8 @@ def extend(probabilities, groups):
 class PlainTracker:
     """Does what `EventTracker` does."""
 
-    def __init__(self, source, settings, new_id):
-        self.source, self.new_id = source, new_id
+    def __init__(self, source, settings, new_id, bundle=""):
+        self.source, self.new_id, self.bundle = source, new_id, bundle
         self.settings, self.enabled = dict(settings), list(settings)
         self.running, self.rising, self.ended = {}, {}, {}
 
@@ -75,7 +75,8 @@ class PlainTracker:
     def said(self, label, event, phase):
         span = event["first"].onset, self.offset(event)
         return Event(
-            event["id"], phase, self.source, label, *span, event["score"], event["peak"], ""
+            *(event["id"], phase, self.source, label, *span, event["score"], event["peak"]),
+            self.bundle,
         )
 
     @property
@@ -158,7 +159,7 @@ class PlainPipeline(Pipeline):
         super().__init__(source, bundle, settings, hop, rules, new_id)
         self._columns = len(bundle.labels)
         self._rules = PlainRules(rules, {**bundle.settings, **settings})
-        self._tracker = PlainTracker(source, settings, new_id)
+        self._tracker = PlainTracker(source, settings, new_id, bundle.name)
 
     def _track(self, steps):
         events = []

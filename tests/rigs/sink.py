@@ -9,8 +9,8 @@ from ast_edge.detection.event import Event, Phase
 from ast_edge.model.label import Label
 from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.event_sink import MqttSink
-from ast_edge.mqtt.extension import Extension
 from ast_edge.mqtt.outbox import Outbox
+from ast_edge.mqtt.participant import Participant
 
 DOG = Label(0, "Dog", "/m/0bt9lr")
 SIREN = Label(1, "Siren", "/m/03kmc9")
@@ -24,14 +24,14 @@ def started(
     config: MqttConfig,
     entities: Iterable[tuple[str, Label]] = (),
     outbox: Outbox | None = None,
-    extensions: Sequence[Extension] = (),
+    participants: Sequence[Participant] = (),
 ) -> MqttSink:
     """Return a sink of the node "attic" that connects; without an outbox with one in memory."""
     if outbox is None:
         limits = config.outbox
         outbox = Outbox(None, max_age=limits.max_age, max_events=limits.max_events)
     sink = MqttSink(config, "attic", outbox)
-    sink.follow(entities, lambda: extensions)
+    sink.follow(entities, lambda: participants)
     sink.start()
     return sink
 

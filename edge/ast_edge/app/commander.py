@@ -22,10 +22,15 @@ class Commander:
         settings: LiveSettings | None,
         pipelines: Mapping[str, Pipeline],
         *,
+        tell: Callable[[str, str], None] = lambda source, why: None,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = SINCE_BOOT,
     ) -> None:
-        """Let the pipelines follow what was kept; with None nothing is changed by others."""
+        """Let the pipelines follow what was kept; with None nothing is changed by others.
+
+        `tell` is told of each source why nothing of it is reported; "" if it is.
+        """
+        self._tell = tell
         self._pipelines, self._clock, self._steady = pipelines, clock, steady
         self.turn_to(settings)
         for pipeline in pipelines.values():
@@ -38,6 +43,7 @@ class Commander:
 
     def apply(self, pipeline: Pipeline) -> list[Event]:
         """Let a pipeline follow what was changed; return the ends of what is reported no more."""
+        self._tell(pipeline.source, self.pause(pipeline.source))
         return self.settings.apply(pipeline, self._steady()) if self.settings else []
 
     def obey(self, command: Command) -> list[Event]:
@@ -73,6 +79,7 @@ class Commander:
             if minutes == before[source]:
                 continue
             changed.append(source)
+            self._tell(source, self.pause(source))
             if not minutes:
                 events += self.apply(self._pipelines[source])
         return events, changed

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from ast_edge.app.commander import Commander
@@ -13,7 +12,6 @@ from ast_edge.detection.event import Event
 from ast_edge.model.label import Label
 from ast_edge.mqtt.commands import Command, CommandParser, CommandRefused
 from ast_edge.mqtt.message import Message
-from ast_edge.mqtt.source_status import NodeStatus
 from ast_edge.mqtt.topics import Topics
 from ast_edge.outputs.payload import SCHEMA
 
@@ -28,7 +26,7 @@ Publish = Callable[[Callable[[], Iterable[Message]]], None]
 class Control:
     """Hands commands to the daemon's thread, and tells what has become of them.
 
-    An extension of MqttSink. Every change is kept before it is acknowledged by the retained
+    A participant of MqttSink. Every change is kept before it is acknowledged by the retained
     setting; what cannot be followed is answered on `Topics.rejected`.
     """
 
@@ -37,12 +35,10 @@ class Control:
         topics: Topics,
         labels: Mapping[str, Collection[Label]],
         commander: Commander,
-        status: NodeStatus,
         *,
         publish: Publish,
         submit: Callable[[Action], None],
         restart: Callable[[], None],
-        clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = SINCE_BOOT,
     ) -> None:
         """Understand commands about these sources and the labels that are reported of each.
@@ -50,9 +46,9 @@ class Control:
         `submit` runs an action in the daemon's thread, where the commander judges.
         `restart` raises an AstError where the program could not begin anew.
         """
-        self._topics, self._commander, self._status = topics, commander, status
+        self._topics, self._commander = topics, commander
         self._publish, self._submit, self._restart = publish, submit, restart
-        self._clock, self._steady = clock, steady
+        self._steady = steady
         self._sources = set(labels)
         known = {source: {x.slug: x for x in reported} for source, reported in labels.items()}
         self._parser = CommandParser(topics, known)
@@ -66,7 +62,7 @@ class Control:
         """Return every setting as it is."""
         return self._told()
 
-    def heard(self, topic: str, payload: bytes, *, retained: bool = False) -> list[Message]:
+    def received(self, topic: str, payload: bytes, *, retained: bool = False) -> list[Message]:
         """Hand a command over, or return why it is refused; what it changes is told later.
 
         A retained one would be followed again at every connection, whatever was said since.
@@ -91,7 +87,7 @@ class Control:
         """Tell that a source's snooze is shorter, or over; called in the daemon's thread."""
         snooze = self._topics.setting(source, "snooze")
         told = [message for message in self._told([]) if message.topic == snooze]
-        self._tell(source, told)
+        self._publish(lambda: told)
 
     def _obey(self, topic: str, command: Command) -> list[Event]:
         """Follow a command; called in the daemon's thread."""
@@ -107,13 +103,8 @@ class Control:
         log.info("command: %s", _said(command), extra=EVERY_TIME)
         own = self._topics.setting(command.source, command.name, command.label)
         changed = [m for m in self._told(labels) if m not in before or m.topic == own]
-        self._tell(command.source, changed)
+        self._publish(lambda: changed)
         return events
-
-    def _tell(self, source: str, settings: list[Message]) -> None:
-        """Send settings, and what the status of their source has become."""
-        now, why = self._clock(), self._commander.pause(source)
-        self._publish(lambda: settings + self._status.pause(source, why, since=now))
 
     def _told(self, labels: Collection[Label] | None = None) -> list[Message]:
         """Return the settings of all sources, and of their labels or some, as they are."""

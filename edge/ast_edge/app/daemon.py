@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from ast_edge.engines.engine import Engine, Scores
 from ast_edge.frontend.due_windows import MAX_BATCH, DueWindows
 from ast_edge.frontend.listener import Window
 from ast_edge.model.bundle import Bundle
+from ast_edge.monitoring.observer import Observer
 from ast_edge.outputs.sink import Sink
 from ast_edge.sources.inbox import Inbox
 from ast_edge.sources.reader import Ended, Read, Reader
@@ -33,33 +33,6 @@ CLOSE_SECONDS = 2.0
 """All readers together may take so long to end."""
 SILENT_SECONDS = 5.0
 """A live source that has delivered nothing for so long has no running events any more."""
-
-
-class Observer(Protocol):
-    """Is told what happens, in the daemon's thread."""
-
-    def heard(self, block: Block) -> None:
-        """Sound has arrived."""
-        ...
-
-    def silent(self, source: str) -> None:
-        """A live source has delivered nothing for 5 s."""
-        ...
-
-    def health(self, source: str, health: Health) -> None:
-        """How well the sound of a source arrives has changed; at first it is taken to be OK."""
-        ...
-
-    def ended(self, source: str, error: BaseException | None) -> None:
-        """A source is over, or was removed; one of the same name may follow it."""
-        ...
-
-    def scored(self, windows: Sequence[Window], seconds: float, dropped: int) -> None:
-        """Windows were scored in so many seconds; so many were dropped since the start.
-
-        The seconds are 0 if the engine need not look at any of them.
-        """
-        ...
 
 
 class Daemon:
@@ -208,15 +181,6 @@ class Daemon:
             for observer in self._observers:
                 observer.ended(name, None)
         return self.pipelines.pop(name).finish()
-
-    def brief(self, observer: Observer) -> None:
-        """Tell an observer that is new how the sources are; in the thread of `run`."""
-        for name, health in self._health.items():
-            if health != OK:
-                observer.health(name, health)
-        for name, reader in self._readers.items():
-            if name in self.pipelines and not reader.listening:
-                observer.ended(name, self._errors.get(name))
 
     def _end_what_is_scored(self) -> None:
         last_words, self._ended = self._ended, []

@@ -4,8 +4,7 @@ Source: prometheus.io/docs/practices/naming.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import (
@@ -17,14 +16,10 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from ast_edge import __version__
+from ast_edge.app.report import BrokerReport, DaemonReport
 from ast_edge.monitoring.config import MetricsConfig, parse_address
-from ast_edge.monitoring.memory import resident_bytes
-from ast_edge.monitoring.meter import Histogram, Reading
-
-if TYPE_CHECKING:
-    from ast_edge.app.reload import Reload
-    from ast_edge.app.service import Service
+from ast_edge.monitoring.histogram import Histogram
+from ast_edge.monitoring.reading import Reading
 
 log = logging.getLogger(__name__)
 
@@ -35,17 +30,17 @@ class MetricsServer:
     An address that cannot be listened on is an error in the log: sounds are detected without it.
     """
 
-    def __init__(self, config: MetricsConfig, service: "Service", reload: "Reload") -> None:
-        """Begin to serve."""
+    def __init__(self, config: MetricsConfig, read: Callable[[], DaemonReport]) -> None:
+        """Begin to serve; `read` returns how the daemon is, in any thread."""
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(DaemonCollector(service, reload))
+        registry.register(DaemonCollector(read))
         host, port = parse_address(config.listen)
         self._server = None
         try:
             self._server, self._thread = start_http_server(port, host, registry)
         except OSError as exc:
             log.error(
-                "metrics: cannot listen on %s: %s; there are none until the next start",
+                "metrics: cannot listen on %s: %s; there are none until another address is given",
                 *(config.listen, exc.strerror or exc),
             )
             return
@@ -61,92 +56,86 @@ class MetricsServer:
 
 
 class DaemonCollector(Collector):
-    """Reads the metrics of a service whenever they are asked for."""
+    """Has the daemon read whenever metrics are asked for."""
 
-    def __init__(self, service: "Service", reload: "Reload") -> None:
-        """Take what is to be read."""
-        self._service, self._reload = service, reload
+    def __init__(self, read: Callable[[], DaemonReport]) -> None:
+        """Take what returns how the daemon is."""
+        self._read = read
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics; called in the server's threads."""
-        reading = self._service.meter.read()
-        yield from self._of_process(reading)
-        yield from self._of_sources(reading)
-        yield from _of_engine(reading)
-        yield from self._of_broker()
+        report = self._read()
+        yield from _of_process(report)
+        yield from _of_sources(report)
+        yield from _of_engine(report.reading)
+        if report.broker:
+            yield from _of_broker(report.broker)
 
-    def _of_process(self, reading: Reading) -> Iterator[Metric]:
-        plan, engines = self._service.plan, self._service.engines
-        names = dict.fromkeys(engine.name for engine in engines.values())
-        info = {"version": __version__, "node": plan.config.node, "engine": ", ".join(names)}
-        info |= {"bundle": ", ".join(bundle.name for bundle in plan.bundles)}
-        yield InfoMetricFamily("ast_edge", "What is running.", info)
-        yield _gauge("start_time_seconds", "Unix time of the start.", reading.since)
-        yield _gauge("resident_memory_bytes", "Memory of the process.", resident_bytes())
-        newest = self._reload.newest
-        refused = bool(newest and newest.refusal)
-        yield _gauge(
-            "config_reload_successful", "0 after a reload that was refused.", int(not refused)
-        )
 
-    def _of_sources(self, reading: Reading) -> Iterator[Metric]:
-        sources, dropped = reading.sources, self._service.daemon.dropped
-        heard = InfoMetricFamily("ast_edge_source", "What listens to it.", labels=["source"])
-        for source, bundle in self._service.meter.bundles.items():
-            heard.add_metric([source], {"bundle": bundle})
-        yield heard
-        yield _by_source("up", "Whether sound arrives.", ((n, s.is_up) for n, s in sources.items()))
-        yield _by_source(
-            "level_dbfs",
-            "RMS level of the newest second.",
-            ((n, s.level.rms) for n, s in sources.items() if s.level),
-        )
-        for name, text, values in (
-            ("audio_seconds", "Sound heard.", [s.audio_seconds for s in sources.values()]),
-            ("audio_gaps", "Interruptions of the sound.", [s.gaps for s in sources.values()]),
-            (
-                "bad_samples",
-                "Samples that were no numbers or far too large.",
-                [s.bad_samples for s in sources.values()],
-            ),
-            ("windows", "Windows taken.", [s.windows for s in sources.values()]),
-            (
-                "windows_dropped",
-                "Windows not looked at because the engine could not keep up.",
-                [dropped[name] for name in sources],
-            ),
-        ):
-            family = CounterMetricFamily(f"ast_edge_{name}", text, labels=["source"])
-            for source, value in zip(sources, values, strict=True):
-                family.add_metric([source], value)
-            yield family
-        events = CounterMetricFamily(
-            "ast_edge_events", "Events that have begun.", labels=["source", "label"]
-        )
-        for source, found in sources.items():
-            for label, count in found.events.items():
-                events.add_metric([source, label], count)
-        yield events
-        unusable = CounterMetricFamily(
-            "ast_edge_windows_unusable",
-            "Windows for which the engine gave no probabilities.",
-            labels=["bundle"],
-        )
-        for bundle in reading.inference:
-            unusable.add_metric([bundle], self._service.daemon.unusable[bundle])
-        yield unusable
-        skipped = self._service.daemon.skipped_windows
-        yield _counter("windows_skipped", "Windows that the engine need not look at.", skipped)
+def _of_process(report: DaemonReport) -> Iterator[Metric]:
+    info = {"version": report.version, "node": report.node, "engine": ", ".join(report.engines)}
+    info |= {"bundle": ", ".join(report.bundles)}
+    yield InfoMetricFamily("ast_edge", "What is running.", info)
+    yield _gauge("start_time_seconds", "Unix time of the start.", report.started)
+    yield _gauge("resident_memory_bytes", "Memory of the process.", report.memory)
+    refused = bool(report.reload and report.reload.refusal)
+    yield _gauge("config_reload_successful", "0 after a reload that was refused.", int(not refused))
 
-    def _of_broker(self) -> Iterator[Metric]:
-        node = self._service.node
-        if not node:
-            return
-        broker = node.publisher
-        yield _gauge("mqtt_connected", "Whether the broker is connected.", broker.connected)
-        yield _counter("mqtt_reconnects", "Connections made again.", broker.reconnects)
-        yield _counter("mqtt_events_lost", "Events given up, or refused.", broker.dropped)
-        yield _gauge("outbox_events", "Events that wait for the broker.", broker.waiting)
+
+def _of_sources(report: DaemonReport) -> Iterator[Metric]:
+    sources = report.reading.sources
+    heard = InfoMetricFamily("ast_edge_source", "What listens to it.", labels=["source"])
+    for source, found in sources.items():
+        heard.add_metric([source], {"bundle": found.bundle})
+    yield heard
+    yield _by_source("up", "Whether sound arrives.", ((n, s.is_up) for n, s in sources.items()))
+    yield _by_source(
+        "level_dbfs",
+        "RMS level of the newest second.",
+        ((n, s.level.rms) for n, s in sources.items() if s.level),
+    )
+    for name, text, values in (
+        ("audio_seconds", "Sound heard.", [s.audio_seconds for s in sources.values()]),
+        ("audio_gaps", "Interruptions of the sound.", [s.gaps for s in sources.values()]),
+        (
+            "bad_samples",
+            "Samples that were no numbers or far too large.",
+            [s.bad_samples for s in sources.values()],
+        ),
+        ("windows", "Windows taken.", [s.windows for s in sources.values()]),
+        (
+            "windows_dropped",
+            "Windows not looked at because the engine could not keep up.",
+            [report.sources[name].dropped for name in sources],
+        ),
+    ):
+        family = CounterMetricFamily(f"ast_edge_{name}", text, labels=["source"])
+        for source, value in zip(sources, values, strict=True):
+            family.add_metric([source], value)
+        yield family
+    events = CounterMetricFamily(
+        "ast_edge_events", "Events that have begun.", labels=["source", "label"]
+    )
+    for source, found in sources.items():
+        for label, count in found.events.items():
+            events.add_metric([source, label], count)
+    yield events
+    unusable = CounterMetricFamily(
+        "ast_edge_windows_unusable",
+        "Windows for which the engine gave no probabilities.",
+        labels=["bundle"],
+    )
+    for bundle, count in report.unusable.items():
+        unusable.add_metric([bundle], count)
+    yield unusable
+    yield _counter("windows_skipped", "Windows that the engine need not look at.", report.skipped)
+
+
+def _of_broker(broker: BrokerReport) -> Iterator[Metric]:
+    yield _gauge("mqtt_connected", "Whether the broker is connected.", broker.connected)
+    yield _counter("mqtt_reconnects", "Connections made again.", broker.reconnects)
+    yield _counter("mqtt_events_lost", "Events given up, or refused.", broker.lost)
+    yield _gauge("outbox_events", "Events that wait for the broker.", broker.waiting)
 
 
 def _of_engine(reading: Reading) -> Iterator[Metric]:

@@ -13,8 +13,8 @@ from ast_edge.home_assistant.announcer import HomeAssistant
 from ast_edge.home_assistant.discovery import describe
 from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.event_sink import MqttSink
-from ast_edge.mqtt.extension import Extension
 from ast_edge.mqtt.outbox import Outbox, open_outbox
+from ast_edge.mqtt.participant import Participant
 from ast_edge.mqtt.reporter import Reporter
 from ast_edge.mqtt.source_status import NodeStatus
 from ast_edge.mqtt.topics import Topics
@@ -60,10 +60,7 @@ class Node:
             if taken is not outbox:
                 taken.close()
             raise
-        publish = self.publisher.publish_messages
-        self.reporter = Reporter(
-            self._status, publish, lambda source: (pipelines[source].bundle.name, engine(source))
-        )
+        self.reporter = Reporter(self._status, self.publisher.publish_messages, engine)
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
@@ -78,18 +75,13 @@ class Node:
         changes = {"home_assistant": config.home_assistant, "commands": config.commands}
         config = self._config = self._config.model_copy(update=changes)
         entities = [(source, x) for source, labels in plan.labels.items() for x in labels]
-        pauses = {source: self._commander.pause(source) for source in plan.config.sources}
-        self.publisher.follow(entities, lambda: self._extend(plan, config, pauses))
+        self.publisher.follow(entities, lambda: self._extend(plan, config))
 
     def passed(self, sources: Sequence[str]) -> None:
         """Take that the snoozes of sources are shorter, or over; called in the daemon's thread."""
         if control := self._control:
             for source in sources:
                 control.passed(source)
-
-    def paused(self, source: str) -> str:
-        """Return why a command keeps a source from being reported; empty if none does."""
-        return self._status.paused(source)
 
     def hand_over(self) -> None:
         """Say goodbye and disconnect; the outbox is the next node's."""
@@ -99,30 +91,26 @@ class Node:
         """Say goodbye and disconnect."""
         self.publisher.close()
 
-    def _extend(
-        self, plan: Plan, config: MqttConfig, pauses: Mapping[str, str]
-    ) -> Sequence[Extension]:
+    def _extend(self, plan: Plan, config: MqttConfig) -> Sequence[Participant]:
         """Make all that speaks over the connection; called in its thread."""
         labels = plan.labels
         self._status.follow(labels, since=time.time())
         if not self._recalled:
             self._status.recall((e.payload for e in self.publisher.outbox.waiting()), labels)
             self._recalled = True
-        for source, why in pauses.items():
-            self._status.pause(source, why, since=time.time())
-        extensions: list[Extension] = [self._status]
+        participants: list[Participant] = [self._status]
         self._control = None
         if config.commands:
             self._control = Control(
-                *(self._topics, labels, self._commander, self._status),
+                *(self._topics, labels, self._commander),
                 publish=self.publisher.publish_messages,
                 submit=self._submit,
                 restart=self._restart,
             )
-            extensions.append(self._control)
+            participants.append(self._control)
         if not config.embedded:
-            extensions.append(self._home_assistant(plan, config))
-        return extensions
+            participants.append(self._home_assistant(plan, config))
+        return participants
 
     def _home_assistant(self, plan: Plan, config: MqttConfig) -> HomeAssistant:
         devices = describe(

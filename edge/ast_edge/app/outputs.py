@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from ast_edge.app.daemon import Observer
 from ast_edge.app.plan import Plan
 from ast_edge.base.errors import AstError
+from ast_edge.monitoring.observer import Observer
 from ast_edge.outputs.clips import Clips
 from ast_edge.outputs.history import History, history_path
 from ast_edge.outputs.jsonl import JsonLinesSink

@@ -10,7 +10,17 @@ from ast_edge.detection.hearing import Hearing
 from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.home_assistant_config import HomeAssistantConfig
 
-RELOADED = {"sources", "labels", "groups", "time_zone", "mqtt", "jsonl", "clips", "tuned"}
+RELOADED = {
+    "sources",
+    "labels",
+    "groups",
+    "time_zone",
+    "mqtt",
+    "jsonl",
+    "clips",
+    "metrics",
+    "tuned",
+}
 """Keys of the configuration that can change while the daemon runs."""
 
 
@@ -136,7 +146,7 @@ def _other(before: Config, after: Config) -> Iterable[str]:
         for key in ("home_assistant", "commands"):
             if getattr(before.mqtt, key) != getattr(after.mqtt, key):
                 yield f"mqtt.{key}"
-    for key in ("jsonl", "clips"):
+    for key in ("jsonl", "clips", "metrics"):
         if getattr(before, key) != getattr(after, key):
             yield key
     if before.time_zone != after.time_zone:

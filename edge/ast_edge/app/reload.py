@@ -4,9 +4,11 @@ import contextlib
 import logging
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ast_edge.app.config import Config
 from ast_edge.app.plan import load_plan
 from ast_edge.app.service import Service
 from ast_edge.base.errors import AstError
@@ -44,15 +46,24 @@ class Reload:
         self._mailbox = Mailbox("reload", self._fail)
         self._service: Service | None = None
         self._watchdog: Watchdog | None = None
+        self._followed: Callable[[Config], None] = lambda _: None
         self._on_terminal = os.isatty(2)
 
     def request(self) -> None:
         """Reload soon, after `start`; safe in a signal handler."""
         self._mailbox.put(self._reload)  # a SimpleQueue: its `put` may interrupt itself
 
-    def start(self, service: Service, watchdog: Watchdog | None = None) -> None:
-        """Reload what was asked for and will be; the watchdog tells the service manager."""
-        self._service, self._watchdog = service, watchdog
+    def start(
+        self,
+        service: Service,
+        watchdog: Watchdog | None = None,
+        followed: Callable[[Config], None] = lambda _: None,
+    ) -> None:
+        """Reload what was asked for and will be; the watchdog tells the service manager.
+
+        `followed` is called with every configuration that the service follows.
+        """
+        self._service, self._watchdog, self._followed = service, watchdog, followed
         self._mailbox.start()
 
     def close(self) -> None:
@@ -74,6 +85,7 @@ class Reload:
     def _follow(self, service: Service) -> None:
         try:
             change = service.change(load_plan(self.path))
+            self._followed(service.plan.config)
             self.newest = Reloaded(time.time())
             what = str(change) or "nothing has changed"
             log.info("configuration reloaded: %s", what, extra=EVERY_TIME)

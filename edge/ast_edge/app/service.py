@@ -4,21 +4,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ast_edge.app.commander import Commander
-from ast_edge.app.daemon import Daemon, Observer
+from ast_edge.app.daemon import Daemon
 from ast_edge.app.node import Node
 from ast_edge.app.open_source import open_source
 from ast_edge.app.outputs import Outputs
 from ast_edge.app.plan import Plan
 from ast_edge.app.plan_change import PlanChange, compare
 from ast_edge.app.settings import LiveSettings
+from ast_edge.base.clock import StartTime
 from ast_edge.base.errors import AstError, ConfigError
 from ast_edge.base.state_folder import state_folder
 from ast_edge.detection.event import Event
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.engines.open_engines import Engines
-from ast_edge.monitoring.meter import Meter
+from ast_edge.monitoring.observer import Observer
+from ast_edge.monitoring.source_monitor import SourceMonitor
+from ast_edge.mqtt.broker_access import BrokerAccess
 from ast_edge.mqtt.config import MqttConfig
-from ast_edge.mqtt.endpoint import Endpoint
 from ast_edge.outputs.clip_folder import make_folder
 from ast_edge.outputs.jsonl import JsonLinesSink
 from ast_edge.outputs.sink import Sink
@@ -43,9 +45,10 @@ class Service:
         self.engines = engines
         self.restarts = False
         """Whether the program is to begin anew, because a command has asked for it."""
-        self.meter = Meter(_names(plan))
-        self.sinks: list[Sink] = [self.meter]
-        self.observers: list[Observer] = [self.meter]
+        self.started = StartTime()
+        self.monitor = SourceMonitor(_names(plan))
+        self.sinks: list[Sink] = [self.monitor]
+        self.observers: list[Observer] = [self.monitor]
         self.node: Node | None = None
         self.channels = {name: s.conditioning.channel for name, s in plan.config.sources.items()}
         """Which channel of each source is listened to; None is all."""
@@ -57,7 +60,9 @@ class Service:
             observers=self.observers,
             each_turn=self._pass_time,
         )
-        self.commander = Commander(live_settings(plan), self.daemon.pipelines)
+        self.commander = Commander(
+            live_settings(plan), self.daemon.pipelines, tell=self.monitor.pause
+        )
         self._outputs: Outputs | None = None
 
     @property
@@ -82,7 +87,7 @@ class Service:
         node.follow(self.plan, mqtt)
         node.start()
         self.sinks += [node.publisher, node.reporter]
-        self.observers.append(node.reporter)
+        self.monitor.renderers.append(node.reporter)
         return node
 
     def restart(self) -> None:
@@ -179,9 +184,9 @@ class Service:
         ]
         self.daemon.publish(ended)  # to the sinks of before, which know of what has ended
         self._exchange_outputs(outputs)
+        self.monitor.follow(_names(plan))
         if node is not self.node:
             self._exchange_node(node)
-        self.meter.follow(_names(plan))
         self.channels.clear()
         self.channels |= {n: s.conditioning.channel for n, s in plan.config.sources.items()}
         for name in change.started:
@@ -191,9 +196,7 @@ class Service:
         if node and mqtt:
             node.follow(plan, mqtt)
         for name in change.started:
-            self.meter.begun(name)
-            if node:
-                node.reporter.begun(name)
+            self.monitor.begun(name)
         self.plan = plan
         return []
 
@@ -224,13 +227,13 @@ class Service:
         if self.node:
             self.sinks.remove(self.node.publisher)
             self.sinks.remove(self.node.reporter)
-            self.observers.remove(self.node.reporter)
+            self.monitor.renderers.remove(self.node.reporter)
         if node:
             self.sinks += [node.publisher, node.reporter]
-            self.observers.append(node.reporter)
+            self.monitor.renderers.append(node.reporter)
             running = [(n, x) for n, p in self.daemon.pipelines.items() for x in p.reported]
             node.publisher.resume(running)
-            self.daemon.brief(node.reporter)
+            node.reporter.brief(self.monitor.read())
         self.node = node
 
 
@@ -251,7 +254,7 @@ def _try(plan: Plan) -> None:
         AstError: something of it cannot be used.
     """
     if plan.config.mqtt:
-        Endpoint(plan.config.mqtt)
+        BrokerAccess(plan.config.mqtt)
     if plan.config.clips:
         make_folder(plan.config.clips.folder)
     if plan.config.jsonl:

@@ -1,21 +1,11 @@
 """What a running daemon says of itself, as one JSON document."""
 
 import json
-import os
-import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ast_edge import __version__
+from ast_edge.app.report import BrokerReport, DaemonReport, SourceReport
 from ast_edge.base.times import iso8601
-from ast_edge.monitoring.memory import resident_bytes
-from ast_edge.monitoring.meter import SourceReading
 from ast_edge.outputs.payload import event_payload
-
-if TYPE_CHECKING:
-    from ast_edge.app.node import Node
-    from ast_edge.app.plan import Plan
-    from ast_edge.app.reload import Reload
-    from ast_edge.app.service import Service
 
 FORMAT = 1
 """Raised when a key changes its meaning or goes away; a new key does not raise it."""
@@ -23,84 +13,64 @@ FORMAT = 1
 Json = dict[str, Any]
 
 
-def status_document(service: "Service", reload: "Reload") -> Json:
-    """Return everything; safe in any thread."""
-    plan, reading, now = service.plan, service.meter.read(), time.time()
-    node, newest = service.node, reload.newest
+def status_document(report: DaemonReport) -> Json:
+    """Return everything that people and their programs are told."""
+    reading, newest = report.reading, report.reload
     return {
         "schema": FORMAT,
-        "version": __version__,
-        "pid": os.getpid(),
-        "node": plan.config.node,
-        "started": iso8601(reading.since),
-        "uptime": round(now - reading.since, 1),
-        "config": str(reload.path),
+        "version": report.version,
+        "pid": report.pid,
+        "node": report.node,
+        "started": iso8601(report.started),
+        "uptime": round(report.time - report.started, 1),
+        "config": str(report.config),
         "reload": None
         if newest is None
         else {"time": iso8601(newest.time), "refusal": newest.refusal or None},
-        "bundle": ", ".join(bundle.name for bundle in plan.bundles),
-        "engine": "; ".join(dict.fromkeys(e.description for e in service.engines.values())),
+        "bundle": ", ".join(report.bundles),
+        "engine": "; ".join(report.engine_descriptions),
         "real_time_factor": _rounded(reading.real_time_factor, 4),
-        "memory_bytes": resident_bytes(),
-        "sources": {
-            name: _source(found, service.daemon.dropped[name], node.paused(name) if node else "")
-            | _hearing(service, plan, name)
-            for name, found in reading.sources.items()
-        },
-        "broker": _broker(node) if node else None,
-        "events": [event_payload(event, node=plan.config.node) for event in reading.events],
+        "memory_bytes": report.memory,
+        "sources": {name: _source(found) for name, found in report.sources.items()},
+        "broker": _broker(report.broker) if report.broker else None,
+        "events": [event_payload(event, node=report.node) for event in reading.events],
     }
 
 
-def status_bytes(service: "Service", reload: "Reload") -> bytes:
+def status_bytes(report: DaemonReport) -> bytes:
     """Return the document as a line of JSON."""
     # In ASCII: a path may hold what is no UTF-8.
-    text = json.dumps(status_document(service, reload), allow_nan=False)
-    return text.encode() + b"\n"
+    return json.dumps(status_document(report), allow_nan=False).encode() + b"\n"
 
 
-def _source(found: SourceReading, dropped: int, paused: str) -> Json:
-    state, detail = found.state, found.detail
-    if state == "listening" and paused:
-        state, detail = "disabled", paused
-    level = found.level
+def _source(report: SourceReport) -> Json:
+    found, level = report.reading, report.reading.level
     return {
-        "state": state,
-        "detail": detail,
+        "state": found.state,
+        "detail": found.detail,
         "since": iso8601(found.since),
         "level": {"rms": round(level.rms, 1), "peak": round(level.peak, 1)} if level else None,
         "latency": _rounded(found.latency, 3),
         "audio_seconds": round(found.audio_seconds, 1),
         "gaps": found.gaps,
         "windows": found.windows,
-        "dropped_windows": dropped,
-        "events": found.events.total(),
+        "dropped_windows": report.dropped,
+        "events": sum(found.events.values()),
+        "hop": report.hop,
+        "idle_hop": report.idle_hop,
+        "bundle": report.bundle,
+        "engine": report.engine,
     }
 
 
-def _hearing(service: "Service", plan: "Plan", source: str) -> Json:
-    """Return how a source is looked at; what has just been read may be of another plan."""
-    hearing = plan.hearings.get(source)
-    if hearing is None:
-        return dict.fromkeys(("hop", "idle_hop", "bundle", "engine"))
-    engine = service.engines.get(hearing.bundle.folder)
-    return {
-        "hop": hearing.hop,
-        "idle_hop": hearing.idle_hop,
-        "bundle": hearing.bundle.name,
-        "engine": engine.description if engine else None,
-    }
-
-
-def _broker(node: "Node") -> Json:
-    broker = node.publisher
+def _broker(broker: BrokerReport) -> Json:
     return {
         "address": broker.address,
         "connected": broker.connected,
         "fault": broker.fault,
         "reconnects": broker.reconnects,
         "waiting": broker.waiting,
-        "lost": broker.dropped,
+        "lost": broker.lost,
     }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.audio.health import Health
+from ast_edge.audio.timeline import Anchor
 
 MODEL_RATE = 16_000
 """Samples a second that models hear."""
@@ -20,6 +21,8 @@ filterbank is still finite. Floating-point samples read from a wrong byte on are
 @dataclass(frozen=True, eq=False)
 class Stream:
     """One uninterrupted recording of a source; a gap ends it and the next sample opens a new one.
+
+    A clock that drifts is no gap: then a block says when its samples were.
 
     Streams are compared by identity: a source that comes back after a fault yields a new object,
     and everything that keeps state about the old one starts afresh.
@@ -35,6 +38,11 @@ class Stream:
     live: bool
     """True when the sound exists only now: late windows are dropped, not queued."""
 
+    @property
+    def beginning(self) -> Anchor:
+        """When its sound was, if no clock drifts."""
+        return Anchor(0.0, self.started_at)
+
 
 @dataclass(frozen=True, eq=False)
 class Block:
@@ -49,6 +57,8 @@ class Block:
     """Index of the first sample in the stream."""
     samples: NDArray[np.float32]
     """(samples, channels), full scale at 1.0, none beyond LOUDEST."""
+    anchor: Anchor | None = None
+    """Says when the samples were; None is that they followed evenly on the stream's first."""
     bad_samples: int = field(init=False, default=0)
     """How many were no numbers or beyond LOUDEST; they are 0 now."""
 
@@ -60,6 +70,11 @@ class Block:
         good = np.abs(self.samples) <= LOUDEST
         object.__setattr__(self, "bad_samples", int(np.count_nonzero(~good)))
         object.__setattr__(self, "samples", np.where(good, self.samples, np.float32(0)))
+
+    @property
+    def when(self) -> Anchor:
+        """When the samples were."""
+        return self.anchor or self.stream.beginning
 
 
 class Source(Protocol):

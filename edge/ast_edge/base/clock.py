@@ -1,5 +1,6 @@
 """The machine's clocks: one that others set, and one that nobody can."""
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -34,6 +35,23 @@ class ClockSetting:
             return 0.0
         self._offset += jump
         return jump
+
+
+class StartTime:
+    """When something began, by the wall clock as it is now."""
+
+    def __init__(
+        self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = SINCE_BOOT
+    ) -> None:
+        """Begin now."""
+        self._time, self._setting = wall(), ClockSetting(wall, steady)
+        self._lock = threading.Lock()
+
+    def read(self) -> float:
+        """Return it in unix seconds; in any thread."""
+        with self._lock:
+            self._time += self._setting.feed()
+            return self._time
 
 
 @cache

@@ -8,7 +8,8 @@ AstError
 │   └── EngineUnavailable  there is no such device, nothing to mend
 ├── BrokerError    the MQTT broker cannot be started or used           exit 69
 ├── ServiceError   the service manager refuses, or there is none       exit 69
-└── of evaluation/errors.py: EvaluationError (exit 65) and OutputError (exit 74)
+├── of evaluation/errors.py: EvaluationError (exit 65) and OutputError (exit 74)
+└── of hub/errors.py: HubError (exit 69), MissingError under it, and StorageError (exit 74)
 
 A message says what was expected, what came, and what to do. The exit codes are those of
 sysexits.h, so that a service manager can tell a bad configuration (78, never restart) from a fault

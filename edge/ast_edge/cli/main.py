@@ -9,6 +9,7 @@ from ast_edge.base.errors import AstError
 from ast_edge.base.printable import printable
 from ast_edge.base.secret_values import hide_in_tracebacks
 from ast_edge.cli import (
+    bundle,
     check,
     devices,
     doctor,
@@ -29,6 +30,7 @@ COMMANDS = (
     check,
     doctor,
     devices,
+    bundle,
     listen,
     tag,
     replay,

@@ -82,8 +82,8 @@ def replay(path: Path, hearing: "Hearing", engine: "Engine") -> Iterator["Event"
     Raises:
         AudioError: if the file cannot be read.
     """
-    from ast_edge.app.one_channel import for_recordings
     from ast_edge.detection.hearing import find_events
+    from ast_edge.evaluation.one_channel import for_recordings
     from ast_edge.sources.recording import RecordingSource
 
     hearing, source = for_recordings(hearing, RecordingSource(path.stem, path, pace="fast"))

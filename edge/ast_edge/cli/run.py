@@ -15,9 +15,7 @@ from rich.console import Console
 from ast_edge.cli.terminal import log_to_stderr
 
 if TYPE_CHECKING:
-    from ast_edge.app.reload import Reload
     from ast_edge.app.service import Service
-    from ast_edge.monitoring.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from ast_edge.app.plan import load_plan
     from ast_edge.app.reload import Reload
     from ast_edge.app.service import Service
+    from ast_edge.app.views import Views
     from ast_edge.engines.open_engines import Engines
 
     log_to_stderr(verbose=args.verbose, as_json=args.log_json)
@@ -55,55 +54,27 @@ def run(args: argparse.Namespace) -> int:
         stack.callback(engines.close)
         engines.open(plan.bundles)
         service = Service(plan, engines, lambda: load_plan(reload.path))
-        _open_status(service, reload, stack)
+        views = Views(service, reload)
+        stack.callback(views.close)
         # The broker's side before files: what stands in one then waits for the broker.
         if plan.config.mqtt:
             _open_node(service, stack)
         else:
             stack.callback(service.close)
         service.open_outputs()
-        watchdog = _open_watchdog(service, stack)
+        views.open_watchdog()
+        stack.callback(views.close_watchdog)
         with (
             _on_signals(service.daemon.stop, signal.SIGINT, signal.SIGTERM),
             contextlib.closing(reload),
         ):
             log.info("listening to %s", ", ".join(plan.config.sources))
-            reload.start(service, watchdog)
+            reload.start(service, views.watchdog, views.follow)
             service.daemon.run()
     if service.restarts:
         log.info("restarting")
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     return 0
-
-
-def _open_status(service: "Service", reload: "Reload", stack: contextlib.ExitStack) -> None:
-    """Let others on this machine see how the daemon is, and Prometheus if that is asked for."""
-    from ast_edge.app.status_document import status_bytes
-    from ast_edge.base.runtime_folder import runtime_folder
-    from ast_edge.monitoring.status_socket import StatusSocket
-
-    config = service.plan.config
-    path = runtime_folder() / f"{config.node}.sock"
-    status = StatusSocket(path, lambda: status_bytes(service, reload))
-    stack.callback(status.close)
-    if config.metrics:
-        from ast_edge.app.metrics import MetricsServer
-
-        stack.callback(MetricsServer(config.metrics, service, reload).close)
-
-
-def _open_watchdog(service: "Service", stack: contextlib.ExitStack) -> "Watchdog | None":
-    """Tell the service manager how things are, if there is one."""
-    from ast_edge.monitoring.watchdog import Watchdog
-
-    if not Watchdog.wanted():
-        return None
-    watchdog = Watchdog(service.daemon.submit, lambda: service.stall_timeouts)
-    stack.callback(lambda: watchdog.close(restarts=service.restarts))
-    service.sinks.append(watchdog)
-    service.observers.append(watchdog)
-    watchdog.start()
-    return watchdog
 
 
 def _open_node(service: "Service", stack: contextlib.ExitStack) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.audio.stream import Block, Source, Stream
+from ast_edge.audio.timeline import Anchor, Timeline
 from ast_edge.base.clock import FIRST_TIME
 from ast_edge.base.times import iso8601
 from ast_edge.detection.aggregator import LATENCY_SECONDS, Aggregator, Moment
@@ -62,6 +63,8 @@ class Pipeline:
         self._rules = Rules(rules or {}, {**bundle.settings, **settings})
         self._tracker = EventTracker(source, settings, new_id, bundle.name)
         self._stream: Stream | None = None
+        self._when: Timeline | Anchor | None = None
+        """When the sound of the newest window was."""
         self._said_unset = False
         """Whether it was said that the clock has not been set."""
         self._nothing = np.zeros(len(bundle.labels), np.float32)
@@ -110,6 +113,7 @@ class Pipeline:
             self._say_time(window.stream)
             if self._aggregator:
                 self._aggregator.reset()
+        self._when = window.when
         if self._aggregator is None:
             return events + self._track([self._clip_step(window, clip)])
         assert frame is not None, "the bundle has frame scores: they are what events are made of"
@@ -133,23 +137,23 @@ class Pipeline:
 
     def _clip_step(self, window: Window, clip: NDArray[np.float32]) -> Step:
         """Return what a whole window says."""
-        start = window.stream.started_at
+        time_at = window.when.time_at
         return Step(
-            onset=start + max(0.0, window.heard - window.hop),
-            offset=start + min(window.start + window.hop, window.heard),
-            now=start + window.heard,
+            onset=time_at(max(0.0, window.heard - window.hop)),
+            offset=time_at(min(window.start + window.hop, window.heard)),
+            now=window.heard_at,
             probabilities=with_groups(clip, self._groups),
         )
 
     def _frame_steps(self, moments: Iterable[Moment]) -> Iterator[Step]:
         """Yield steps that are one moment each."""
-        assert self._stream
-        start = self._stream.started_at
+        assert self._when
         for moment in moments:
+            end = self._when.time_at(moment.end)
             yield Step(
-                onset=start + moment.start,
-                offset=start + moment.end,
-                now=start + moment.end,
+                onset=self._when.time_at(moment.start),
+                offset=end,
+                now=end,
                 probabilities=with_groups(moment.probabilities, self._groups),
             )
 

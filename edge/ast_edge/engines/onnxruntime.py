@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ast_edge.base.errors import EngineError
 from ast_edge.engines.config import EngineConfig
 from ast_edge.engines.engine import CLOSED, Scores
+from ast_edge.engines.graph_border import GraphBorder
 from ast_edge.engines.trt.engine_cache import cache_folder
 from ast_edge.model.bundle import Bundle
 
@@ -54,7 +55,7 @@ class OnnxRuntimeEngine:
             )
         session = open_session(bundle.onnx, config.threads)
         self._session: onnxruntime.InferenceSession | None = session
-        self._outputs = list(bundle.outputs)
+        self._border = GraphBorder(bundle)
         self.precision: str = bundle.precision
         # Not the first that was asked for: one that does not load is passed over.
         device = session.get_providers()[0].removesuffix("ExecutionProvider")
@@ -72,12 +73,13 @@ class OnnxRuntimeEngine:
         if session is None:
             raise EngineError(CLOSED)
         try:
-            found = session.run(self._outputs, {"fbank": fbank})
+            feed = {self._border.input: self._border.feed(fbank)}
+            found = session.run(list(self._border.outputs), feed)
         except (*FAULTS, ValueError) as exc:
             raise EngineError(
                 f"the graph refused windows of shape {fbank.shape}: {str(exc).splitlines()[0]}"
             ) from exc
-        return Scores(*found)
+        return self._border.scores(found)
 
     def close(self) -> None:
         """Free the session."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ast_edge.base.errors import EngineError
 from ast_edge.engines.config import EngineConfig
 from ast_edge.engines.engine import CLOSED, Scores
+from ast_edge.engines.graph_border import GraphBorder
 from ast_edge.model.bundle import Bundle
 
 # `import openvino` would report itself to its maker and write an id to the home directory, unless
@@ -51,14 +52,18 @@ class OpenVinoEngine:
         }
         if config.threads:
             settings["INFERENCE_NUM_THREADS"] = config.threads
+        self._border = border = GraphBorder(bundle)
         try:
-            model = core.compile_model(core.read_model(bundle.onnx), "CPU", settings)
-            self._takes = model.input("fbank").get_partial_shape()
-            for name in bundle.outputs:
+            graph = core.read_model(bundle.onnx)
+            window = [-1, bundle.frames, bundle.fbank.mel_bins]
+            if not border.is_plain:  # one that takes windows of any length is compiled for ours
+                graph.reshape({border.input: openvino.PartialShape(window)})
+            model = core.compile_model(graph, "CPU", settings)
+            self._takes = model.input(border.input).get_partial_shape()
+            for name in border.outputs:
                 model.output(name)  # raises if there is none
         except (RuntimeError, ValueError) as exc:  # ValueError: it quotes what is no text
             raise EngineError(f"{bundle.onnx}: {str(exc).strip().splitlines()[-1]}") from exc
-        self._outputs = tuple(bundle.outputs)
         self._request: openvino.InferRequest | None = model.create_infer_request()
         self._one_at_a_time = threading.Lock()
         actual = model.get_property("INFERENCE_PRECISION_HINT").get_type_name()
@@ -83,13 +88,15 @@ class OpenVinoEngine:
             if self._request is None:
                 raise EngineError(CLOSED)
             try:
-                results = self._request.infer({"fbank": fbank})
+                results = self._request.infer({self._border.input: self._border.feed(fbank)})
             except RuntimeError as exc:
                 raise EngineError(
                     f"the graph refused windows of shape {fbank.shape}: "
                     f"{str(exc).strip().splitlines()[-1]}"
                 ) from exc
-            return Scores(*(np.array(results[name], np.float32) for name in self._outputs))
+            # Copies: the next run writes where these lie.
+            found = [np.array(results[name], np.float32) for name in self._border.outputs]
+        return self._border.scores(found)
 
     def close(self) -> None:
         """Free the compiled graph."""

@@ -14,6 +14,7 @@ from ast_edge.base.errors import EngineError
 from ast_edge.base.systemd import notify, watchdog_usec
 from ast_edge.engines.config import EngineConfig
 from ast_edge.engines.engine import CLOSED, Scores
+from ast_edge.engines.graph_border import GraphBorder
 from ast_edge.engines.trt.build import BuildOptions, build_engine
 from ast_edge.engines.trt.cuda import Device
 from ast_edge.engines.trt.cuda_choice import open_cuda
@@ -53,7 +54,8 @@ class TensorRTEngine:
                 self._execution: Execution | None = Execution(loaded, self._cuda, graphs=graphs)
             opened.pop_all()
         self._window = (bundle.frames, bundle.fbank.mel_bins)
-        self._outputs = tuple(bundle.outputs)
+        self._outputs = tuple(bundle.outputs)  # under our names, which the build gives them
+        self._border = GraphBorder(bundle)
         self.precision: str = bundle.precision
         self.description = (
             f"{library.title}, {self.precision}, {self._cuda.device.name}, {self._cuda.library}"
@@ -74,8 +76,8 @@ class TensorRTEngine:
             if self._execution is None:
                 raise EngineError(CLOSED)
             with self._cuda.current():
-                found = self._execution.run(fbank)
-                return Scores(*(found[name] for name in self._outputs))
+                found = self._execution.run(np.asarray(self._border.feed(fbank), np.float32))
+        return self._border.scores([found[name] for name in self._outputs])
 
     def close(self) -> None:
         """Free the memory of host and GPU."""

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.app.one_channel import for_recordings
 from ast_edge.app.plan import Plan
 from ast_edge.detection.event import Event
 from ast_edge.detection.groups import Group
@@ -17,6 +16,7 @@ from ast_edge.detection.tracker import Step
 from ast_edge.engines.choice import open_engine
 from ast_edge.engines.engine import Engine
 from ast_edge.evaluation.curve import Curve, CurveRecorder
+from ast_edge.evaluation.one_channel import for_recordings
 from ast_edge.evaluation.span import Span
 from ast_edge.evaluation.spectrogram import SpectrogramMaker
 from ast_edge.model.bundle import Bundle

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.audio.stream import Block, Stream
+from ast_edge.audio.timeline import Anchor, Timeline
 from ast_edge.frontend.conditioner import Conditioner, Conditioning
 from ast_edge.frontend.context import Context
 from ast_edge.frontend.fbank import LOG_FLOOR, FbankSpec, RollingFbank
@@ -17,6 +18,10 @@ from ast_edge.frontend.novelty import Novelty
 from ast_edge.frontend.resampler import Resampler
 
 log = logging.getLogger(__name__)
+
+_REMEMBERED = 60.0
+"""Seconds before a window whose time is known, too: a busy engine leaves out windows, and what was
+heard before is told with the next."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +42,18 @@ class Window:
     """Whether all of its sound is below the silence gate; without a gate nothing is."""
     idle: bool = False
     """Whether nothing new sounds in it, and no look is due yet; without an idle hop it never is."""
+    times: Timeline | None = None
+    """Says when its sound was; None is evenly after the stream's first."""
+
+    @property
+    def when(self) -> Timeline | Anchor:
+        """When its sound was, up to `heard`."""
+        return self.times or self.stream.beginning
+
+    @property
+    def heard_at(self) -> float:
+        """The Unix time of the newest sound."""
+        return self.when.time_at(self.heard)
 
 
 class Listener:
@@ -75,6 +92,7 @@ class Listener:
         self._novelty = Novelty(frames, spec.mel_bins) if idle_hop else None
         self._idle_hop = hop * round((idle_hop or 0) * 1000 / spec.frame_shift_ms / hop) or hop
         self._stream: Stream | None = None
+        self._times: Timeline | None = None
         self._resampler: Resampler | None = None
         self._last_end = 0
         self._reported: Stream | None = None
@@ -84,12 +102,14 @@ class Listener:
         if self._resampler is None or block.stream is not self._stream:
             self.reset()
             self._stream = block.stream
+            self._times = Timeline((block.when,))
             self._resampler = Resampler(
                 block.stream.sample_rate,
                 block.stream.channels,
                 self._spec.sample_rate,
                 channel=self._channel,
             )
+        self._keep_time(block)
         frames = self._frames_of(self._resampler.feed(block.samples))
         self._report_bad_samples(block)
         return list(self._windows(self._context.feed(frames)))
@@ -122,7 +142,7 @@ class Listener:
 
     def reset(self) -> None:
         """Forget the stream."""
-        self._stream = self._resampler = None
+        self._stream = self._times = self._resampler = None
         self._conditioner.reset()
         if self._gate:
             self._gate.reset()
@@ -154,6 +174,15 @@ class Listener:
             self._novelty.feed(frames)
         return frames
 
+    def _keep_time(self, block: Block) -> None:
+        """Take when a block was, and forget what no window will ask for any more."""
+        assert self._times
+        times = self._times.then(block.when)
+        if times is not self._times:
+            window = self._spec.samples_in(self._frames) / self._spec.sample_rate
+            begins = block.start / block.stream.sample_rate
+            self._times = times.from_second(begins - window - _REMEMBERED)
+
     def _report_bad_samples(self, block: Block) -> None:
         """Say once per stream that it holds samples that are no sound."""
         if block.bad_samples and block.stream is not self._reported:
@@ -181,6 +210,7 @@ class Listener:
                 fbank=fbank,
                 quiet=bool(self._gate and self._gate.is_quiet(start_sample, end_sample)),
                 idle=self._is_idle(end),
+                times=self._times,
             )
             self._last_end = end
 

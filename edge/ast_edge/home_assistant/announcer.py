@@ -53,7 +53,7 @@ class HomeAssistant:
     removed, also after a change of prefix, of base topic, of the form (`per_entity`), and when
     discovery is switched off. The record covers all retained topics of the node.
 
-    An extension of MqttSink: all methods are called in one thread.
+    A participant of MqttSink: all methods are called in one thread.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class HomeAssistant:
             *_delayed([*self._describe(), told], 2 * STEP),
         ]
 
-    def heard(self, topic: str, payload: bytes, *, retained: bool = False) -> list[Message]:
+    def received(self, topic: str, payload: bytes, *, retained: bool = False) -> list[Message]:
         """Answer a Home Assistant that has started; note that the broker has all of a greeting."""
         if topic == self._greeted:
             # That of another configuration may still be on its way.

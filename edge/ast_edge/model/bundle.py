@@ -15,6 +15,8 @@ from ast_edge.base.errors import BundleError
 from ast_edge.base.files import file_sha256
 from ast_edge.base.yaml_file import did_you_mean
 from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.graph_spec import WHOLE, GraphSpec
+from ast_edge.model.installed import installed_bundles
 from ast_edge.model.label import Label
 from ast_edge.model.label_names import LONGEST_NAME, why_unusable
 from ast_edge.model.label_settings import TrackerSettings
@@ -25,6 +27,9 @@ Precision = Literal["fp32", "fp16", "int8"]
 FrameScores = Literal["none", "head", "curve"]
 
 FORMAT = 2
+"""Of a bundle whose graph takes fbanks and gives probabilities, as those of `ast-export` do."""
+FORMAT_WITH_GRAPH = 3
+"""Of one that says how its graph is fed and read (`graph`)."""
 FRONT_END = "kaldi-fbank"
 """The only front end there is; a bundle that names another is refused."""
 
@@ -57,12 +62,15 @@ class Bundle:
     """A step scores the geometric mean of its own probability and that of its window."""
     metrics: dict[str, Any]
     licence: str
+    graph: GraphSpec = WHOLE
+    """How the graph is fed and read."""
 
     @property
     def onnx(self) -> Path:
         """The graph: input `fbank` (batch, frames, mels), output `clip` (batch, labels).
 
-        With frame scores there is an output `frame` (batch, steps, labels) as well.
+        With frame scores there is an output `frame` (batch, steps, labels) as well. That is what
+        they are called unless `graph` says otherwise.
         """
         return self.folder / "model.onnx"
 
@@ -110,48 +118,47 @@ class Bundle:
         raise BundleError(f"{name!r} is not a label of {self.name!r}{did_you_mean(name, known)}")
 
 
+def shipped_bundles() -> dict[str, Path]:
+    """Return the folders of the bundles that ship with ast-edge, by name."""
+    folder = Path(str(files("ast_edge.model"))) / "bundles"
+    return {path.parent.name: path.parent for path in sorted(folder.glob("*/bundle.json"))}
+
+
 def find_bundle(name: str) -> Path:
-    """Return the folder of a bundle that ships with ast-edge, or the path itself.
+    """Return the folder of a bundle that is shipped or installed, or the path itself.
 
     Raises:
         BundleError: if there is neither, with the nearest match.
     """
-    folder = Path(str(files("ast_edge.model"))) / "bundles"
-    shipped = {path.parent.name: path.parent for path in sorted(folder.glob("*/bundle.json"))}
-    if name in shipped:
-        return shipped[name]
+    known = installed_bundles() | shipped_bundles()
+    if name in known:
+        return known[name]
     try:
         if Path(name).is_dir():
             return Path(name)
     except OSError as exc:  # a name that is too long, a folder that may not be searched
         raise BundleError(f"no bundle {name!r}: {exc.strerror}") from exc
-    raise BundleError(f"no bundle {name!r}: no such folder{did_you_mean(name, list(shipped))}")
+    hint = did_you_mean(name, list(known))
+    raise BundleError(
+        f"no bundle {name!r}: no such folder{hint} (`ast-edge bundle list` has all that are "
+        "installed or can be fetched)"
+    )
 
 
 Made = TypeVar("Made")
 
 
-def load_bundle(folder: Path) -> Bundle:
-    """Read and verify a bundle.
+def load_bundle(folder: Path, *, sums: bool = True) -> Bundle:
+    """Read and verify a bundle; without `sums` its large files are not read.
 
     Raises:
         BundleError: if a file is missing or altered, or the bundle needs another front end.
     """
     path = folder / "bundle.json"
     try:
-        if _own_file(folder, path.name) > LARGEST_DESCRIPTION:
-            raise BundleError(
-                f"{path}: is larger than any description, {LARGEST_DESCRIPTION} bytes"
-            )
-        tree = json.loads(path.read_bytes())
-        json.dumps(tree, ensure_ascii=False).encode()  # JSON can hold what could not be sent
-        if tree["format"] != FORMAT:
-            older = tree["format"] in range(FORMAT)
-            remedy = "export the bundle again" if older else "update ast-edge"
-            raise BundleError(
-                f"{path}: is format {tree['format']!r}, this ast-edge reads {FORMAT}: {remedy}"
-            )
-        _verify(folder, tree["files"])
+        tree = _read_tree(path)
+        if sums:
+            _verify(folder, tree["files"])
         front_end = dict(tree["fbank"])
         if front_end.pop("kind") != FRONT_END:
             raise BundleError(
@@ -169,6 +176,22 @@ def load_bundle(folder: Path) -> Bundle:
         raise BundleError(f"{path}: is malformed: nested too deeply") from exc
     _check_fit(path, bundle)
     return bundle
+
+
+def _read_tree(path: Path) -> dict[str, Any]:
+    """Read what a bundle says of itself, in a format that is known."""
+    if _own_file(path.parent, path.name) > LARGEST_DESCRIPTION:
+        raise BundleError(f"{path}: is larger than any description, {LARGEST_DESCRIPTION} bytes")
+    tree: dict[str, Any] = json.loads(path.read_bytes())
+    json.dumps(tree, ensure_ascii=False).encode()  # JSON can hold what could not be sent
+    if tree["format"] not in (FORMAT, FORMAT_WITH_GRAPH):
+        older = tree["format"] in range(FORMAT)
+        remedy = "export the bundle again" if older else "update ast-edge"
+        raise BundleError(
+            f"{path}: is format {tree['format']!r}, this ast-edge reads {FORMAT} and "
+            f"{FORMAT_WITH_GRAPH}: {remedy}"
+        )
+    return tree
 
 
 def _from_tree(folder: Path, tree: dict[str, Any], front_end: dict[str, Any]) -> Bundle:
@@ -196,6 +219,9 @@ def _from_tree(folder: Path, tree: dict[str, Any], front_end: dict[str, Any]) ->
         clip_gate=_one_of((True, False), tree["clip_gate"], "clip_gate"),
         metrics=dict(tree["metrics"]),
         licence=str(tree["licence"]),
+        graph=(
+            WHOLE if tree["format"] == FORMAT else _make(GraphSpec, dict(tree["graph"]), "graph")
+        ),
     )
 
 
@@ -294,6 +320,11 @@ def _check_fit(path: Path, bundle: Bundle) -> None:
         raise BundleError(
             f"{path}: has frame scores, but its members do not all have a frame head, or not the "
             "same steps in time"
+        )
+    if bundle.graph != WHOLE and (len(bundle.members) != 1 or bundle.frame != "none"):
+        raise BundleError(
+            f"{path}: expected one member without frame scores, for its graph leaves a part of the "
+            f"model to ast-edge; got {len(bundle.members)} and {bundle.frame!r}"
         )
     if reason := why_unusable(bundle.labels):
         raise BundleError(f"{path}: {reason}")

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ast_edge.base.errors import BundleError
+from ast_edge.model.protobuf import fields
 
 _Tree = dict[int, "_Tree | None"]
 
 # Numbers of fields: TensorProto.external_data and StringStringEntryProto.key and value.
 _EXTERNAL, _KEY, _VALUE = 13, 1, 2
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 _TENSOR: _Tree = {_EXTERNAL: None}
 _SPARSE: _Tree = {1: _TENSOR, 2: _TENSOR}
@@ -49,47 +49,13 @@ def _locations(data: mmap.mmap, start: int, end: int, tree: _Tree, depth: int) -
     """Yield the locations in a message of which `tree` says where tensors are."""
     if depth == 0:
         raise ValueError("it is nested too deeply")
-    for number, at, stop in _fields(data, start, end):
+    for number, at, stop in fields(data, start, end):
         if number not in tree:
             continue
         below = tree[number]
         if below is not None:
             yield from _locations(data, at, stop, below, depth - 1)
             continue
-        entry = {key: data[a:b] for key, a, b in _fields(data, at, stop)}
+        entry = {key: data[a:b] for key, a, b in fields(data, at, stop)}
         if entry.get(_KEY) == b"location":
             yield entry.get(_VALUE, b"").decode(errors="replace")
-
-
-def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield number, start and end of the fields of a message that hold bytes."""
-    at = start
-    while at < end:
-        tag, at = _varint(data, at)
-        kind = tag & 7
-        if kind == _VARINT:
-            _, at = _varint(data, at)
-        elif kind in (_FIXED32, _FIXED64):
-            at += 4 if kind == _FIXED32 else 8
-        elif kind == _BYTES:
-            size, at = _varint(data, at)
-            if at + size > end:
-                raise ValueError(f"a field at byte {at} is longer than what holds it")
-            yield tag >> 3, at, at + size
-            at += size
-        else:
-            raise ValueError(f"unknown kind of field {kind} at byte {at}")
-    if at > end:
-        raise ValueError("it is cut off")
-
-
-def _varint(data: mmap.mmap, at: int) -> tuple[int, int]:
-    """Return a number and where it ends."""
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-    raise ValueError(f"a number at byte {at} is too long")

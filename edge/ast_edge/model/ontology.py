@@ -14,7 +14,7 @@ from ast_edge.base.yaml_file import did_you_mean
 
 
 @dataclass(frozen=True)
-class Node:
+class Kind:
     """One kind of sound."""
 
     mid: str
@@ -28,31 +28,31 @@ class Node:
 class Ontology:
     """All kinds of sound, by their machine ids."""
 
-    nodes: Mapping[str, Node]
+    kinds: Mapping[str, Kind]
 
-    def find(self, name: str) -> Node:
+    def find(self, name: str) -> Kind:
         """Find a kind by its name, in whatever case, or by its machine id.
 
         Raises:
             ConfigError: with the nearest match.
         """
-        for node in self.nodes.values():
-            if name == node.mid or slugify(name) == slugify(node.name):
-                return node
-        near = did_you_mean(name, [node.name for node in self.nodes.values()])
+        for kind in self.kinds.values():
+            if name == kind.mid or slugify(name) == slugify(kind.name):
+                return kind
+        near = did_you_mean(name, [kind.name for kind in self.kinds.values()])
         if not near.startswith(","):  # nothing is near, and all 632 would fill the screen
             near = "; its names are at research.google.com/audioset/ontology"
         raise ConfigError(f"AudioSet's ontology has no {name!r}{near}")
 
-    def under(self, node: Node) -> frozenset[str]:
+    def under(self, kind: Kind) -> frozenset[str]:
         """Return the machine ids of a kind and of all kinds of it."""
         found: set[str] = set()
-        todo = [node.mid]
+        todo = [kind.mid]
         while todo:
             mid = todo.pop()
             if mid not in found:
                 found.add(mid)
-                todo += self.nodes[mid].children
+                todo += self.kinds[mid].children
         return frozenset(found)
 
 
@@ -60,9 +60,9 @@ class Ontology:
 def load_ontology() -> Ontology:
     """Read the ontology that comes with ast-edge."""
     text = files("ast_edge.model").joinpath("ontology.tsv").read_text(encoding="utf-8")
-    nodes = {}
+    kinds = {}
     for line in text.splitlines():
         if not line.startswith("#"):
             mid, name, children = line.split("\t")
-            nodes[mid] = Node(mid, name, tuple(children.split()))
-    return Ontology(nodes)
+            kinds[mid] = Kind(mid, name, tuple(children.split()))
+    return Ontology(kinds)

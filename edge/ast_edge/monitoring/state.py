@@ -2,7 +2,7 @@
 
 from typing import Literal, get_args
 
-from ast_edge.audio.health import Condition
+from ast_edge.audio.health import Condition, Health
 
 # fmt: off
 State = Literal[
@@ -24,3 +24,13 @@ STATE_OF: dict[Condition, State] = {
     "clipping": "clipping",
     "drifting": "drifting",
 }
+
+
+def state_of_sound(health: Health) -> tuple[State, str]:
+    """Return how a source is whose sound arrives, and why.
+
+    That it is well again after an outage it will say too, but the sound says so first.
+    """
+    if health.condition in ("waiting", "stalled"):
+        return "listening", ""
+    return STATE_OF[health.condition], health.reason

@@ -8,12 +8,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ast_edge.audio.health import Health
-from ast_edge.audio.stream import Block
 from ast_edge.base.systemd import notify, watchdog_usec
 from ast_edge.base.worker import Worker, workers
 from ast_edge.detection.event import Event
-from ast_edge.frontend.listener import Window
+from ast_edge.monitoring.reading import Reading, SourceReading
+from ast_edge.monitoring.state import STATE_OF
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +34,7 @@ Beat = Callable[[], list[Event]]
 
 
 class Watchdog:
-    """Tells systemd that sound arrives and is scored; an observer and a sink of the daemon.
+    """Tells systemd that sound arrives and is scored: the renderer of readings as signs of life.
 
     The watchdog is fed from the daemon's own thread, and only while sound that is heard gets scored
     and sources that are not heard say why. A microphone that is lost, and says so, is waited for,
@@ -46,6 +45,7 @@ class Watchdog:
     def __init__(
         self,
         submit: Callable[[Beat], None],
+        read: Callable[[], Reading],
         stall_timeouts: Callable[[], Mapping[str, float]],
         threads: Callable[[], Iterable[Worker[Any]]] = workers,
     ) -> None:
@@ -53,22 +53,20 @@ class Watchdog:
 
         Args:
             submit: runs an action in the daemon's thread.
+            read: returns how the sources are.
             stall_timeouts: returns the sources that heal at present, and the seconds without sound
                 after which each takes itself to be stalled.
             threads: returns those that are asked for a sign of life.
         """
         self._submit = submit
+        self._read = read
         self._stall_timeouts = stall_timeouts
         self._threads = threads
         self._hanging: set[str] = set()
         self._started = time.monotonic()
         self._ready = False
-        self._unscored: dict[str, float] = {}
-        self._heard: dict[str, float] = {}
-        self._troubles: dict[str, str] = {}
         self._windows, self._seconds = 0, 0.0
-        self._dropped = 0
-        self._newest: Event | None = None
+        """Scored before the last beat, and what they took."""
         self._fault = ""
         self._waiting = threading.Event()
         self._closed = threading.Event()
@@ -113,63 +111,23 @@ class Watchdog:
         finally:
             notify("READY=1")
 
-    def heard(self, block: Block) -> None:
-        """Count sound that waits to be scored; the first makes the service ready."""
-        source, stream = block.stream.source, block.stream
-        seconds = len(block.samples) / stream.sample_rate
-        before = self._unscored.get(source, 0.0) if block.start else 0.0
-        self._unscored[source] = before + seconds
-        self._heard[source] = time.monotonic()
-        if self._troubles.get(source) in ("silent", "ended", "failed"):
-            del self._troubles[source]
-        if not self._ready:
+    def changed(self, source: str, before: SourceReading, reading: Reading) -> None:
+        """Take a change; the first sound makes the service ready."""
+        if not self._ready and reading.sources[source].audio_seconds > before.audio_seconds:
             self._say_ready()
-
-    def silent(self, source: str) -> None:
-        """Take a source that has stopped delivering."""
-        self._troubles.setdefault(source, "silent")
-
-    def health(self, source: str, health: Health) -> None:
-        """Take how the sound of a source arrives."""
-        if health.condition == "ok":
-            self._troubles.pop(source, None)
-        else:
-            self._troubles[source] = health.condition
-
-    def ended(self, source: str, error: BaseException | None) -> None:
-        """Expect nothing more of a source."""
-        self._unscored.pop(source, None)
-        self._heard.pop(source, None)
-        self._troubles.pop(source, None)
-        if error:
-            self._troubles[source] = "failed"
-
-    def scored(self, windows: Sequence[Window], seconds: float, dropped: int) -> None:
-        """Take that sound was looked at."""
-        for window in windows:
-            self._unscored[window.stream.source] = 0.0
-        if windows and dropped > self._dropped:
-            self._unscored.clear()  # the engine is slow, which is said: the others wait their turn
-        self._dropped = dropped
-        self._windows += len(windows)
-        self._seconds += seconds
-
-    def publish(self, event: Event) -> None:
-        """Remember the newest event for the status line."""
-        self._newest = event
 
     def beat(self) -> list[Event]:
         """Say that all is well, if it is; called in the daemon's thread."""
         self._waiting.clear()
         if not self._ready and time.monotonic() - self._started > READY_SECONDS:
             self._say_ready()
-        hanging = self._find_hanging()
-        fault = self._find_fault(hanging)
+        hanging, reading = self._find_hanging(), self._read()
+        fault = self._find_fault(hanging, reading.sources)
         if fault and not self._fault:
             log.error("%s", fault)
         self._fault = fault
-        notify(f"STATUS={fault or self._status()}", *([] if fault else ["WATCHDOG=1"]))
-        self._windows, self._seconds = 0, 0.0
+        notify(f"STATUS={fault or self._status(reading)}", *([] if fault else ["WATCHDOG=1"]))
+        self._windows, self._seconds = reading.windows, reading.seconds
         return []
 
     def _find_hanging(self) -> list[Worker[Any]]:
@@ -181,19 +139,22 @@ class Watchdog:
         self._hanging = names
         return hanging
 
-    def _find_fault(self, hanging: Sequence[Worker[Any]]) -> str:
+    def _find_fault(
+        self, hanging: Sequence[Worker[Any]], sources: Mapping[str, SourceReading]
+    ) -> str:
         """Say what only a new start can help; empty if nothing is like that."""
         if vital := [thread.name for thread in hanging if thread.vital]:
             return f"{', '.join(vital)}: hangs, and nothing goes on without it"
-        unscored = [name for name, sound in self._unscored.items() if sound > UNSCORED_SECONDS]
-        if unscored:
+        if unscored := [n for n, found in sources.items() if found.unscored > UNSCORED_SECONDS]:
             return f"{', '.join(unscored)}: sound arrives but is not scored"
-        now = time.monotonic()
+        now, stall_timeouts = time.monotonic(), self._stall_timeouts()
         unheard = [
             name
-            for name, stall_timeout in self._stall_timeouts().items()
-            if now - self._heard.setdefault(name, now) > UNHEARD_SECONDS + stall_timeout
-            and self._troubles.get(name) not in ("waiting", "stalled", "failed")
+            for name, found in sources.items()
+            if name in stall_timeouts
+            and now - found.heard_at > UNHEARD_SECONDS + stall_timeouts[name]
+            and found.health.condition not in ("waiting", "stalled")
+            and found.state != "failed"
         ]
         return f"{', '.join(unheard)}: neither sound nor a reason why not" if unheard else ""
 
@@ -201,16 +162,18 @@ class Watchdog:
         notify("READY=1", "STATUS=listening")
         self._ready = True
 
-    def _status(self) -> str:
+    def _status(self, reading: Reading) -> str:
         """Say in one line how things are."""
         parts = ["listening"]
-        if self._windows:
-            parts.append(f"{1000 * self._seconds / self._windows:.0f} ms a window")
-        parts += [f"{name}: {trouble}" for name, trouble in self._troubles.items()]
+        if windows := reading.windows - self._windows:
+            seconds = reading.seconds - self._seconds
+            parts.append(f"{1000 * seconds / windows:.0f} ms a window")
+        troubles = {name: _trouble(found) for name, found in reading.sources.items()}
+        parts += [f"{name}: {trouble}" for name, trouble in troubles.items() if trouble]
         parts += [f"{name}: hangs" for name in sorted(self._hanging)]
-        if self._newest:
-            clock = time.strftime("%H:%M:%S", time.localtime(self._newest.onset))
-            parts.append(f"last {self._newest.label.name} ({self._newest.source}, {clock})")
+        if newest := reading.newest:
+            clock = time.strftime("%H:%M:%S", time.localtime(newest.onset))
+            parts.append(f"last {newest.label.name} ({newest.source}, {clock})")
         return "; ".join(parts)
 
     def _wait(self) -> bool | None:
@@ -221,6 +184,14 @@ class Watchdog:
         if not self._waiting.is_set():
             self._waiting.set()
             self._submit(self.beat)
+
+
+def _trouble(found: SourceReading) -> str:
+    """Say in a word what is wrong with a source; empty if nothing is."""
+    if found.state in ("starting", "listening", "disabled", "ended"):
+        return ""
+    condition = found.health.condition
+    return condition if STATE_OF[condition] == found.state else found.state
 
 
 def _interval() -> float:

@@ -17,8 +17,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from ast_edge.base.mailbox import Mailbox
 from ast_edge.mqtt import faults as mqtt_faults
+from ast_edge.mqtt.broker_access import BrokerAccess, BrokerClient
 from ast_edge.mqtt.config import MqttConfig
-from ast_edge.mqtt.endpoint import BrokerClient, Endpoint
 from ast_edge.mqtt.limits import BrokerLimits, Limits
 from ast_edge.mqtt.message import Message as Message
 
@@ -62,7 +62,7 @@ class Connection:
         on_message: Callable[[str, bytes, bool], None] = lambda topic, payload, retained: None,
         log_level: int = logging.WARNING,
     ) -> None:
-        self._endpoint = Endpoint(config)
+        self._access = BrokerAccess(config)
         self._client_id = client_id
         self._will = will
         self._on_up = on_up
@@ -92,7 +92,7 @@ class Connection:
     @property
     def address(self) -> str:
         """The broker as `host:port`."""
-        return self._endpoint.address
+        return self._access.address
 
     @property
     def connected(self) -> bool:
@@ -144,7 +144,7 @@ class Connection:
             if not self.limits.fits(message):  # else it is said already
                 self._say(mqtt_faults.too_large(message, self.limits.maximum_packet_size))
             return None
-        packet = self._endpoint.publish(self._client, self.limits.adapt(message))
+        packet = self._access.publish(self._client, self.limits.adapt(message))
         self._wait_for_answer()
         self._unanswered[packet] = message
         return packet
@@ -170,7 +170,7 @@ class Connection:
         if self._client is not None:  # a fault has asked for it as well
             return
         will = None if self._will is None else self.limits.adapt(self._will)
-        client = self._endpoint.client(self._client_id, will)
+        client = self._access.client(self._client_id, will)
         self._hear(client)
         self._client = client
         client.loop_start()
@@ -180,7 +180,7 @@ class Connection:
 
         def connect_failed(c: Client, _: object) -> None:
             # paho calls this while it handles the exception, and hands it to nobody.
-            fault = mqtt_faults.unreachable(sys.exc_info()[1], self._endpoint.config)
+            fault = mqtt_faults.unreachable(sys.exc_info()[1], self._access.config)
             self.submit(partial(self._failed, c, fault))
 
         def connected(
@@ -276,7 +276,7 @@ class Connection:
     def _refused(self, client: Client, reason: ReasonCode) -> None:
         if client is self._client:
             self._limits.refused(reason.value)
-            self._failed(client, mqtt_faults.refused(reason, self._endpoint.config))
+            self._failed(client, mqtt_faults.refused(reason, self._access.config))
 
     def _failed(self, client: Client, fault: str) -> None:
         if client is self._client:
@@ -298,7 +298,7 @@ class Connection:
                 self._say(mqtt_faults.hung_up_on(culprit))
                 self._short = 0
         fault = mqtt_faults.lost(
-            *(reason, self._endpoint.config),
+            *(reason, self._access.config),
             by_broker=by_broker,
             accepted=self.connected,
             short=self._short,

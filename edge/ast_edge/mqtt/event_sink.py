@@ -13,9 +13,9 @@ from ast_edge.detection.event import Event
 from ast_edge.model.label import Label
 from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.connection import Connection
-from ast_edge.mqtt.extension import Extension
 from ast_edge.mqtt.message import Message
 from ast_edge.mqtt.outbox import Entry, Outbox
+from ast_edge.mqtt.participant import Participant
 from ast_edge.mqtt.topics import Topics
 from ast_edge.outputs.payload import event_json, late_json
 
@@ -66,7 +66,7 @@ class MqttSink:
         self._states: dict[str, str] = {}
         self.outbox = outbox
         """What waits for the broker."""
-        self._extensions: Sequence[Extension] = ()
+        self._participants: Sequence[Participant] = ()
         self._sent = 0  # number of the newest event that is or was on its way
         self._packets: dict[int, tuple[Message, int | None]] = {}  # sent, with the event's number
         self._waiting: OrderedDict[object, Message] = OrderedDict()  # to be sent; states by topic
@@ -142,18 +142,18 @@ class MqttSink:
         return self._connection.takes(message)
 
     def publish_messages(self, make: Callable[[], Iterable[Message]]) -> None:
-        """Call `make` in the connection's thread, as extensions are, and send what it returns.
+        """Call `make` in the connection's thread, as participants are, and send what it returns.
 
-        Without a connection that is forgotten (see `Extension.greet`).
+        Without a connection that is forgotten (see `Participant.greet`).
         """
         self._connection.submit(lambda: self._send_all(make()))
 
     def follow(
-        self, entities: Iterable[tuple[str, Label]], extend: Callable[[], Sequence[Extension]]
+        self, entities: Iterable[tuple[str, Label]], extend: Callable[[], Sequence[Participant]]
     ) -> None:
-        """Speak for other entities and with other extensions from now on.
+        """Speak for other entities and with other participants from now on.
 
-        Entities that stay keep their states. `extend` makes the extensions, in the connection's
+        Entities that stay keep their states. `extend` makes the participants, in the connection's
         thread.
         """
         self._connection.submit(partial(self._follow, list(entities), extend))
@@ -233,13 +233,13 @@ class MqttSink:
     def _send_all(self, messages: Iterable[Message]) -> None:
         for message in messages:
             if message.delay:
-                later = partial(self._send_late, message, self._extensions)
+                later = partial(self._send_late, message, self._participants)
                 self._connection.submit_later(message.delay, later)
             else:
                 self._send(message)
 
-    def _send_late(self, message: Message, extensions: Sequence[Extension]) -> None:
-        if extensions is self._extensions:  # others have their own to say
+    def _send_late(self, message: Message, participants: Sequence[Participant]) -> None:
+        if participants is self._participants:  # others have their own to say
             self._send(message)
 
     def _send(self, message: Message) -> None:
@@ -265,8 +265,8 @@ class MqttSink:
             self._send_farewell()
 
     def _introduce(self) -> None:
-        for extension in self._extensions:
-            for topic_filter in extension.subscriptions:
+        for participant in self._participants:
+            for topic_filter in participant.subscriptions:
                 self._connection.subscribe(topic_filter)
         self._tell()
 
@@ -274,21 +274,23 @@ class MqttSink:
         self._send(self._availability("online"))
         for topic, state in self._states.items():
             self._send(Message(topic, state, retain=True))
-        for extension in self._extensions:
-            self._send_all(extension.greet())
+        for participant in self._participants:
+            self._send_all(participant.greet())
         if not self._connection.limits.retain:
-            self._connection.submit_later(TELL_SECONDS, partial(self._tell_again, self._extensions))
+            self._connection.submit_later(
+                TELL_SECONDS, partial(self._tell_again, self._participants)
+            )
 
-    def _tell_again(self, extensions: Sequence[Extension]) -> None:
-        if extensions is self._extensions and not self._closing:
+    def _tell_again(self, participants: Sequence[Participant]) -> None:
+        if participants is self._participants and not self._closing:
             self._tell()
 
     def _follow(
-        self, entities: Iterable[tuple[str, Label]], extend: Callable[[], Sequence[Extension]]
+        self, entities: Iterable[tuple[str, Label]], extend: Callable[[], Sequence[Participant]]
     ) -> None:
         topics = [self._topics.state(*entity) for entity in entities]
         self._states = {topic: self._states.get(topic, "OFF") for topic in topics}
-        self._extensions = extend()
+        self._participants = extend()
         if self.connected and not self._closing:
             self._introduce()
 
@@ -300,9 +302,9 @@ class MqttSink:
 
     def _hear(self, topic: str, payload: bytes, retained: bool) -> None:
         self._hears = True
-        for extension in self._extensions:
-            if any(topic_matches_sub(wanted, topic) for wanted in extension.subscriptions):
-                self._send_all(extension.heard(topic, payload, retained=retained))
+        for participant in self._participants:
+            if any(topic_matches_sub(wanted, topic) for wanted in participant.subscriptions):
+                self._send_all(participant.received(topic, payload, retained=retained))
 
     def _subscribed(self, topic_filter: str, refusal: str | None) -> None:
         if refusal is not None:

@@ -45,8 +45,8 @@ class Diagnostics:
 class NodeStatus:
     """Turns what happens at the sources of a node into messages, few and only on change.
 
-    Pure: `now` is monotonic seconds of the caller's clock. Several sources take turns. An extension
-    of MqttSink: all methods are to be called in the connection's thread
+    Pure: `now` is monotonic seconds of the caller's clock. Several sources take turns. A
+    participant of MqttSink: all methods are to be called in the connection's thread
     (`sink.publish_messages(lambda: status.level(...))`).
     """
 
@@ -59,8 +59,6 @@ class NodeStatus:
         self._level_said: dict[str, tuple[float, Level]] = {}
         self._diagnostics_said: dict[str, tuple[float, str]] = {}
         self._retained: dict[str, Message] = {}
-        self._states: dict[str, tuple[State, str]] = {}
-        self._pauses: dict[str, str] = {}
         self._said: dict[str, tuple[State, str]] = {}
         self._start: float | None = None
         for source in sources:
@@ -70,7 +68,7 @@ class NodeStatus:
         """Return all that is retained, for a broker that may know nothing."""
         return list(self._retained.values())
 
-    def heard(self, topic: str, payload: bytes, *, retained: bool = False) -> list[Message]:
+    def received(self, topic: str, payload: bytes, *, retained: bool = False) -> list[Message]:
         """Listen to nothing."""
         return []
 
@@ -78,8 +76,14 @@ class NodeStatus:
         self, source: str, state: State, *, since: float, detail: str = ""
     ) -> list[Message]:
         """Say that a source is in another state since then (unix seconds), and why."""
-        self._states[source] = (state, detail)
-        return self._say_state(source, since)
+        if self._said.get(source) == (state, detail):
+            return []
+        self._said[source] = (state, detail)
+        payload = _json({"state": state, "detail": detail, "since": iso8601(since)})
+        available = "online" if state in AVAILABLE else "offline"
+        return self._keep(self._topics.status(source), payload) + self._keep(
+            self._topics.source_availability(source), available
+        )
 
     def follow(self, labels: Mapping[str, Collection[Label]], *, since: float) -> None:
         """Speak of these sources and their labels, and no more of any others."""
@@ -87,21 +91,11 @@ class NodeStatus:
         topics = {t for source in sources for t in self._topics.retained(source, labels[source])}
         self._retained = {t: message for t, message in self._retained.items() if t in topics}
         self._delays = _delays(sources)
-        for source in self._states.keys() - set(sources):
-            for memory in (self._states, self._said, self._pauses):
-                memory.pop(source, None)
+        for source in self._said.keys() - set(sources):
+            del self._said[source]
         for source in sources:
-            if source not in self._states:
+            if source not in self._said:
                 self.source_state(source, "starting", since=since)
-
-    def pause(self, source: str, why: str, *, since: float) -> list[Message]:
-        """Say that a source is "disabled" as long as it would be "listening"; "" ends it."""
-        self._pauses[source] = why
-        return self._say_state(source, since)
-
-    def paused(self, source: str) -> str:
-        """Return why a source is not reported though it may be heard; empty if it is."""
-        return self._pauses.get(source, "")
 
     def recall(self, events: Iterable[str], labels: Mapping[str, Collection[Label]]) -> None:
         """Keep the starts and ends that another run has left in the outbox (their `event_json`).
@@ -113,7 +107,7 @@ class NodeStatus:
         for text in events:
             event = json.loads(text)
             source, label = event["source"], known.get((event["source"], event["slug"]))
-            if event["type"] != "update" and label and source in self._states:
+            if event["type"] != "update" and label and source in self._said:
                 self._keep(self._topics.attributes(source, label), late_json(text))
                 self._keep(self._topics.last(source), late_json(text))
 
@@ -155,19 +149,6 @@ class NodeStatus:
             return []
         self._diagnostics_said[source] = (now, payload)
         return self._keep(self._topics.diagnostics(source), payload)
-
-    def _say_state(self, source: str, since: float) -> list[Message]:
-        state, detail = self._states[source]
-        if state == "listening" and self._pauses.get(source):
-            state, detail = "disabled", self._pauses[source]
-        if self._said.get(source) == (state, detail):
-            return []
-        self._said[source] = (state, detail)
-        payload = _json({"state": state, "detail": detail, "since": iso8601(since)})
-        available = "online" if state in AVAILABLE else "offline"
-        return self._keep(self._topics.status(source), payload) + self._keep(
-            self._topics.source_availability(source), available
-        )
 
     def _is_early(self, source: str, now: float) -> bool:
         """Tell whether other sources are to go first, right after the start."""

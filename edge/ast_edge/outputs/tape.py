@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.audio.stream import Block, Stream
+from ast_edge.audio.timeline import Timeline
 
 
 class Tape:
@@ -22,6 +23,7 @@ class Tape:
         self._chosen = slice(None) if channel is None else slice(channel - 1, channel)
         self._blocks: deque[tuple[int, NDArray[np.int16]]] = deque()
         self._end = 0
+        self._times = Timeline((stream.beginning,))
 
     @property
     def end(self) -> int:
@@ -35,10 +37,11 @@ class Tape:
         samples = np.clip(np.rint(mono * 32768), -32768, 32767).astype(np.int16)
         self._blocks.append((block.start, samples))
         self._end = block.start + len(samples)
+        self._times = self._times.then(block.when)
 
     def sample_at(self, moment: float) -> int:
         """Return the sample at a Unix time in seconds; it may be one that is not on the tape."""
-        return round((moment - self.stream.started_at) * self.stream.sample_rate)
+        return round(self._times.second_at(moment) * self.stream.sample_rate)
 
     def cut(self, start: int, stop: int) -> NDArray[np.int16]:
         """Return the samples from `start` to before `stop`, as far as they are on the tape."""
@@ -49,3 +52,4 @@ class Tape:
         """Let go of blocks that end before a sample."""
         while self._blocks and self._blocks[0][0] + len(self._blocks[0][1]) <= before:
             self._blocks.popleft()
+        self._times = self._times.from_second(before / self.stream.sample_rate)

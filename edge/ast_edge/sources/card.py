@@ -5,7 +5,7 @@ import queue
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ast_edge.audio.health import OK, Health
 from ast_edge.audio.sound_check import MUTED_SECONDS, SoundCheck
@@ -65,7 +65,7 @@ class CardChannel:
         """Yield blocks of 100 ms until `close`."""
         self._card.start()
         upstream: Stream | None = None
-        stream, base, following = None, 0, 0
+        stream, base, began, following = None, 0, 0.0, 0
         while not self._closed.is_set():
             try:
                 block = self._blocks.get(timeout=0.2)
@@ -76,9 +76,14 @@ class CardChannel:
                 continue
             if stream is None or block.stream is not upstream or block.start != following:
                 upstream, base = block.stream, block.start
-                stream = _own_stream(self.name, upstream, base)
+                began = base / upstream.sample_rate
+                stream = replace(
+                    upstream, source=self.name, started_at=block.when.time_at(began), live=True
+                )
             following = block.start + len(block.samples)
-            yield Block(stream, block.start - base, block.samples)
+            yield replace(
+                block, stream=stream, start=block.start - base, anchor=block.when.since(began)
+            )
 
     def close(self) -> None:
         """Make `blocks` return; the card is closed when nobody listens any more."""
@@ -185,9 +190,3 @@ def _leave(card: _Card, listener: CardChannel) -> None:
         if not card.listeners and _cards.get(card.settings) is card:
             del _cards[card.settings]
             card.source.close()
-
-
-def _own_stream(name: str, upstream: Stream, start: int) -> Stream:
-    """Return the stream of a source that begins within that of its card."""
-    rate = upstream.sample_rate
-    return Stream(name, rate, upstream.channels, upstream.started_at + start / rate, live=True)

@@ -33,9 +33,9 @@ class ChildSource:
 
     The command is killed when nothing comes, and started again for ever, after 0.5 s at first and
     10 s at last. Every start is a new `Stream`. It begins where the sound is real, so a sound that
-    has run away from the wall clock (lost samples, a set clock, a crystal that is slightly off)
-    becomes a new `Stream` as well. It is also started again at a wrong rate, and while it delivers
-    nothing but zeros: after 30 s of them, 60 s, 120 s and so on, at last every 10 minutes.
+    has run away from the wall clock (lost samples, a set clock) becomes a new `Stream` as well; a
+    crystal that is slightly off is followed. It is also started again at a wrong rate, and while it
+    delivers nothing but zeros: after 30 s of them, 60 s, 120 s and so on, at last every 10 minutes.
     """
 
     def __init__(
@@ -146,22 +146,24 @@ class ChildSource:
                 self._leave_out_backlog(child, pcm, timeout)
             clock: SampleClock | None = None
             rate: RateCheck | None = None
-            position = 0
             while True:
+                asked = self._monotonic()
                 samples = pcm.decode(child.read(pcm.block_bytes, timeout))
-                now, end = self._clock(), position + len(samples)
-                if clock is not None and clock.has_run_away(end, now):
-                    what = clock.complaint(end, now)
-                    _log.warning("%s: %s; starting a new stream", self._title, what)
-                    clock, position = None, 0
+                came, now = self._monotonic(), self._clock()
+                count, length = len(samples), len(samples) / pcm.sample_rate
+                flows = came - asked > length / 2
+                anchor = clock.feed(count, now, was_waited_for=flows) if clock else None
+                if clock and not anchor:
+                    _log.warning("%s: %s; starting a new stream", self._title, clock.complaint)
+                    clock = None
                 if clock is None:
-                    clock = SampleClock(pcm.sample_rate, now - len(samples) / pcm.sample_rate)
-                    stream = self._open_stream(pcm, clock.started_at)
-                    timeout = self._stall_timeout
-                rate = rate or RateCheck(pcm.sample_rate, self._monotonic())
-                self._check(block := Block(stream, position, samples), rate)
+                    stream, position = self._open_stream(pcm, now - length), 0
+                    clock = SampleClock(pcm.sample_rate, stream.started_at)
+                    anchor, timeout = clock.feed(count, now), self._stall_timeout
+                rate = rate or RateCheck(pcm.sample_rate, came)
+                self._check(block := Block(stream, position, samples, anchor), rate, came)
                 yield block
-                position += len(samples)
+                position += count
         finally:
             with self._lock:
                 self._child = None
@@ -201,10 +203,10 @@ class ChildSource:
                 raise
         raise ChildError("its sound comes faster than time goes by: is it a recording?")
 
-    def _check(self, block: Block, rate: RateCheck) -> None:
+    def _check(self, block: Block, rate: RateCheck, came: float) -> None:
         """Judge the newest sound; raises ChildError if it is to be opened again for that."""
         sound = self._quality.feed(block.samples, block.stream.sample_rate)
-        if wrong := rate.feed(len(block.samples), self._monotonic()):
+        if wrong := rate.feed(len(block.samples), came):
             if rate.likely_rate is not None:
                 wrong += f"; if it always does, set `true_rate: {rate.likely_rate}`"
             self._drift = Health("drifting", wrong)

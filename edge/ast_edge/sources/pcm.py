@@ -21,8 +21,9 @@ _log = logging.getLogger(__name__)
 
 Encoding = Literal["s16le", "s32le", "f32le"]
 
-FLOWING_SECONDS = 0.4
-"""Seconds of sound that came as it was recorded, after which a wrong time of it is believed."""
+FLOWING = (1.0, 0.4)
+"""Seconds by which time must be wrong, and seconds of sound that came as it was recorded, after
+which that is believed."""
 
 _SAMPLE_BYTES = {"s16le": 2, "s32le": 4, "f32le": 4}
 
@@ -65,8 +66,7 @@ class PcmSource:
     """PCM from a file descriptor, such as standard input, until its end.
 
     When the time of live sound is wrong for good (a pause in which sound was lost, a clock that was
-    set, a crystal that is off), a new stream begins, as with a microphone. Only sound that had to
-    be waited for tells the time: what comes at once has waited somewhere.
+    set), a new stream begins, as with a microphone; that of a crystal that is off is corrected.
     """
 
     def __init__(
@@ -103,8 +103,9 @@ class PcmSource:
 
         Bytes after the last whole frame are dropped. Runs once.
         """
-        stream, position = None, 0
-        watch: _Watch | None = None
+        stream: Stream | None = None
+        clock: SampleClock | None = None
+        position = 0
         try:
             while True:
                 asked = self._monotonic()
@@ -115,20 +116,19 @@ class PcmSource:
                     _log.debug("%s: dropping a partial frame at the end", self.name)
                 if whole == 0:
                     return
-                samples = self._pcm.decode(data[:whole])
-                rate, now, end = self._pcm.sample_rate, self._clock(), position + len(samples)
-                if watch and (wrong := watch.feed(end, now, waited > len(samples) / rate / 2)):
-                    _log.warning("%s: %s; starting a new stream", self.name, wrong)
-                    stream, position = None, 0
+                samples, now = self._pcm.decode(data[:whole]), self._clock()
+                count, length = len(samples), len(samples) / self._pcm.sample_rate
+                flows = waited > length / 2
+                anchor = clock.feed(count, now, was_waited_for=flows) if clock else None
+                if clock and not anchor:
+                    _log.warning("%s: %s; starting a new stream", self.name, clock.complaint)
+                    stream = None
                 if stream is None:
-                    started_at = now - len(samples) / rate
-                    stream = Stream(self.name, rate, self._pcm.channels, started_at, self._live)
-                    watch = _Watch(rate, started_at) if self._live else None
-                    if lack := lack_of_rate(rate):
-                        self.health = Health("ok", lack)
-                        _log.warning("source %s: %s", self.name, lack)
-                yield Block(stream, position, samples)
-                position += len(samples)
+                    stream, position = self._open_stream(now - length), 0
+                    clock = self._follow(stream)
+                    anchor = clock.feed(count, now) if clock else None
+                yield Block(stream, position, samples, anchor)
+                position += count
         finally:
             os.close(self._wake_read)
 
@@ -138,6 +138,19 @@ class PcmSource:
             if not self._closed:
                 self._closed = True
                 os.close(self._wake_write)
+
+    def _open_stream(self, started_at: float) -> Stream:
+        pcm = self._pcm
+        if lack := lack_of_rate(pcm.sample_rate):
+            self.health = Health("ok", lack)
+            _log.warning("source %s: %s", self.name, lack)
+        return Stream(self.name, pcm.sample_rate, pcm.channels, started_at, self._live)
+
+    def _follow(self, stream: Stream) -> SampleClock | None:
+        """Return what tells when the sound of a stream was, if it comes as it is recorded."""
+        if not stream.live:
+            return None
+        return SampleClock(stream.sample_rate, stream.started_at, flowing=FLOWING)
 
     def _read_block(self) -> bytes:
         """Read 100 ms, less at the end of the input, nothing once closed."""
@@ -154,20 +167,3 @@ class PcmSource:
                 break
             data += more
         return bytes(data)
-
-
-class _Watch:
-    """Notices when the time of a live stream is wrong: soon where it flows, else in a while."""
-
-    def __init__(self, sample_rate: int, started_at: float) -> None:
-        self._flowing = SampleClock(sample_rate, started_at, FLOWING_SECONDS)
-        self._lasting = SampleClock(sample_rate, started_at)
-
-    def feed(self, position: int, now: float, was_waited_for: bool) -> str:
-        """Take note that all samples before `position` are here; say what is wrong, if it is."""
-        if not was_waited_for:
-            self._flowing.excuse()
-            return ""
-        # Both, for each has a memory.
-        wrong = [clock.has_run_away(position, now) for clock in (self._flowing, self._lasting)]
-        return self._lasting.complaint(position, now) if any(wrong) else ""

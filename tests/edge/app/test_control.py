@@ -7,12 +7,15 @@ from ast_edge.app import settings as live_settings
 from ast_edge.app.commander import Commander
 from ast_edge.app.control import Control
 from ast_edge.app.settings import LiveSettings
+from ast_edge.audio.health import OK
 from ast_edge.base.errors import ConfigError
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.model.bundle import load_bundle
 from ast_edge.model.label import Label
 from ast_edge.model.label_settings import TrackerSettings
+from ast_edge.monitoring.source_monitor import SourceMonitor
 from ast_edge.mqtt.message import Message
+from ast_edge.mqtt.reporter import Reporter
 from ast_edge.mqtt.source_status import NodeStatus
 from ast_edge.mqtt.topics import Topics
 
@@ -38,21 +41,26 @@ class Rig:
         self.pipelines["kitchen"].set_enabled = note
         clock, steady = lambda: self.now + self.set_by, lambda: self.now
         self.settings = LiveSettings(path, {"kitchen": bundle.settings}, wall=clock, steady=steady)
-        self.commander = Commander(self.settings, self.pipelines, clock=clock, steady=steady)
-        self.status = NodeStatus(TOPICS, ["kitchen"], since=START)
-        self.status.source_state("kitchen", "listening", since=START)
         self.told = []
+        self.status = NodeStatus(TOPICS, ["kitchen"], since=START)
+        monitor = SourceMonitor({"kitchen": "bands"}, clock)
+        monitor.renderers.append(Reporter(self.status, self._publish, lambda source: "numpy"))
+        monitor.health("kitchen", OK)
+        self.commander = Commander(
+            self.settings, self.pipelines, tell=monitor.pause, clock=clock, steady=steady
+        )
         self.control = Control(
             TOPICS,
             {"kitchen": self.labels},
             self.commander,
-            self.status,
-            publish=lambda make: self.told.extend(make()),
+            publish=self._publish,
             submit=lambda action: self.events.extend(action()),
             restart=self._restart,
-            clock=clock,
             steady=steady,
         )
+
+    def _publish(self, make):
+        self.told.extend(make())
 
     def _restart(self):
         self.restarts += 1
@@ -62,7 +70,7 @@ class Rig:
     def send(self, name, payload, label=None, *, retained=False):
         topic = TOPICS.command("kitchen", name, label)
         self.told.clear()
-        return by_name(self.control.heard(topic, payload, retained=retained) + self.told)
+        return by_name(self.control.received(topic, payload, retained=retained) + self.told)
 
     def wait(self, seconds):
         """Let time pass and return what is told of it."""
@@ -227,7 +235,7 @@ def test_a_refused_command_is_answered_with_the_reason_and_changes_nothing(rig):
 
 
 def test_a_command_for_no_source_of_ours_is_not_answered(rig):
-    assert rig.control.heard("ast-edge/attic/attik/set/enabled", b"OFF") == []
+    assert rig.control.received("ast-edge/attic/attik/set/enabled", b"OFF") == []
 
 
 @pytest.mark.parametrize("jump", [0, 60, -86400])

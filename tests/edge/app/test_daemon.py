@@ -12,7 +12,7 @@ from ast_edge.detection.pipeline import Pipeline
 from ast_edge.frontend.due_windows import MAX_BATCH, MAX_DUE
 from ast_edge.frontend.listener import Listener
 from ast_edge.model.bundle import load_bundle
-from ast_edge.monitoring.meter import Meter
+from ast_edge.monitoring.source_monitor import SourceMonitor
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.daemon_parts import TIMEOUT, ListSink, ListSource, NumpyEngine, Running
@@ -235,13 +235,13 @@ def test_a_gap_ends_the_events_before_it(make):
 def test_samples_that_are_no_sound_hide_no_events_and_spoil_no_level(make, value):
     broken = beeps("Hum")
     broken[::5000] = value
-    meter = Meter({"a": "bands", "b": "bands"})
+    monitor = SourceMonitor({"a": "bands", "b": "bands"})
     sources = ListSource("a", broken, broken), ListSource("b", beeps("Hiss"))
-    daemon = make(*sources, observers=[meter])
+    daemon = make(*sources, observers=[monitor])
     daemon.run()
     assert daemon.sink.lives("a") == [("start", "Hum"), ("end", "Hum")] * 2
     assert daemon.sink.lives("b") == [("start", "Hiss"), ("end", "Hiss")]
-    assert meter.read().sources["a"].bad_samples == 2 * len(broken[::5000])
+    assert monitor.read().sources["a"].bad_samples == 2 * len(broken[::5000])
 
 
 class SickEngine(NumpyEngine):

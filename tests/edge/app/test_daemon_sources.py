@@ -88,26 +88,6 @@ def test_of_a_source_that_has_ended_no_health_is_told(make):
     assert ("health", "a", short.health) not in notes.told
 
 
-def test_a_new_observer_is_told_which_sources_have_ended(make):
-    first, second = Notes(), Notes()
-    sources = ListSource("a", silence(1)), ListSource("b", silence(1), endless=True)
-    daemon = make(*sources, observers=[first])
-    with Running(daemon):
-        wait_until(lambda: first.told)
-        daemon.perform(lambda: daemon.brief(second) or [])
-    assert second.told == [("ended", "a", None)]
-
-
-def test_a_new_observer_is_told_of_a_source_that_is_not_well(make):
-    first, second, source = Notes(), Notes(), ListSource("a", silence(1), endless=True)
-    source.health = waiting = Health("waiting", "there is none")
-    daemon = make(source, observers=[first])
-    with Running(daemon):
-        wait_until(lambda: first.told)
-        daemon.perform(lambda: daemon.brief(second) or [])
-    assert second.told == [("health", "a", waiting)]
-
-
 class Notes:
     """An observer that notes how sources are."""
 

@@ -15,6 +15,7 @@ from rigs.mosquitto import Mosquitto, wait_until
 from ast_edge.app.metrics import MetricsServer
 from ast_edge.app.plan import load_plan
 from ast_edge.app.reload import Reload, Reloaded
+from ast_edge.app.report import make_report
 from ast_edge.app.service import Service
 from ast_edge.audio.stream import Block, Stream
 from ast_edge.detection.event import Event
@@ -28,6 +29,7 @@ WINDOW = Window(STREAM, 0.0, 1.0, hop=0.5, heard=1.0, fbank=np.zeros((1, 1)))
 
 class Engine:
     name = "numpy"
+    description = "NumPy, 1 thread"
 
 
 @pytest.fixture
@@ -52,10 +54,13 @@ def reload(tmp_path):
     return Reload(tmp_path / "c.yaml")
 
 
+def serve(service, reload, listen="127.0.0.1:0"):
+    return MetricsServer(MetricsConfig(listen=listen), lambda: make_report(service, reload))
+
+
 def scrape(service, reload, path="/metrics"):
     """Return all samples: values by name and labels."""
-    config = MetricsConfig(listen="127.0.0.1:0")
-    with contextlib.closing(MetricsServer(config, service, reload)) as server:
+    with contextlib.closing(serve(service, reload)) as server:
         url = f"http://127.0.0.1:{server.port}{path}"
         with urllib.request.urlopen(url, timeout=20) as answer:
             text = answer.read().decode()
@@ -72,11 +77,11 @@ BUNDLE = ("bundle", "bands")
 
 def test_sound_windows_and_events_are_told_by_source(service, reload):
     hum = service.plan.bundles[0].labels[0]
-    service.meter.heard(BLOCK)
-    service.meter.heard(BLOCK)
-    service.meter.scored([WINDOW], 0.04, 0)
+    service.monitor.heard(BLOCK)
+    service.monitor.heard(BLOCK)
+    service.monitor.scored([WINDOW], 0.04, 0)
     service.daemon.dropped["hall"] += 3
-    service.meter.publish(Event("1", "start", "hall", hum, 0.0, 1.0, 0.9, 0.9, "home"))
+    service.monitor.publish(Event("1", "start", "hall", hum, 0.0, 1.0, 0.9, 0.9, "home"))
     found = scrape(service, reload)
     assert found["audio_seconds_total", HALL] == 2
     assert found["audio_seconds_total", ATTIC] == 0
@@ -91,7 +96,7 @@ def test_sound_windows_and_events_are_told_by_source(service, reload):
 
 
 def test_what_is_no_sound_and_no_probability_is_counted(service, reload):
-    service.meter.heard(Block(STREAM, 0, np.float32([[np.nan], [1e20], [0.5]])))
+    service.monitor.heard(Block(STREAM, 0, np.float32([[np.nan], [1e20], [0.5]])))
     service.daemon.unusable["bands"] += 2
     found = scrape(service, reload)
     assert found["bad_samples_total", HALL] == 2
@@ -100,7 +105,7 @@ def test_what_is_no_sound_and_no_probability_is_counted(service, reload):
 
 def test_times_are_told_as_histograms(service, reload):
     for seconds in (0.04, 0.3, 100.0):
-        service.meter.scored([WINDOW], seconds, 0)
+        service.monitor.scored([WINDOW], seconds, 0)
     found = scrape(service, reload)
     counts = [
         found["inference_seconds_bucket", BUNDLE, ("le", limit)]
@@ -117,7 +122,7 @@ def test_the_process_is_told(service, reload):
     (info,) = [key for key in found if key[0] == "info"]
     assert {("node", "attic"), ("bundle", "bands"), ("engine", "numpy")} < set(info[1:])
     assert found["resident_memory_bytes",] > 10_000_000
-    assert found["start_time_seconds",] == pytest.approx(service.meter.read().since)
+    assert found["start_time_seconds",] == pytest.approx(service.started.read())
 
 
 def test_a_refused_reload_is_told(service, reload):
@@ -149,20 +154,20 @@ def test_without_a_broker_nothing_is_told_of_it(service, reload):
 
 
 def test_a_source_that_goes_is_told_no_more(service, reload):
-    service.meter.follow({"hall": "bands"})
+    service.monitor.follow({"hall": "bands"})
     assert not [key for key in scrape(service, reload) if ATTIC in key]
 
 
 def test_an_address_that_is_taken_is_one_line_in_the_log(service, reload, caplog):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        MetricsServer(MetricsConfig(listen=address), service, reload).close()
+        serve(service, reload, address).close()
     (line,) = caplog.messages
     assert f"cannot listen on {address}: Address already in use" in line
 
 
 def test_nobody_can_connect_after_close(service, reload):
-    server = MetricsServer(MetricsConfig(listen="127.0.0.1:0"), service, reload)
+    server = serve(service, reload)
     server.close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", server.port))
@@ -171,16 +176,15 @@ def test_nobody_can_connect_after_close(service, reload):
 def test_a_scrape_that_stumbles_over_a_fault_of_ours_is_not_the_last(
     service, reload, monkeypatch, capfd
 ):
-    read, faults = service.meter.read, [ValueError("oh"), ValueError("oh")]
+    read, faults = service.monitor.read, [ValueError("oh"), ValueError("oh")]
 
     def broken():
         if faults:
             raise faults.pop()
         return read()
 
-    monkeypatch.setattr(service.meter, "read", broken)
-    config = MetricsConfig(listen="127.0.0.1:0")
-    with contextlib.closing(MetricsServer(config, service, reload)) as server:
+    monkeypatch.setattr(service.monitor, "read", broken)
+    with contextlib.closing(serve(service, reload)) as server:
         url = f"http://127.0.0.1:{server.port}/metrics"
         for _ in range(2):
             with pytest.raises(urllib.error.HTTPError, match="500"):
@@ -195,7 +199,7 @@ def test_each_source_is_told_with_its_bundle_and_each_bundle_with_its_times(
 ):
     attic = {"microphone": "y", "bundle": str(other_model)}
     service = load(sources={"hall": {"microphone": "x"}, "attic": attic})
-    service.meter.scored([WINDOW], 0.04, 0)
+    service.monitor.scored([WINDOW], 0.04, 0)
     found = scrape(service, reload)
     other = ("bundle", "other")
     assert found["source_info", BUNDLE, HALL] == found["source_info", other, ATTIC] == 1

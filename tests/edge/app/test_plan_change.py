@@ -91,7 +91,7 @@ def test_what_is_talked_about_does_not_concern_the_connection(difference, key):
         ({}, {"hop": 0.25}, "hop"),
         ({}, {"node": "other"}, "node"),
         ({}, {"engine": {"threads": 1}}, "engine"),
-        ({}, {"metrics": True}, "metrics"),
+        ({}, {"history": False}, "history"),
         ({"mqtt": MQTT}, {"mqtt": {**MQTT, "outbox": False}}, "mqtt.outbox"),
         ({}, {"mqtt": {**MQTT, "echo": True}}, "mqtt.echo"),
         ({"mqtt": {"embedded": True}}, {"mqtt": MQTT}, "mqtt.embedded"),

@@ -1,5 +1,6 @@
 """A service whose plan changes while it runs, with engines that note what becomes of them."""
 
+import contextlib
 import json
 import threading
 
@@ -8,12 +9,13 @@ import soundfile
 
 from ast_edge.app.plan import load_plan
 from ast_edge.app.service import Service
+from ast_edge.audio import level
 from ast_edge.base.errors import ConfigError, EngineError
 from ast_edge.engines.open_engines import Engines
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.daemon_parts import TIMEOUT, NumpyEngine
-from rigs.model import RATE, silence
+from rigs.model import RATE, silence, tone
 
 
 class Engine(NumpyEngine):
@@ -127,3 +129,27 @@ def test_a_plan_that_is_refused_for_its_broker_leaves_no_engine_open(
         ("bands", False),
         ("other", True),
     ]
+
+
+def test_the_level_of_sound_is_measured_once(tmp_path, tiny_model, monkeypatch):
+    soundfile.write(tmp_path / "hum.wav", tone("Hum", 3), RATE)
+    hall = {"file": str(tmp_path / "hum.wav"), "pace": "fast"}
+    tree = {
+        "sources": {"hall": hall, "attic": hall},
+        "bundle": str(tiny_model),
+        "mqtt": {"host": "127.0.0.1", "port": 1},  # a broker that is not there
+    }
+    (tmp_path / "c.yaml").write_text(json.dumps(tree))
+    plan = load_plan(tmp_path / "c.yaml")
+    measure, measured = level.measure, []
+
+    def counted(samples):
+        measured.append(len(samples))
+        return measure(samples)
+
+    monkeypatch.setattr(level, "measure", counted)
+    service = Service(plan, {bundle.folder: NumpyEngine() for bundle in plan.bundles})
+    service.open_node(plan.config.mqtt)
+    with contextlib.closing(service):
+        service.daemon.run()
+    assert measured == [RATE] * 6  # a second each

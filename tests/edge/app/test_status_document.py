@@ -5,6 +5,7 @@ import pytest
 
 from ast_edge.app.plan import load_plan
 from ast_edge.app.reload import Reload, Reloaded
+from ast_edge.app.report import make_report
 from ast_edge.app.service import Service
 from ast_edge.app.status_document import status_bytes
 from ast_edge.audio.health import Health
@@ -40,7 +41,7 @@ def read(service, tmp_path):
 
     def read(newest=None):
         reload.newest = newest
-        return json.loads(status_bytes(service, reload))
+        return json.loads(status_bytes(make_report(service, reload)))
 
     return read
 
@@ -56,10 +57,10 @@ def test_a_daemon_that_has_just_begun_says_all_it_knows(read, tmp_path):
 
 
 def test_sources_and_events_are_as_they_were_last(service, read):
-    service.meter.heard(Block(STREAM, 0, np.tile(np.float32([[0.5], [-0.5]]), (8000, 1))))
-    service.meter.health("hall", Health("clipping", "it is too loud"))
+    service.monitor.heard(Block(STREAM, 0, np.tile(np.float32([[0.5], [-0.5]]), (8000, 1))))
+    service.monitor.health("hall", Health("clipping", "it is too loud"))
     hum = service.plan.bundles[0].labels[0]
-    service.meter.publish(Event("1", "start", "hall", hum, 0.0, 1.0, 0.9, 0.9, "home"))
+    service.monitor.publish(Event("1", "start", "hall", hum, 0.0, 1.0, 0.9, 0.9, "home"))
     service.daemon.dropped["hall"] = 2
     found = read()
     hall = found["sources"]["hall"]
@@ -76,7 +77,7 @@ def test_the_newest_reload_is_told_with_what_was_wrong(read, refusal):
 
 
 def test_a_source_that_a_reload_has_just_added_or_removed_breaks_nothing(service, read):
-    service.meter.follow({"cellar": "bands"})
+    service.monitor.follow({"cellar": "bands"})
     assert read()["sources"]["cellar"]["hop"] is None
 
 

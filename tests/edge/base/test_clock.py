@@ -1,6 +1,6 @@
 import time
 
-from ast_edge.base.clock import SINCE_BOOT, ClockSetting, boot_id
+from ast_edge.base.clock import SINCE_BOOT, ClockSetting, StartTime, boot_id
 
 
 class Clock:
@@ -27,6 +27,15 @@ def test_time_that_passes_is_no_setting():
         clock.now += 86400
     wall.now += 1.5  # a crystal
     assert setting.feed() == 0
+
+
+def test_a_start_is_told_by_the_clock_as_it_is_now():
+    wall, steady = Clock(103.0), Clock(50.0)
+    start = StartTime(wall, steady)
+    for clock in (wall, steady):
+        clock.now += 60
+    wall.now += 1e9
+    assert [start.read(), start.read()] == [103.0 + 1e9, 103.0 + 1e9]
 
 
 def test_the_steady_clock_goes_on_and_the_run_of_the_machine_has_a_name():

@@ -1,9 +1,12 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ast_edge.audio.stream import Block, Stream
+from ast_edge.audio.timeline import Anchor, Timeline
 from ast_edge.frontend.conditioner import Conditioning
 from ast_edge.frontend.fbank import LOG_FLOOR, FbankSpec, RollingFbank, fbank
 from ast_edge.frontend.gate import GateSettings
@@ -91,6 +94,29 @@ def test_a_block_of_a_new_stream_starts_afresh():
     assert times(again) == times(alone)
     assert all(window.stream is second for window in again)
     assert np.array_equal(again[0].fbank, alone[0].fbank)
+
+
+@given(cuts=st.lists(st.integers(1, 39_999), max_size=20))
+def test_a_window_tells_the_times_of_its_sound_however_the_stream_is_cut(cuts):
+    listener, stream, windows = Listener(SPEC, FRAMES, HOP), make_stream(8000), []
+    anchors = (Anchor(0.0, 0.0), Anchor(1.0, 1.0, 1.5), Anchor(3.0, 4.0, 0.5))
+    sound = noise(5.0, 8000)
+    for start, stop in itertools.pairwise(sorted({0, 8_000, 24_000, 40_000, *cuts})):
+        anchor = next(a for a in reversed(anchors) if a.second * 8000 <= start)
+        windows += listener.feed(Block(stream, start, sound[start:stop], anchor))
+    windows += listener.flush()
+    assert windows[-1].heard_at == pytest.approx(5.0, abs=0.01)
+    for window in windows:
+        for second in (max(window.start, 0.0), window.heard):
+            assert window.when.time_at(second) == Timeline(anchors).time_at(second)
+
+
+def test_a_listener_keeps_no_more_than_a_minute_of_times():
+    listener, stream, anchor = Listener(SPEC, FRAMES, HOP), make_stream(), Anchor(0.0, 0.0)
+    for second in range(200):
+        (*_, window) = listener.feed(Block(stream, second * 16000, noise(1.0), anchor))
+        anchor = Anchor(second + 1.0, anchor.time_at(second + 1.0), 1.001)
+    assert len(window.times.anchors) == 62
 
 
 def test_a_new_stream_may_have_another_format():

@@ -62,7 +62,7 @@ def node(tmp_path, broker):
         broker.take(home.greet())
         for message in broker.messages:
             if confirmed and message.topic in home.subscriptions:
-                assert home.heard(message.topic, message.payload.encode()) == []
+                assert home.received(message.topic, message.payload.encode()) == []
         return home
 
     return node
@@ -90,7 +90,7 @@ def test_every_connection_describes_them_again(node, broker):
 
 def test_a_home_assistant_that_starts_is_answered_after_a_random_pause(node):
     home = node()
-    answers = [home.heard("homeassistant/status", b"online") for _ in range(20)]
+    answers = [home.received("homeassistant/status", b"online") for _ in range(20)]
     for answer in answers:
         assert [message.topic for message in answer] == [HOST, KITCHEN]
         assert len({message.delay for message in answer}) == 1
@@ -99,14 +99,14 @@ def test_a_home_assistant_that_starts_is_answered_after_a_random_pause(node):
 
 
 def test_a_home_assistant_that_ends_is_not_answered(node):
-    assert node().heard("homeassistant/status", b"offline") == []
+    assert node().received("homeassistant/status", b"offline") == []
 
 
 def test_the_birth_message_can_be_another(node):
     home = node(status_topic="ha/birth", status_online="hello")
     assert "ha/birth" in home.subscriptions
-    assert home.heard("ha/birth", b"hello")
-    assert not home.heard("homeassistant/status", b"online")
+    assert home.received("ha/birth", b"hello")
+    assert not home.received("homeassistant/status", b"online")
 
 
 def test_a_removed_label_is_first_marked_as_removed_and_then_left_out(node, broker):
@@ -246,7 +246,7 @@ def live(tmp_path):
         )
         status = NodeStatus(topics, sources, since=0.0)
         entities = [("kitchen", label) for label in labels]
-        sinks.append(started(config, entities, extensions=[status, home]))
+        sinks.append(started(config, entities, participants=[status, home]))
         assert sinks[-1].wait_connected(10.0)
         return sinks[-1], status
 
@@ -305,7 +305,7 @@ def test_the_confirmation_of_another_configuration_counts_for_nothing(node, brok
     node(labels=(DOG, SIREN), confirmed=False)
     (told,) = [message for message in broker.messages if message.topic == "ast-edge/attic/greeted"]
     second = node(labels=(DOG,), confirmed=False)
-    second.heard(told.topic, told.payload.encode())
+    second.received(told.topic, told.payload.encode())
     node(labels=(DOG,))  # as far as is known, the broker may still have the Siren
     assert json.loads(payloads(broker, KITCHEN)[0])["components"]["label_siren"] == {
         "platform": "binary_sensor"

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ast_edge.base.errors import ConfigError
-from ast_edge.model.ontology import Node, Ontology, load_ontology
+from ast_edge.model.ontology import Kind, Ontology, load_ontology
 
 LABELS = (
     Path(__file__).parents[3]
@@ -22,18 +22,18 @@ def ontology():
 
 
 def names_under(ontology, name):
-    return {ontology.nodes[mid].name for mid in ontology.under(ontology.find(name))}
+    return {ontology.kinds[mid].name for mid in ontology.under(ontology.find(name))}
 
 
 def test_every_label_of_audioset_is_in_it_under_its_name(ontology):
     with LABELS.open(newline="") as file:
         labels = [(row["mid"], row["display_name"]) for row in csv.DictReader(file)]
     assert len(labels) == 527
-    assert [(mid, ontology.nodes[mid].name) for mid, _ in labels] == labels
+    assert [(mid, ontology.kinds[mid].name) for mid, _ in labels] == labels
 
 
 def test_all_that_is_under_a_kind_is_in_it_too(ontology):
-    assert {mid for node in ontology.nodes.values() for mid in node.children} <= set(ontology.nodes)
+    assert {mid for node in ontology.kinds.values() for mid in node.children} <= set(ontology.kinds)
 
 
 def test_under_a_kind_are_it_its_kinds_and_theirs(ontology):
@@ -70,5 +70,5 @@ def test_an_unknown_kind_is_refused_with_the_nearest_one(ontology, name, message
 
 
 def test_a_circle_has_an_end():
-    circle = Ontology({"a": Node("a", "A", ("b",)), "b": Node("b", "B", ("a",))})
+    circle = Ontology({"a": Kind("a", "A", ("b",)), "b": Kind("b", "B", ("a",))})
     assert circle.under(circle.find("A")) == {"a", "b"}

@@ -334,7 +334,7 @@ def test_a_fault_while_there_is_no_connection_does_not_keep_it_from_being_made(m
 
 def test_a_connection_that_cannot_even_be_begun_is_tried_again(fake, monkeypatch):
     link = Connection(MqttConfig(host="127.0.0.1", port=fake.port), "test")
-    make, failed = link._endpoint.client, []
+    make, failed = link._access.client, []
 
     def client(*args):
         if not failed:
@@ -342,7 +342,7 @@ def test_a_connection_that_cannot_even_be_begun_is_tried_again(fake, monkeypatch
             raise RuntimeError("can't start new thread")
         return make(*args)
 
-    monkeypatch.setattr(link._endpoint, "client", client)
+    monkeypatch.setattr(link._access, "client", client)
     link.start()
     assert link.wait_connected(10.0)
     link.close()

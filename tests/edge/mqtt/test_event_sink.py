@@ -136,7 +136,7 @@ def test_a_broker_that_forbids_subscribing_is_said_once_and_gets_the_events(
     status = NodeStatus(Topics("ast-edge", "attic"), ["mic"], since=0.0)
     status.subscriptions = ("ast-edge/attic/+/set/#",)
     with Mosquitto(tmp_path, deaf="refused") as broker:
-        sink = open_sink(broker, protocol=protocol, extensions=[status])
+        sink = open_sink(broker, protocol=protocol, participants=[status])
         sink.publish(event("start"))
         wait_until(lambda: sink.acknowledged == 1)
         broker.restart()
@@ -157,7 +157,7 @@ def test_rights_that_let_nothing_be_heard_are_said_once(
     record = tmp_path / "record.json"
     home_assistant = HomeAssistant(HomeAssistantConfig(), topics, [], [], record)
     with Mosquitto(tmp_path, deaf=deaf) as broker:
-        sink = open_sink(broker, extensions=[home_assistant])
+        sink = open_sink(broker, participants=[home_assistant])
         checks = []
         monkeypatch.setattr(sink, "_check_hearing", _counted(sink._check_hearing, checks))
         assert sink.wait_connected(10.0)
@@ -218,7 +218,7 @@ def test_events_go_and_commands_come_over_websockets(tmp_path, open_sink, protoc
             transport="websockets",
             protocol=protocol,
             tls=TlsConfig(ca=broker.ca) if tls else None,
-            extensions=[listener],
+            participants=[listener],
         )
         for number in range(100):
             sink.publish(event("update", number))

@@ -13,7 +13,7 @@ from ast_edge.home_assistant.announcer import HomeAssistant
 from ast_edge.home_assistant.discovery import describe
 from ast_edge.mqtt import connection
 from ast_edge.mqtt import event_sink as mqtt
-from ast_edge.mqtt.endpoint import Endpoint
+from ast_edge.mqtt.broker_access import BrokerAccess
 from ast_edge.mqtt.home_assistant_config import HomeAssistantConfig
 from ast_edge.mqtt.message import Message
 from ast_edge.mqtt.topics import Topics
@@ -25,7 +25,7 @@ TOPICS = Topics("ast-edge", "attic")
 
 
 class Many:
-    """An extension that has more to say than a packet id can tell apart."""
+    """A participant that has more to say than a packet id can tell apart."""
 
     subscriptions = ()
 
@@ -36,13 +36,13 @@ class Many:
     def greet(self):
         return self.messages
 
-    def heard(self, topic, payload, *, retained):
+    def received(self, topic, payload, *, retained):
         return []
 
 
 @pytest.fixture
 def home_assistant(tmp_path):
-    """Return a function that makes the extension."""
+    """Return a function that makes the participant."""
 
     def home_assistant(takes):
         config, labels = HomeAssistantConfig(), [DOG, SIREN]
@@ -55,17 +55,17 @@ def home_assistant(tmp_path):
 def test_a_greeting_that_uses_up_the_packet_ids_is_told_and_holds_no_event_up(
     open_sink, monkeypatch
 ):
-    make = Endpoint.client
+    make = BrokerAccess.client
 
     def client(*args):
         made = make(*args)
         made._last_mid = 65_000  # as after that many messages, for want of time
         return made
 
-    monkeypatch.setattr(Endpoint, "client", client)
+    monkeypatch.setattr(BrokerAccess, "client", client)
     with FakeBroker(lull=0.0) as fake:
         many = Many(2_000)
-        sink = open_sink(fake, extensions=[many])
+        sink = open_sink(fake, participants=[many])
         sink.publish(event("start"))
         wanted = {message.topic for message in many.messages}
         wait_until(lambda: len(fake.published) > 2_000 and wanted <= set(fake.topics()), 60.0)
@@ -77,7 +77,7 @@ def test_a_greeting_that_uses_up_the_packet_ids_is_told_and_holds_no_event_up(
 
 def test_no_more_are_sent_at_once_than_the_broker_has_stated(open_sink):
     with FakeBroker(properties=b"\x21\x00\x0a", receive_maximum=10) as fake:
-        sink = open_sink(fake, extensions=[Many(100)])
+        sink = open_sink(fake, participants=[Many(100)])
         for number in range(100):
             sink.publish(event("update", number))
         wait_until(lambda: sink.acknowledged == 100)
@@ -86,7 +86,7 @@ def test_no_more_are_sent_at_once_than_the_broker_has_stated(open_sink):
 
 def test_a_broker_that_only_refuses_too_many_at_once_gets_fewer(open_sink):
     with FakeBroker(receive_maximum=3) as fake:
-        sink = open_sink(fake, extensions=[Many(30)])
+        sink = open_sink(fake, participants=[Many(30)])
         sink.publish(event("start"))
         wait_until(lambda: sink.acknowledged == 1 and len(set(fake.topics())) == 34)
         assert set(fake.endings) == {0x93}
@@ -94,7 +94,7 @@ def test_a_broker_that_only_refuses_too_many_at_once_gets_fewer(open_sink):
 
 def test_a_state_that_changes_while_it_waits_is_told_as_it_is(open_sink):
     with FakeBroker(properties=b"\x21\x00\x01", receive_maximum=1) as fake:
-        sink = open_sink(fake, extensions=[Many(10)])
+        sink = open_sink(fake, participants=[Many(10)])
         for phase in ("start", "end") * 50:
             sink.publish(event(phase))
         wait_until(lambda: sink.acknowledged == 100)
@@ -127,7 +127,7 @@ def test_what_is_too_large_is_left_out_and_said_once(tmp_path, open_sink, caplog
     large = Many(1)
     large.messages = [Message("ast-edge/attic/large", "x" * 1000, retain=True)]
     with Mosquitto(tmp_path, options=["max_packet_size 900"]) as broker:
-        sink = open_sink(broker, extensions=[large])
+        sink = open_sink(broker, participants=[large])
         for number in range(3):
             sink.publish(event("update", number))
         wait_until(lambda: sink.acknowledged == 3)
@@ -156,7 +156,7 @@ def test_a_broker_without_words_that_takes_no_large_packets_gets_the_others(
     large = Many(20)
     large.messages.insert(10, Message("ast-edge/attic/large", "x" * 3000, retain=True))
     with Mosquitto(tmp_path, options=["max_packet_size 2000"]) as broker:
-        sink = open_sink(broker, protocol="3.1.1", extensions=[large])
+        sink = open_sink(broker, protocol="3.1.1", participants=[large])
         sink.publish(event("start"))
         wait_until(lambda: "ast-edge/attic/many/19" in retained(broker), 60.0)
         wait_until(lambda: sink.acknowledged == 1)

@@ -81,17 +81,9 @@ def test_a_new_connection_is_told_the_newest_only(status):
     assert json.loads(by_topic(status.greet())[f"{ROOT}/last"])["id"] == "e2"
 
 
-def test_a_fault_goes_before_a_source_that_is_disabled(status):
-    status.pause("mic", "switched off", since=1.0)
-    failed = by_topic(status.source_state("mic", "failed", since=2.0))
-    assert json.loads(failed[f"{ROOT}/status"])["state"] == "failed"
-    back = by_topic(status.source_state("mic", "listening", since=3.0))
-    assert json.loads(back[f"{ROOT}/status"])["state"] == "disabled"
-
-
 def test_what_is_said_of_a_source_is_not_said_twice(status):
-    status.source_state("mic", "failed", since=1.0)
-    assert status.pause("mic", "switched off", since=2.0) == []
+    status.source_state("mic", "failed", since=1.0, detail="gone")
+    assert status.source_state("mic", "failed", since=2.0, detail="gone") == []
 
 
 def test_events_that_another_run_left_behind_are_the_newest(status):

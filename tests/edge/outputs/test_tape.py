@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ast_edge.audio.stream import Block, Stream
+from ast_edge.audio.timeline import Anchor
 from ast_edge.outputs.tape import Tape
 
 RATE = 16_000
@@ -60,6 +61,20 @@ def test_a_time_in_hundredths_of_a_second_is_the_nearest_sample(rate):
     for step in range(0, 400_000, 997):
         moment = tape.stream.started_at + step / 100
         assert abs(tape.sample_at(moment) - step * rate / 100) <= 0.5
+
+
+def test_a_time_is_the_sample_that_was_then_though_the_clock_drifts():
+    tape, anchor = Tape(stream()), Anchor(0.0, 1_700_000_000.0)
+    for second in range(3600):
+        block = np.zeros((RATE, 1), np.float32)
+        tape.feed(Block(tape.stream, second * RATE, block, anchor))
+        anchor = Anchor(second + 1.0, anchor.time_at(second + 1.0), 1.0002)
+        tape.forget(tape.end - 20 * RATE)
+    # All but the first second lasted 0.2 ms longer.
+    newest = 1_700_000_000.0 + 1 + 3599 * 1.0002
+    assert abs(tape.sample_at(newest) - 3600 * RATE) < RATE / 1000
+    assert abs(tape.sample_at(newest - 10.002) - 3590 * RATE) < RATE / 1000
+    assert len(tape._times.anchors) <= 22
 
 
 def test_what_was_forgotten_takes_no_memory_and_the_rest_stays():

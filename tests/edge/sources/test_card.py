@@ -6,6 +6,7 @@ from rigs.mosquitto import wait_until
 from rigs.processes import children
 
 from ast_edge.audio.stream import Block, Monitored, Stream
+from ast_edge.audio.timeline import Anchor
 from ast_edge.sources.card import CardChannel, CardSettings
 
 EIGHT = CardSettings("fourth")  # eight channels, of which the fourth has sound
@@ -92,6 +93,18 @@ def test_a_source_that_needs_more_channels_has_the_card_opened_with_them(microph
         with Listener(CardChannel("b", server, 2)) as second:
             second.wait(lambda it: it.blocks and it.blocks[-1].samples.shape[1] == 2)
         first.wait_for_streams(2)
+
+
+def test_the_times_of_a_channel_are_those_of_its_card():
+    source = CardChannel("a", CardSettings("no such card"), 1)
+    upstream, anchor = Stream("card", 1000, 1, 50.0, live=True), Anchor(0.1, 50.1, 1.5)
+    for number in (1, 2, 5):
+        source.take(Block(upstream, number * 100, np.zeros((100, 1), np.float32), anchor))
+    with Listener(source) as listener:
+        listener.wait(lambda it: len(it.blocks) == 3)
+    times = [block.when.time_at(block.start / 1000) for block in listener.blocks]
+    assert times == pytest.approx([50.1, 50.25, 50.7], abs=1e-6)
+    assert [stream.started_at for stream in listener.streams] == pytest.approx([50.1, 50.7])
 
 
 def test_what_a_busy_source_has_missed_is_a_gap_at_the_right_time():

@@ -3,9 +3,11 @@ import logging
 import re
 import sys
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
+from rigs.arrivals import NOW, Arrivals, crystal, truth
 from rigs.listener import Listener
 from rigs.mosquitto import wait_until
 
@@ -105,19 +107,47 @@ def test_a_wrong_first_line_is_quoted(caplog, line):
     assert f"expected sample_rate and channels as JSON, got {line}" in messages(caplog)[0]
 
 
-def test_a_clock_that_is_set_starts_a_new_stream_of_the_same_child(caplog):
-    times = itertools.chain(np.arange(5) * 0.1, 86400 + np.arange(10**6) * 0.1)
-    ticks = itertools.count()
-    running = source(
-        ENDLESS.replace("0.01", "0.001"),
-        clock=lambda: float(next(times)),
-        monotonic=lambda: next(ticks) / 10,
+def heard_by(arrivals):
+    """A child whose sound, a sample each 100 ms, comes when it shall."""
+    return source(
+        "while True: out.write(bytes(2000))",
+        pcm=PcmFormat("s16le", 10, 1),
+        muted_seconds=0,
+        clock=arrivals.wall,
+        monotonic=arrivals.monotonic,
     )
-    with Listener(running) as listener:
+
+
+def test_a_clock_that_is_set_starts_a_new_stream_of_the_same_child(caplog):
+    arrivals = Arrivals(itertools.chain([*[NOW] * 4, (0.1, 86399.5)], itertools.repeat(NOW)))
+    with Listener(heard_by(arrivals)) as listener:
         listener.wait_for_streams(2)
     assert listener.streams[1].started_at - listener.streams[0].started_at > 86400
     assert messages(caplog) == [
         "the test program: its time is 86399.5 s off, a lasting delay; starting a new stream"
+    ]
+
+
+@pytest.mark.parametrize("ppm", [-50, 200])
+def test_a_crystal_that_is_off_is_one_stream_at_the_right_time(ppm, caplog):
+    arrivals = Arrivals(crystal(ppm, late=lambda block: block * 7919 % 40 / 1000))
+    with closing(heard_by(arrivals).blocks()) as heard:
+        blocks = list(itertools.islice(heard, 18_000))
+    assert len({block.stream for block in blocks}) == 1
+    times = [block.when.time_at(block.start / 10) for block in blocks]
+    assert all(before < after for before, after in itertools.pairwise(times))
+    wrong = [time - truth(block.start / 10, ppm) for block, time in zip(blocks, times, strict=True)]
+    assert max(map(abs, wrong)) < 0.05
+    assert messages(caplog) == []
+
+
+def test_a_lost_second_starts_a_new_stream_of_the_same_child(caplog):
+    arrivals = Arrivals(itertools.chain([*[NOW] * 600, (1.1, 0.0)], itertools.repeat(NOW)))
+    with closing(heard_by(arrivals).blocks()) as heard:
+        first, second = dict.fromkeys(block.stream for block in itertools.islice(heard, 702))
+    assert second.started_at - first.started_at == pytest.approx(60 + 1 + 10, abs=0.11)
+    assert messages(caplog) == [
+        "the test program: its time is 1.0 s off, a lasting delay; starting a new stream"
     ]
 
 

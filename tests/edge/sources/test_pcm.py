@@ -1,9 +1,11 @@
+import itertools
 import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from rigs.arrivals import AT_ONCE, NOW, Arrivals, crystal, truth
 from rigs.listener import Listener
 
 from ast_edge.sources.pcm import PcmFormat, PcmSource
@@ -121,33 +123,6 @@ def test_a_file_that_is_piped_in_is_not_live(tmp_path):
     assert not stream.live
 
 
-class Arrivals:
-    """Two clocks, for blocks of 100 ms that arrive one after the other.
-
-    Blocks are (seconds waited for, seconds by which the clock is set before it arrives).
-    """
-
-    START = 1_800_000_000.0
-
-    def __init__(self, blocks):
-        self._blocks, self._asked = iter(blocks), False
-        self.steady, self.set_by = 500.0, 0.0
-
-    def monotonic(self):
-        self._asked = not self._asked
-        if not self._asked:
-            waited, set_by = next(self._blocks, (0.0, 0.0))
-            self.steady += waited
-            self.set_by += set_by
-        return self.steady
-
-    def wall(self):
-        return self.START + self.steady + self.set_by
-
-
-NOW, AT_ONCE = (0.1, 0.0), (0.0, 0.0)
-
-
 def streams(tmp_path, blocks, live=True):
     """Return the seconds of sound in each stream, and the error of the newest one's time."""
     (tmp_path / "a.pcm").write_bytes(bytes(3200 * len(blocks)))
@@ -180,10 +155,28 @@ def test_after_a_pause_or_a_clock_that_was_set_times_are_right_again(tmp_path, s
     assert error == 0.0
 
 
-def test_a_crystal_that_is_off_has_its_time_corrected(tmp_path):
-    found, error = streams(tmp_path, [(0.1001, 0.0)] * 30_000)
-    assert len(found) == 3
-    assert 0 <= error <= 1
+@pytest.mark.parametrize("ppm", [50, -50, 200])
+def test_a_crystal_that_is_off_is_one_stream_at_the_right_time(tmp_path, ppm):
+    slow = PcmFormat("s16le", 10, 1)  # a sample each 100 ms
+    (tmp_path / "a.pcm").write_bytes(bytes(2 * 36_000))
+    arrivals = Arrivals(crystal(ppm, late=lambda block: block * 7919 % 40 / 1000))
+    with (tmp_path / "a.pcm").open("rb") as file:
+        source = PcmSource(
+            *("p", file.fileno(), slow), clock=arrivals.wall, monotonic=arrivals.monotonic
+        )
+        blocks = list(source.blocks())
+        source.close()
+    assert len({block.stream for block in blocks}) == 1
+    times = [block.when.time_at(block.start / 10) for block in blocks]
+    assert all(before < after for before, after in itertools.pairwise(times))
+    wrong = [time - truth(block.start / 10, ppm) for block, time in zip(blocks, times, strict=True)]
+    assert max(map(abs, wrong)) < 0.05
+
+
+def test_a_lost_second_is_a_new_stream_at_the_right_time(tmp_path):
+    found, error = streams(tmp_path, [*[NOW] * 600, (1.1, 0.0), *[NOW] * 120])
+    assert len(found) == 2
+    assert error == 0.0
 
 
 def test_sound_that_waited_in_a_pipe_is_no_gap(tmp_path):

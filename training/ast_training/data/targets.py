@@ -23,7 +23,7 @@ class Targets:
     @cached_property
     def _mids(self) -> dict[str, str]:
         """Machine ids by name; the recipe's own names come first."""
-        return {n.name: n.mid for n in self.ontology.nodes.values()} | dict(self.labels)
+        return {n.name: n.mid for n in self.ontology.kinds.values()} | dict(self.labels)
 
     def knows(self, name: str) -> bool:
         """Tell whether a name is a label of the recipe or a kind of sound of AudioSet's."""
@@ -62,5 +62,5 @@ class Targets:
         return self._mids[name]
 
     def _kinds(self, mid: str) -> frozenset[str]:
-        node = self.ontology.nodes.get(mid)
+        node = self.ontology.kinds.get(mid)
         return self.ontology.under(node) if node else frozenset((mid,))

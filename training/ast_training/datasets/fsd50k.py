@@ -61,7 +61,7 @@ def read_fsd50k(root: Path) -> ClipList:
 
 def _vocabulary(table: Path) -> Iterator[tuple[str, str]]:
     """Yield machine id and name of every label; FSD50K writes names without spaces and commas."""
-    nodes = load_ontology().nodes
+    nodes = load_ontology().kinds
     try:
         with open_text(table, newline="") as file:
             for number, row in enumerate(csv.reader(file), 1):

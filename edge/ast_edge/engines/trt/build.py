@@ -126,7 +126,7 @@ def _build(
 ) -> tuple[bytes, EngineCard]:
     with library.messages.collect() as errors:
         builder = _make_builder(library, errors)
-        network = read_network(library, builder, bundle.onnx)
+        network = read_network(library, builder, bundle.onnx, bundle.graph.names)
         batches = (1, options.optimal_batch, options.max_batch)
         profile = Profile(*((batch, *network.window) for batch in batches))
         config = _configure(library, builder, options, profile)

@@ -1,7 +1,9 @@
 """The graph of a bundle as TensorRT reads it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from ast_edge.base.errors import EngineError
 from ast_edge.engines.trt.engine_card import Tensor
@@ -33,8 +35,16 @@ class Network:
         return self.inputs[0].shape[1:]
 
 
-def read_network(library: Library, builder: Handle, onnx: Path) -> Network:
+def read_network(
+    library: Library, builder: Handle, onnx: Path, names: Mapping[str, str] = MappingProxyType({})
+) -> Network:
     """Read a graph, with its weights in files beside it if that is where they are.
+
+    Args:
+        library: TensorRT.
+        builder: its builder.
+        onnx: the graph.
+        names: what it calls its input and output -> what the engine is to call them.
 
     Raises:
         EngineError: if it is damaged, or is not the graph of a bundle.
@@ -48,12 +58,12 @@ def read_network(library: Library, builder: Handle, onnx: Path) -> Network:
         reasons = [parser.get_error(number).desc() for number in range(parser.num_errors)]
         reason = " ".join(next(iter(reasons), "no reason was given").split())
         raise EngineError(f"{onnx}: {library.title} cannot read the graph: {reason}")
-    network = Network(
-        definition,
-        parser,
-        inputs=tuple(_tensor(definition.get_input(i)) for i in range(definition.num_inputs)),
-        outputs=tuple(_tensor(definition.get_output(i)) for i in range(definition.num_outputs)),
-    )
+    inputs = [definition.get_input(i) for i in range(definition.num_inputs)]
+    outputs = [definition.get_output(i) for i in range(definition.num_outputs)]
+    for tensor in (*inputs, *outputs):
+        if names.get(tensor.name, tensor.name) != tensor.name:
+            tensor.name = names[tensor.name]
+    network = Network(definition, parser, tuple(map(_tensor, inputs)), tuple(map(_tensor, outputs)))
     _check(network, onnx)
     return network
 

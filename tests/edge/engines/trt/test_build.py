@@ -12,6 +12,7 @@ from ast_edge.engines.trt.build import BuildOptions, build_engine
 from ast_edge.engines.trt.engine_card import Profile, Tensor
 from ast_edge.engines.trt.library import Library, find_library
 from ast_edge.model.bundle import load_bundle
+from ast_edge.model.graph_spec import GraphSpec
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 import onnx
@@ -73,6 +74,15 @@ def test_frame_scores_are_an_output_of_the_engine(rtx, framed_model):
     _, card = build(rtx, load_bundle(framed_model))
     frame = Tensor("frame", "float32", (-1, 12, 2))
     assert set(card.outputs) == {Tensor("clip", "float32", (-1, 2)), frame}
+
+
+def test_a_graph_with_names_of_its_own_becomes_an_engine_with_ours(rtx, tmp_path):
+    folder = write_bundle(tmp_path, name="input_values", output="scores")
+    graph = dataclasses.asdict(GraphSpec("input_values", "scores"))
+    write_tree(folder, make_tree(folder) | {"format": 3, "graph": graph})
+    _, card = build(rtx, load_bundle(folder))
+    assert card.inputs == (Tensor("fbank", "float32", (-1, 98, 128)),)
+    assert card.outputs == (Tensor("clip", "float32", (-1, 2)),)
 
 
 @pytest.fixture

@@ -15,14 +15,14 @@ pytestmark = [
 
 
 class Repeater:
-    """An extension that says so when it greets, and whatever it hears."""
+    """A participant that says so when it greets, and whatever it hears."""
 
     subscriptions = ("ast-edge/attic/+/set/#", "elsewhere/status")
 
     def greet(self):
         return [Message("ast-edge/attic/extra", "here", retain=True)]
 
-    def heard(self, topic, payload, *, retained):
+    def received(self, topic, payload, *, retained):
         if retained:
             return [Message("ast-edge/attic/heard", f"{topic} retained")]
         text = payload.decode()
@@ -40,7 +40,7 @@ def open_sink(broker):
 
     def open_sink(**options):
         config = MqttConfig(host="127.0.0.1", port=broker.port, **options)
-        sinks.append(started(config, extensions=[Repeater()]))
+        sinks.append(started(config, participants=[Repeater()]))
         return sinks[-1]
 
     yield open_sink

@@ -5,7 +5,7 @@ from typing import Protocol
 from ast_edge.mqtt.message import Message
 
 
-class Extension(Protocol):
+class Participant(Protocol):
     """Another part that talks over the sink's connection; called in the connection's thread."""
 
     @property
@@ -17,7 +17,7 @@ class Extension(Protocol):
         """Return what a broker is to be told that may know nothing; after all states."""
         ...
 
-    def heard(self, topic: str, payload: bytes, *, retained: bool) -> list[Message]:
+    def received(self, topic: str, payload: bytes, *, retained: bool) -> list[Message]:
         """Take a message that matches `subscriptions`; return what is to be published then.
 
         `retained` tells that it was sent at another time, perhaps long ago.

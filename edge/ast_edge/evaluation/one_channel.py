@@ -32,7 +32,7 @@ class OneChannel:
                     f"{self.name}: expected a channel {self._channel}, as the configuration says, "
                     f"got {whole.channels} only"
                 )
-            yield Block(part, block.start, block.samples[:, index : index + 1])
+            yield replace(block, stream=part, samples=block.samples[:, index : index + 1])
 
     def close(self) -> None:
         """Make `blocks` return soon."""

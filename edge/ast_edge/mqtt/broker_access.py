@@ -44,7 +44,7 @@ class BrokerClient(Client):
             return MQTTErrorCode.MQTT_ERR_UNKNOWN
 
 
-class Endpoint:
+class BrokerAccess:
     """The broker of a configuration, for which it makes clients.
 
     Raises:

@@ -9,7 +9,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from ast_training.data.recordings import AudioCache
+from ast_training.data.audio_cache import AudioCache
 from ast_training.soundscapes.composer import at_level, loudness, ratio
 from ast_training.soundscapes.degradation import compand, compress, limit_band, overdrive
 from ast_training.soundscapes.room import made_response, measured_response, reverberate

@@ -11,7 +11,8 @@ from ast_edge.base.errors import ConfigError
 from ast_edge.engines.engine import Engine
 from ast_edge.frontend.fbank import fbank
 from ast_edge.model.bundle import Bundle
-from ast_training.data.recordings import AudioCache, read_recordings
+from ast_training.data.audio_cache import AudioCache, decoded_folder
+from ast_training.data.recordings import read_recordings
 from ast_training.data.windows import windows_of
 from ast_training.measure.bootstrap import ResampledAps, resample_aps
 from ast_training.measure.metrics import average_precisions
@@ -72,8 +73,9 @@ class HeldOut:
 
 def open_role(recipe: Recipe, splits: Sequence[str], role: str) -> AudioCache:
     """Decode the recordings of these splits that have this role."""
-    rows = [r for r in read_recordings(recipe) if r.split in splits and r.role == role]
-    return AudioCache(rows, recipe.fbank_spec.sample_rate)
+    rows = [r for r in read_recordings(recipe.pack_set) if r.split in splits and r.role == role]
+    folder = decoded_folder(recipe.loop.decoded)
+    return AudioCache(rows, recipe.fbank_spec.sample_rate, folder)
 
 
 def open_held_out(recipe: Recipe, bundle: Bundle, splits: Sequence[str], seconds: float) -> HeldOut:

@@ -5,7 +5,7 @@ from rigs.packs import RATE, hiss, tone
 pytest.importorskip("torch", reason="torch is not installed")
 from conditions import CLEAN, add_noise, as_recorded, from_afar, make_conditions, telephone
 
-from ast_training.data.recordings import AudioCache
+from ast_training.data.audio_cache import AudioCache
 from ast_training.soundscapes.composer import loudness
 
 NOTHING = AudioCache([], RATE)

@@ -116,3 +116,20 @@ def backgrounds(folder: Path, count: int = 15, **settings: Any) -> dict[str, dic
     for number in range(count):
         pack.add(f"room-{number}.wav", "fan", hiss(number, 0.3), source=f"r{number}")
     return {"noise": pack.config(role="background", **({"group": "source"} | settings))}
+
+
+DAMAGES = ["missing", "zero bytes", "text", "no samples", "not a number"]
+
+
+def damage(path: Path, how: str) -> None:
+    """Make a recording unusable in one of these ways."""
+    if how == "missing":
+        path.unlink()
+    elif how == "zero bytes":
+        path.write_bytes(b"")
+    elif how == "text":
+        path.write_text("no sound")
+    elif how == "no samples":
+        soundfile.write(path, np.zeros(0), RATE)
+    else:
+        soundfile.write(path, np.array([0.0, np.nan, 0.5]), RATE, subtype="FLOAT")

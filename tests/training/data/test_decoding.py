@@ -3,12 +3,13 @@ import subprocess
 import numpy as np
 import pytest
 import soundfile
+from rigs import packs
 from rigs.clip_lists import write_noise
 from rigs.encoded import RATE, encode, needs_ffmpeg, set_data_size, write_wav
 from rigs.packs import tone
 
 from ast_edge.base.errors import AudioError
-from ast_training.data.decoding import AudioBytes, Sound, decode, resample
+from ast_training.data.decoding import AudioBytes, Sound, decode, read_audio, resample
 
 
 def test_channels_are_averaged(tmp_path):
@@ -143,3 +144,20 @@ def test_a_stretch_beyond_the_end_is_an_error(tmp_path):
     (tmp_path / "short.tar").write_bytes(b"0123456789")
     with pytest.raises(AudioError, match=r"short\.tar at byte 8: is empty or cut short"):
         decode(AudioBytes(tmp_path / "short.tar", 8, 3))
+
+
+def test_reads_any_rate_and_channel_count_as_mono_at_the_wanted_rate(tmp_path):
+    stereo = np.stack([tone(440, 1.0), np.zeros(16000, np.float32)], axis=1)
+    soundfile.write(tmp_path / "a.wav", np.repeat(stereo, 3, axis=0), 48000, subtype="FLOAT")
+    samples = read_audio(tmp_path / "a.wav", 16000)
+    assert samples.shape == (16000,)
+    assert np.abs(samples).max() == pytest.approx(0.15, rel=0.05)
+
+
+@pytest.mark.parametrize("how", packs.DAMAGES)
+def test_audio_that_cannot_be_used_is_an_error_with_its_name(tmp_path, how):
+    path = tmp_path / "bad.wav"
+    soundfile.write(path, tone(440), 16000)
+    packs.damage(path, how)
+    with pytest.raises(AudioError, match=r"bad\.wav: "):
+        read_audio(path, 16000)

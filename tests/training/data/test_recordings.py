@@ -1,13 +1,14 @@
-import logging
 from collections import Counter
 
-import numpy as np
 import pytest
-import soundfile
-from rigs.packs import Pack, hiss, make_recipe, tone
+from rigs.clip_lists import write_noise
+from rigs.clips import tones
+from rigs.packs import Pack, make_recipe
 
-from ast_edge.base.errors import AudioError, ConfigError
-from ast_training.data.recordings import AudioCache, Recording, read_audio, read_recordings
+from ast_edge.base.errors import ConfigError
+from ast_training.data.recordings import read_recordings
+from ast_training.datasets.own import read_folder
+from ast_training.datasets.prepare import prepare
 
 
 @pytest.fixture
@@ -206,67 +207,6 @@ def test_the_split_is_the_same_on_every_machine(pack):
     assert validating(recordings) == {"0-0.wav", "4-0.wav"}
 
 
-# Audio
-
-
-def test_reads_any_rate_and_channel_count_as_mono_at_the_wanted_rate(tmp_path):
-    stereo = np.stack([tone(440, 1.0), np.zeros(16000, np.float32)], axis=1)
-    soundfile.write(tmp_path / "a.wav", np.repeat(stereo, 3, axis=0), 48000, subtype="FLOAT")
-    samples = read_audio(tmp_path / "a.wav", 16000)
-    assert samples.shape == (16000,)
-    assert np.abs(samples).max() == pytest.approx(0.15, rel=0.05)
-
-
-def damage(path, how):
-    if how == "missing":
-        path.unlink()
-    elif how == "zero bytes":
-        path.write_bytes(b"")
-    elif how == "text":
-        path.write_text("no sound")
-    elif how == "no samples":
-        soundfile.write(path, np.zeros(0), 16000)
-    else:
-        soundfile.write(path, np.array([0.0, np.nan, 0.5]), 16000, subtype="FLOAT")
-
-
-DAMAGES = ["missing", "zero bytes", "text", "no samples", "not a number"]
-
-
-@pytest.mark.parametrize("how", DAMAGES)
-def test_audio_that_cannot_be_used_is_an_error_with_its_name(tmp_path, how):
-    path = tmp_path / "bad.wav"
-    soundfile.write(path, tone(440), 16000)
-    damage(path, how)
-    with pytest.raises(AudioError, match=r"bad\.wav: "):
-        read_audio(path, 16000)
-
-
-@pytest.mark.parametrize("how", DAMAGES)
-def test_recordings_that_cannot_be_used_are_left_out_with_a_warning(pack, caplog, how):
-    pack.add("good.wav", "hum", tone(440))
-    damage(pack.add("bad.wav", "hum", tone(440)), how)
-    with caplog.at_level(logging.WARNING):
-        cache = AudioCache(read(pack), 16000)
-    assert names(cache.recordings) == ["good.wav"]
-    assert len(cache) == 1
-    assert "bad.wav" in caplog.text
-
-
-def test_16_bit_recordings_are_kept_as_they_are(pack):
-    pack.add("a.wav", "hum", hiss(0, level=1.0))
-    (recording,) = read(pack)
-    expected, _ = soundfile.read(recording.path, dtype="float32")
-    np.testing.assert_array_equal(AudioCache([recording], 16000).samples(0), expected)
-
-
-def test_samples_beyond_full_scale_are_clipped(tmp_path):
-    path = tmp_path / "loud.wav"
-    soundfile.write(path, np.array([2.0, -2.0, 0.5]), 16000, subtype="FLOAT")
-    cache = AudioCache([Recording(path, "one", (), "g", "train", "events", 0.3)], 16000)
-    np.testing.assert_allclose(cache.samples(0), [1.0, -1.0, 0.5], atol=1e-4)
-
-
 def test_a_share_is_for_testing_and_another_for_validation(pack):
     for source in range(400):
         pack.add(f"{source}.wav", "hum", source=f"s{source}")
@@ -334,3 +274,68 @@ def test_what_one_pack_tests_on_no_other_uses(tmp_path):
     }
     (recording,) = read_recordings(make_recipe(packs).pack_set)
     assert (recording.pack, recording.split) == ("second", "test")
+
+
+# Prepared sets
+
+
+def read_set(folder, terms="", **settings):
+    settings = {"labels": {"Whistle": "Whistle", "Hum": "Hum"}} | settings
+    recipe = make_recipe({"one": {"prepared": str(folder), **settings}}, terms=terms)
+    return read_recordings(recipe.pack_set)
+
+
+def test_a_prepared_set_is_a_pack_with_its_own_splits(tmp_path):
+    found = read_set(tones(tmp_path))
+    assert Counter(one.split for one in found) == {"train": 9, "validation": 5}
+    assert [one.targets for one in found[:3]] == [(0,), (1,), (0,)]
+    assert all(one.path.is_file() and one.role == "events" for one in found)
+
+
+def test_a_prepared_set_may_have_any_role_and_labels(tmp_path):
+    found = read_set(tones(tmp_path), role="background", labels={"Hum": None, "*": "Whistle"})
+    assert {(one.role, one.targets) for one in found} == {("background", (0,))}
+
+
+def test_labels_of_a_prepared_set_may_be_those_of_the_recipe(tmp_path):
+    assert {one.targets for one in read_set(tones(tmp_path), labels={}, audioset=True)} == {
+        (0,),
+        (1,),
+    }
+
+
+def test_of_a_prepared_set_without_the_terms_nothing_trains(tmp_path):
+    found = read_set(tones(tmp_path), licence="CC BY-NC", terms="CC0")
+    assert {one.split for one in found} == {"validation"}
+
+
+def test_takes_of_a_prepared_set_are_of_one_source_or_of_that_in_their_names(tmp_path):
+    folder = own_set(tmp_path)
+    assert {one.group for one in read_set(folder)} == {"one:Hum/a 77 take", "one:Hum/b"}
+    by_number = read_set(folder, group_pattern="[0-9]{2}|b", group_prefix="freesound")
+    assert {one.group for one in by_number} == {"freesound:77", "freesound:b"}
+
+
+def own_set(tmp_path):
+    for name in ("a 77 take 1", "a 77 take 2", "b"):
+        (tmp_path / "own" / "Hum").mkdir(parents=True, exist_ok=True)
+        write_noise(tmp_path / "own" / "Hum" / f"{name}.wav", 0)
+    return prepare(read_folder(tmp_path / "own"), tmp_path / "set", jobs=1).folder
+
+
+def test_a_pack_that_was_not_prepared_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="run ast-train prepare"):
+        read_set(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "expected table, or prepared"),
+        ({"prepared": "set", "test_share": 0.5}, "test_share: is of a table"),
+        ({"prepared": "set", "audio": "files"}, "audio: is of a table"),
+    ],
+)
+def test_a_pack_is_a_table_or_a_prepared_set(settings, words):
+    with pytest.raises(ValueError, match=words):
+        make_recipe({"one": settings})

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from ast_training.data.activity import activities, loud_runs
 from ast_training.datasets.alarms import SAMPLE_RATE, alarm, write_alarms
-from ast_training.soundscapes.activity import activities
 
 
 def alarms_of(kind, count=5):
@@ -23,7 +23,7 @@ def alarms_of(kind, count=5):
 )
 def test_tones_come_by_the_standards_pattern(kind, tones, tone, pause):
     for samples in alarms_of(kind):
-        first = activities(samples, SAMPLE_RATE, 0.05)[:tones]
+        first = activities(loud_runs(samples, SAMPLE_RATE), 0.05)[:tones]
         lengths = [one.offset - one.onset for one in first]
         gaps = [b.onset - a.offset for a, b in pairwise(first)]
         assert lengths == pytest.approx([tone] * tones, rel=0.1, abs=0.03)

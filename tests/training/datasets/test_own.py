@@ -4,7 +4,8 @@ import pytest
 
 from ast_edge.base.errors import ConfigError
 from ast_edge.model.label import Label
-from ast_training.datasets.own import read_csv, read_folder, source_of
+from ast_training.data.sources import source_of_name
+from ast_training.datasets.own import read_csv, read_folder
 
 
 def touch(root, *names):
@@ -85,7 +86,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path):
     ],
 )
 def test_takes_that_differ_in_a_trailing_number_are_of_one_source(name, source):
-    assert source_of(name) == source
+    assert source_of_name(name) == source
 
 
 def test_takes_of_one_source_are_not_divided(tmp_path):

@@ -7,7 +7,8 @@ from torch import nn
 from ast_edge.base.errors import ConfigError
 from ast_edge.model.spec import ModelSpec
 from ast_training.base.processes import Processes
-from ast_training.data.recordings import AudioCache, read_recordings
+from ast_training.data.audio_cache import AudioCache
+from ast_training.data.recordings import read_recordings
 from ast_training.measure.metrics import measure
 from ast_training.measure.validation import ValidationSet
 

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import yaml
@@ -94,6 +96,25 @@ def test_packs_may_stand_in_a_file_of_their_own(tmp_path):
     (tmp_path / "lists" / "all.yaml").write_text(yaml.safe_dump({"packs": packs}))
     recipe = load_recipe(write_recipe(tmp_path / "recipe.yaml", "lists/all.yaml"))
     assert len(read_recordings(recipe.pack_set)) == 20
+
+
+def test_recordings_are_decoded_once_for_training_and_validation(tmp_path):
+    packs = two_sounds(tmp_path / "sounds")
+    open_data(make_recipe(packs, loop={"decoded": str(tmp_path / "decoded")}))
+    kept = [json.loads(path.read_bytes()) for path in (tmp_path / "decoded").glob("*.json")]
+    assert sum(len(tree["recordings"]) for tree in kept) == 20
+
+
+def test_a_recipe_names_the_folder_of_decoded_recordings_from_where_it_lies(tmp_path):
+    path = write_recipe(tmp_path / "a.yaml", two_sounds(tmp_path / "sounds"), loop={"decoded": "d"})
+    assert load_recipe(path).loop.decoded == tmp_path / "d"
+
+
+def test_a_recipe_may_have_nothing_written(tmp_path):
+    packs = two_sounds(tmp_path / "sounds")
+    path = write_recipe(tmp_path / "recipe.yaml", packs, loop={"decoded": "memory"})
+    open_data(load_recipe(path))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["recipe.yaml", "sounds"]
 
 
 def test_packs_have_no_splits(tmp_path):

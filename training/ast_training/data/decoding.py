@@ -121,3 +121,13 @@ def resample(sound: Sound, rate: int) -> NDArray[np.float32]:
     if sound.rate == rate:
         return sound.samples
     return np.asarray(soxr.resample(sound.samples, sound.rate, rate), np.float32)
+
+
+def read_audio(path: Path, sample_rate: int) -> NDArray[np.float32]:
+    """Read a file as mono at the wanted rate, full scale at 1.0 (samples,).
+
+    Raises:
+        AudioError: if it cannot be read, is empty or cut short, or holds samples that are not
+            finite.
+    """
+    return resample(decode(AudioBytes(path)), sample_rate)

@@ -3,22 +3,30 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ast_edge.base.yaml_file import InputPath, OutputPath, Section
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Role = Literal["events", "background", "room"]
+OF_TABLES = frozenset(
+    {"table", "audio", "filename", "label", "separator", "group", "validation", "validation_share"}
+    | {"test_share", "hold_out", "terms", "terms_table", "skip"}
+)
+"""Settings that a prepared set has no use for."""
 
 
 class PackConfig(Section):
-    """A folder of recordings and the table that labels them."""
+    """A folder of recordings and the table that labels them, or a set that `prepare` has made."""
 
-    table: InputPath
+    prepared: OutputPath | None = None
+    """Folder that `ast-train prepare` has made, in place of a table: it knows labels and splits."""
+    table: InputPath | None = None
     """CSV with one row per recording."""
-    audio: OutputPath
+    audio: OutputPath = Path()
     """Folder that the table's file names are relative to."""
     licence: str = ""
     """Terms of the recordings, for the model card."""
@@ -62,6 +70,18 @@ class PackConfig(Section):
     """CSV that says the terms of each file name, where the pack's own table does not."""
     skip: dict[str, str] = Field(default_factory=dict)
     """Rows whose column contains the text are left out: {split: background}."""
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> "PackConfig":
+        given = self.model_dump(exclude_defaults=True).keys()
+        if self.prepared is None:
+            if missing := [key for key in ("table", "audio") if key not in self.model_fields_set]:
+                raise ValueError(f"expected {missing[0]}, or prepared: a folder by `prepare`")
+        elif others := sorted(given & OF_TABLES):
+            raise ValueError(
+                f"{others[0]}: is of a table; a prepared set has its labels and splits"
+            )
+        return self
 
 
 class PackList(Section):

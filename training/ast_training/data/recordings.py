@@ -1,22 +1,16 @@
-"""Labelled recordings: the tables of a recipe's packs, split by source, and their audio."""
+"""Labelled recordings: the tables of a recipe's packs, split by source."""
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ast_edge.base.errors import AudioError, ConfigError
+from ast_edge.base.errors import ConfigError
 from ast_training.data.clip_list import SPLITS, Split
-from ast_training.data.decoding import AudioBytes, decode, resample
+from ast_training.data.clips import ClipSet
 from ast_training.data.packs import PackConfig, PackSet, Role
-from ast_training.data.sources import source_of, split_of
+from ast_training.data.sources import source_of, source_of_clip, split_of
 from ast_training.data.tables import read_rows
 from ast_training.data.targets import Targets
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,7 +38,7 @@ def read_recordings(given: PackSet) -> list[Recording]:
     it out.
 
     Raises:
-        ConfigError: if a table lacks a column that a pack names.
+        ConfigError: if a table lacks a column that a pack names, or a set was not prepared.
     """
     targets = Targets(given.labels)
     rows = [r for name, pack in given.packs.items() for r in _read_pack(name, pack, targets, given)]
@@ -54,30 +48,77 @@ def read_recordings(given: PackSet) -> list[Recording]:
     return [row for row in rows if row.split == split_by_group[row.group]]
 
 
+@dataclass(frozen=True)
+class _Row:
+    """What a pack says of a recording, in its own words."""
+
+    path: Path
+    labels: Sequence[str]
+    """One that is empty if nobody said anything."""
+    said: bool
+    """Whether somebody did."""
+    source: str
+    split: Split
+    terms: str
+
+
 def _read_pack(
     name: str, pack: PackConfig, targets: Targets, given: PackSet
 ) -> Iterator[Recording]:
     may = targets.heard(pack.may) + targets.open(pack.may)
     everything = range(len(given.labels))
-    for row in _rows(name, pack):
-        labels = _labels(pack, row, targets)
+    for row in _rows_of_set(name, pack) if pack.prepared else _rows_of_table(name, pack):
+        labels = _labels(pack, row.labels, targets)
         if labels is None:
             continue
-        heard, source = targets.heard(labels), source_of(name, pack, row)
+        heard = targets.heard(labels)
         # Where nobody said anything, everything may be heard.
-        may_be = targets.open(labels) if row[pack.label] else everything
-        split = split_of(source, pack, row)
-        if split == "train" and not given.terms.search(row["terms"]):
+        may_be = targets.open(labels) if row.said else everything
+        if row.split == "train" and not given.terms.search(row.terms):
             continue
         yield Recording(
-            path=pack.audio / row[pack.filename],
+            path=row.path,
             pack=name,
             targets=heard,
-            group=source,
-            split=split,
+            group=row.source,
+            split=row.split,
             role=pack.role,
             pause=pack.pause,
             open=tuple(sorted({*may_be, *may} - set(heard))),
+        )
+
+
+def _rows_of_set(name: str, pack: PackConfig) -> Iterator[_Row]:
+    """Read a prepared set, whose splits stay; a source is known by the name of a recording."""
+    clips = ClipSet.open(pack.prepared or Path())
+    names = [label.name for label in clips.labels]
+    for index in range(len(clips)):
+        clip = clips[index]
+        if clip.offset is not None:
+            raise ConfigError(
+                f"packs.{name}: {clip.path}: expected files, got a shard: run ast-train prepare "
+                "with --copy"
+            )
+        yield _Row(
+            path=clip.path,
+            labels=[names[label] for label in clip.labels] or [""],
+            said=bool(clip.labels),
+            source=source_of_clip(name, pack, clip.name),
+            split=clip.split,
+            terms=pack.licence or clips.licence,
+        )
+
+
+def _rows_of_table(name: str, pack: PackConfig) -> Iterator[_Row]:
+    for row in _rows(name, pack):
+        own, source = row[pack.label], source_of(name, pack, row)
+        yield _Row(
+            path=pack.audio / row[pack.filename],
+            labels=own.split(pack.separator) if pack.separator else [own],
+            said=bool(own),
+            source=source,
+            split=split_of(source, pack, row),
+            terms=row["terms"],
         )
 
 
@@ -89,7 +130,7 @@ def _rows(name: str, pack: PackConfig) -> list[dict[str, str]]:
         terms = {row[pack.filename]: row[pack.terms] for row in table}
     named = {pack.filename, pack.label, pack.group or "", *pack.validation, *pack.skip}
     try:
-        table = read_rows(pack.table, (named | {*pack.hold_out}) - {""})
+        table = read_rows(pack.table or Path(), (named | {*pack.hold_out}) - {""})
         rows = [r for r in table if not any(text in r[c] for c, text in pack.skip.items())]
     except ConfigError as exc:
         raise ConfigError(f"packs.{name}: {exc}") from exc
@@ -99,11 +140,10 @@ def _rows(name: str, pack: PackConfig) -> list[dict[str, str]]:
     return rows
 
 
-def _labels(pack: PackConfig, row: dict[str, str], targets: Targets) -> list[str] | None:
-    """Translate a row's labels; None leaves the recording out."""
-    own = row[pack.label]
+def _labels(pack: PackConfig, own: Sequence[str], targets: Targets) -> list[str] | None:
+    """Translate a recording's labels; None leaves it out."""
     found = []
-    for label in own.split(pack.separator) if pack.separator else [own]:
+    for label in own:
         unnamed = label if pack.audioset and targets.knows(label) else ""
         target = pack.labels.get(label, pack.labels.get("*", unnamed))
         if target is None:
@@ -111,44 +151,3 @@ def _labels(pack: PackConfig, row: dict[str, str], targets: Targets) -> list[str
         if target:
             found.append(target)
     return found
-
-
-def read_audio(path: Path, sample_rate: int) -> NDArray[np.float32]:
-    """Read a file as mono at the wanted rate, full scale at 1.0 (samples,).
-
-    Raises:
-        AudioError: if it cannot be read, is empty or cut short, or holds samples that are not
-            finite.
-    """
-    return resample(decode(AudioBytes(path)), sample_rate)
-
-
-class AudioCache:
-    """Recordings decoded once and kept in memory as 16-bit samples."""
-
-    def __init__(self, recordings: Sequence[Recording], sample_rate: int) -> None:
-        """Decode all recordings; those that cannot be used are logged and left out."""
-        self.sample_rate = sample_rate
-        self.recordings: list[Recording] = []
-        self._samples: list[NDArray[np.int16]] = []
-        for recording in recordings:
-            try:
-                samples = read_audio(recording.path, sample_rate)
-            except AudioError as exc:
-                log.warning("left out: %s", exc)
-                continue
-            self.recordings.append(recording)
-            # The scale of 16-bit files, which are kept as they are.
-            self._samples.append(np.rint(samples * 32768).clip(-32768, 32767).astype(np.int16))
-
-    def __len__(self) -> int:
-        return len(self.recordings)
-
-    @property
-    def seconds(self) -> float:
-        """Length of all together."""
-        return sum(map(len, self._samples)) / self.sample_rate
-
-    def samples(self, index: int) -> NDArray[np.float32]:
-        """Return recording `index` (samples,), full scale at 1.0."""
-        return self._samples[index].astype(np.float32) / np.float32(32768)

@@ -1,6 +1,5 @@
 """Recordings of one's own: a folder for every label, or a CSV file."""
 
-import re
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -9,7 +8,7 @@ from ast_edge.base.errors import ConfigError
 from ast_edge.model.label import Label
 from ast_training.data.audio_files import find_audio, identity
 from ast_training.data.clip_list import SPLITS, ClipList, RawClip, Split, unknown_label
-from ast_training.data.held_out import choose_groups
+from ast_training.data.sources import choose_groups, source_of_name
 from ast_training.data.tables import label_name, read_rows
 
 SPLIT_NAMES: dict[str, Split] = {
@@ -53,7 +52,7 @@ def read_folder(root: Path, labels: tuple[Label, ...] | None = None) -> ClipList
         missing += found.others
         for path in found.audio:
             name = path.relative_to(root).as_posix()
-            file = files.setdefault(identity(path), _File(name, path, source_of(name)))
+            file = files.setdefault(identity(path), _File(name, path, source_of_name(name)))
             if label not in file.labels:
                 file.labels.append(label)
             elif file.path != path:
@@ -81,16 +80,6 @@ class _File:
         return RawClip(self.name, self.path, tuple(self.labels), split, self.fold)
 
 
-def source_of(name: str) -> str:
-    """Name the source of a recording: takes that differ in a trailing number are of the same.
-
-    A name that is nothing but a number tells of no source, and stands for itself.
-    """
-    path = PurePath(name)
-    stem = re.sub(r"[\W_]*[0-9]*\W*$", "", path.stem)
-    return (path.parent / stem).as_posix() if stem else name
-
-
 def read_csv(
     table: Path,
     *,
@@ -109,7 +98,7 @@ def read_csv(
         audio: what its file names are relative to; the folder of `table` by default.
         labels: the labels, if not those of the table in alphabetical order.
         group: a column: recordings with the same value are never divided between splits. Without
-            it takes that differ in a trailing number stay together, see `source_of`.
+            it takes that differ in a trailing number stay together, see `source_of_name`.
 
     Raises:
         ConfigError: if a column is missing, a value unknown, or rows of one file disagree.
@@ -122,7 +111,7 @@ def read_csv(
         if not name:
             raise ConfigError(f"{where}: has no filename")
         path = find_file(folder, name)
-        source = row[group] if group else source_of(name)
+        source = row[group] if group else source_of_name(name)
         new = _File(name, path, source, _split(row, where), _fold(row, where))
         known = files.setdefault(identity(path), new)
         other_source = group and known.group != new.group

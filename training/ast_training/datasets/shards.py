@@ -19,9 +19,8 @@ from ast_edge.base.text_file import decode_text
 from ast_edge.model.label import Label
 from ast_training.data.audio_files import identity
 from ast_training.data.clip_list import ClipList, RawClip, Split
-from ast_training.data.held_out import choose_groups
+from ast_training.data.sources import choose_groups, source_of_name
 from ast_training.data.tables import label_name
-from ast_training.datasets.own import source_of
 
 LABEL_SUFFIXES = (".json", ".cls", ".txt")
 FILMS = frozenset({".3gp", ".mkv", ".mov", ".mp4", ".webm"})
@@ -44,7 +43,7 @@ def read_shards(root: Path, labels: tuple[Label, ...] | None = None) -> ClipList
     """List the clips of all shards (`*.tar`) of a folder.
 
     Shards whose name, or folder, starts with train, val or test (eval) are of that split; if none
-    does, about 15 % of the sources validate, see `source_of`. A link to a shard is none.
+    does, about 15 % of the sources validate, see `source_of_name`. A link to a shard is none.
 
     Args:
         root: the folder.
@@ -85,7 +84,7 @@ def read_shards(root: Path, labels: tuple[Label, ...] | None = None) -> ClipList
     ]
     if not any(splits.values()):
         # A key has no suffix, and may have dots in its folders.
-        sources = [source_of(f"{clip.name}.audio") for clip in clips]
+        sources = [source_of_name(f"{clip.name}.audio") for clip in clips]
         held_out = choose_groups(zip(sources, (clip.labels for clip in clips), strict=True))
         clips = [
             replace(clip, split="validation") if source in held_out else clip

@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from ast_training.base.processes import Processes
-from ast_training.data.recordings import AudioCache, Recording
+from ast_training.data.audio_cache import AudioCache, decoded_folder
+from ast_training.data.recordings import Recording
 from ast_training.measure.bootstrap import macro_interval, resample_aps
 from ast_training.measure.evidence import FEW
 from ast_training.measure.metrics import measure
@@ -31,7 +32,8 @@ def measure_on_test(
     Of each label also count the sources, and mark it if they are few. What the labels' figures are
     in resamples is kept, so that the interval of the mean can follow when labels are left out.
     """
-    cache = AudioCache(test, recipe.fbank_spec.sample_rate)
+    folder = decoded_folder(recipe.loop.decoded)
+    cache = AudioCache(test, recipe.fbank_spec.sample_rate, folder)
     predictions = ValidationSet(cache, recipe).predict(model, Processes(torch.device("cpu")))
     metrics = measure(predictions).as_dict()
     sources = [one.group for one in cache.recordings]

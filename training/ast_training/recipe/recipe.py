@@ -116,6 +116,9 @@ class LoopConfig(Section):
     """Processes that prepare examples; 0 prepares them in between."""
     save_every: int = Field(default=0, ge=0)
     """Steps between checkpoints within an epoch; 0 saves at its end only."""
+    decoded: Literal["memory"] | OutputPath | None = None
+    """Folder for the recordings of packs as they were decoded, for all processes and the next
+    training; by default in the user's cache. `memory` writes none."""
 
 
 class Recipe(Section):

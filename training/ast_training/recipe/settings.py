@@ -13,7 +13,7 @@ FREE = re.compile(
     r"|packs\.[^.]*\.licence"
 )
 """Settings of a recipe that a training may go on with when they have changed."""
-FOLDERS = re.compile(r"data\.folder|init\.source|packs\.[^.]*\.audio")
+FOLDERS = re.compile(r"data\.folder|init\.source|packs\.[^.]*\.(audio|prepared)")
 """Of these only the place may have changed, and what lies in it is taken for the same."""
 FILES = re.compile(r"packs\.[^.]*\.(table|terms_table)|teachers\.[0-9]+\.(weights|labels)")
 """Of these the place may have changed, but not the name."""

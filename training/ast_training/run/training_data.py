@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.base.errors import ConfigError
+from ast_training.data.audio_cache import AudioCache, decoded_folder
 from ast_training.data.clip_list import Split
 from ast_training.data.clips import ClipSet
 from ast_training.data.example import Examples
 from ast_training.data.moments import statistics
-from ast_training.data.recordings import AudioCache, read_recordings
+from ast_training.data.recordings import read_recordings
 from ast_training.measure.evaluation import ClipEvaluation, EvaluationSet
 from ast_training.measure.validation import ValidationSet
 from ast_training.recipe.recipe import DataConfig, Recipe
@@ -124,8 +125,9 @@ def open_composer(recipe: Recipe, split: Split) -> Composer:
         ConfigError: if there are none with a label.
     """
     rows = [r for r in read_recordings(recipe.pack_set) if r.split == split]
+    folder = decoded_folder(recipe.loop.decoded)
     events, backgrounds, rooms = (
-        AudioCache([r for r in rows if r.role == role], recipe.fbank_spec.sample_rate)
+        AudioCache([r for r in rows if r.role == role], recipe.fbank_spec.sample_rate, folder)
         for role in ("events", "background", "room")
     )
     return Composer(events, backgrounds, rooms, recipe.soundscapes)
@@ -137,4 +139,5 @@ def _open_packs_to_evaluate(recipe: Recipe) -> ValidationSet:
         for r in read_recordings(recipe.pack_set)
         if r.split == "validation" and r.role == "events"
     ]
-    return ValidationSet(AudioCache(held_out, recipe.fbank_spec.sample_rate), recipe)
+    folder = decoded_folder(recipe.loop.decoded)
+    return ValidationSet(AudioCache(held_out, recipe.fbank_spec.sample_rate, folder), recipe)

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.base.errors import ConfigError
-from ast_training.data.recordings import AudioCache, Recording
-from ast_training.soundscapes.activity import Activity, activities
+from ast_training.data.activity import Activity
+from ast_training.data.audio_cache import AudioCache
+from ast_training.data.recordings import Recording
 from ast_training.soundscapes.balance import by_source, shares
 from ast_training.soundscapes.config import SoundscapeConfig
 from ast_training.soundscapes.degradation import degrade, hiss
@@ -73,10 +74,7 @@ class Composer:
         """
         self.events, self.backgrounds, self.rooms, self.config = events, backgrounds, rooms, config
         self.sample_rate = events.sample_rate
-        self._active = [
-            activities(events.samples(i), self.sample_rate, recording.pause)
-            for i, recording in enumerate(events.recordings)
-        ]
+        self._active = [events.active(index) for index in range(len(events))]
         sounding = np.array([bool(active) for active in self._active])
         self._labelled = shares(events.recordings, sounding)
         if not self._labelled.any():

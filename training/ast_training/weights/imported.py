@@ -11,8 +11,8 @@ from ast_edge.model.label import Label
 from ast_edge.model.label_names import why_unusable
 from ast_edge.model.spec import Activation
 from ast_training.data.augmentation import fit_length
+from ast_training.data.decoding import read_audio
 from ast_training.data.labels import label_table
-from ast_training.data.recordings import read_audio
 from ast_training.model.checkpoint import Checkpoint
 from ast_training.weights.foreign import ForeignModel
 from ast_training.weights.foreign_spec import foreign_spec

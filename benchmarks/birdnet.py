@@ -20,13 +20,13 @@ from zipfile import ZipFile
 
 import numpy as np
 import soxr
-from held_out import clip_scores, open_held_out
 from numpy.typing import NDArray
+from parts.held_out import clip_scores, open_held_out
+from parts.replay import Replay
+from parts.result import RESULTS, Result, Table
+from parts.scenes import Figures, Run, Scene, Settings, measure, read_scenes, trials_of
 from quality_curves import COLUMNS, deployed_variant, row
-from replay import Replay
-from result import RESULTS, Result, Table
 from rich.progress import track
-from scenes import Figures, Run, Scene, Settings, measure, read_scenes, trials_of
 
 from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig

@@ -26,11 +26,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from peer import peer_model
-from quantized import quantized
-from result import RESULTS, Plot, Result, Table
-from result_text import as_markdown
-from spread import spread
+from parts.peer import peer_model
+from parts.quantized import quantized
+from parts.result import RESULTS, Plot, Result, Table
+from parts.result_text import as_markdown
+from parts.spread import spread
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode

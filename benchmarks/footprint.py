@@ -27,16 +27,16 @@ from typing import Any
 import numpy as np
 import soundfile
 import soxr
-from daemon_process import DaemonProcess
-from installed_size import installed_sizes
-from result import RESULTS, Plot, Result, Table
-from result_text import as_markdown
+from parts.daemon_process import DaemonProcess
+from parts.installed_size import installed_sizes
+from parts.result import RESULTS, Plot, Result, Table
+from parts.result_text import as_markdown
 
 from ast_edge.engines.choice import ENGINES
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
-from rigs import pulse  # noqa: E402
+from rigs.sound import pulse  # noqa: E402
 
 DEMO = ROOT / "configs" / "demo" / "home.ogg"
 RATE = 48_000

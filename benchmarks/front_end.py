@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import torchaudio
-from result import RESULTS, Result, Table
-from result_text import as_markdown
-from spread import spread
+from parts.result import RESULTS, Result, Table
+from parts.result_text import as_markdown
+from parts.spread import spread
 
 from ast_edge.frontend.fbank import FbankSpec, RollingFbank
 

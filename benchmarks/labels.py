@@ -16,9 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from label_cost import Costs
-from result import RESULTS, Result, Table
-from result_text import as_markdown
-from spread import spread
+from parts.result import RESULTS, Result, Table
+from parts.result_text import as_markdown
+from parts.spread import spread
 
 HERE = Path(__file__).parent
 

@@ -25,10 +25,10 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from broker_process import run_broker
-from result import RESULTS, Plot, Result, Table
-from result_text import as_markdown
-from scene import DEMO, RATE, events, read
+from parts.broker_process import run_broker
+from parts.result import RESULTS, Plot, Result, Table
+from parts.result_text import as_markdown
+from parts.scene import DEMO, RATE, events, read
 
 from ast_edge.app.daemon import Daemon
 from ast_edge.audio.health import Health

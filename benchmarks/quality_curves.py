@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from replay import Variant
-from result import RESULTS, Plot, Result, Table
-from scenes import Figures, Run, Scene, measure, read_scenes, trials_of
+from parts.replay import Variant
+from parts.result import RESULTS, Plot, Result, Table
+from parts.scenes import Figures, Run, Scene, measure, read_scenes, trials_of
 
 from ast_edge.base.errors import BundleError
 from ast_edge.engines.choice import open_engine

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from result import RESULTS, Plot, Result
-from result_text import table_as_markdown
+from parts.result import RESULTS, Plot, Result
+from parts.result_text import table_as_markdown
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"

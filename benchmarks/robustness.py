@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from conditions import CLEAN, Condition, as_recorded, make_conditions
-from held_out import (
+from numpy.typing import NDArray
+from parts.conditions import CLEAN, Condition, as_recorded, make_conditions
+from parts.held_out import (
     Audio,
     HeldOut,
     Scores,
@@ -28,8 +29,7 @@ from held_out import (
     open_role,
     resampled,
 )
-from numpy.typing import NDArray
-from result import RESULTS, Plot, Result, Table
+from parts.result import RESULTS, Plot, Result, Table
 
 from ast_edge.detection.hearing import Hearing
 from ast_edge.engines.choice import open_engine

@@ -25,11 +25,11 @@ from typing import Any
 import numpy as np
 import soundfile
 import soxr
-from daemon_process import DaemonProcess
-from random_bundle import write_random_bundle
-from result import RESULTS, Plot, Result, Table
-from result_text import as_markdown
-from spread import spread
+from parts.daemon_process import DaemonProcess
+from parts.random_bundle import write_random_bundle
+from parts.result import RESULTS, Plot, Result, Table
+from parts.result_text import as_markdown
+from parts.spread import spread
 
 from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig

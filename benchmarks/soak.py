@@ -34,8 +34,9 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
-from rigs import mosquitto, pulse  # noqa: E402
-from soak_report import Report  # noqa: E402
+from parts.soak_report import Report  # noqa: E402
+from rigs.broker import mosquitto  # noqa: E402
+from rigs.sound import pulse  # noqa: E402
 
 RATE = 16_000
 DEMO = ROOT / "configs" / "demo" / "home.ogg"

@@ -27,15 +27,15 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
-from broker_process import run_broker
-from daemon_cost import ENGINE, ORDER, SOURCE, WARM_UP, Costs, cost_of_daemon
 from numpy.typing import NDArray
-from peer import Peer, peer_spec
-from quantized import quantized
-from result import RESULTS, Plot, Result, Table
-from result_text import as_markdown
-from scene import RATE, Sound, busy, quiet
-from spread import spread
+from parts.broker_process import run_broker
+from parts.daemon_cost import ENGINE, ORDER, SOURCE, WARM_UP, Costs, cost_of_daemon
+from parts.peer import Peer, peer_spec
+from parts.quantized import quantized
+from parts.result import RESULTS, Plot, Result, Table
+from parts.result_text import as_markdown
+from parts.scene import RATE, Sound, busy, quiet
+from parts.spread import spread
 
 from ast_edge.audio.stream import Block, Stream
 from ast_edge.detection.hearing import Hearing

@@ -5,9 +5,9 @@ import signal
 
 import numpy as np
 import pytest
-from rigs import mosquitto
+from rigs.broker import mosquitto
+from rigs.broker.mosquitto import Mosquitto, Subscriber, retained, wait_until
 from rigs.daemon import Daemon
-from rigs.mosquitto import Mosquitto, Subscriber, retained, wait_until
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.model import silence, tone, write_other_bundle

@@ -6,8 +6,8 @@ from functools import partial
 
 import numpy as np
 import pytest
-from rigs import mosquitto
-from rigs.mosquitto import Mosquitto, Subscriber, retained, wait_until
+from rigs.broker import mosquitto
+from rigs.broker.mosquitto import Mosquitto, Subscriber, retained, wait_until
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.daemon import Daemon

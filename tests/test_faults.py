@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from rigs import faketime, mosquitto, pulse, tmpfs
-from rigs.listener import Listener
-from rigs.mosquitto import Mosquitto, Subscriber, wait_until
+from rigs import faketime, tmpfs
+from rigs.broker import mosquitto
+from rigs.broker.mosquitto import Mosquitto, Subscriber, wait_until
 from rigs.processes import children
+from rigs.sound import pulse
+from rigs.sound.listener import Listener
 
 from ast_edge.app.daemon import Daemon as RunningDaemon
 from ast_edge.base.errors import EngineError

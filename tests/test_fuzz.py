@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
-from rigs.mutation import altered, damaged, misspelt
+from rigs.training.mutation import altered, damaged, misspelt
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 import fuzz

@@ -11,7 +11,8 @@ import pytest
 import soundfile
 import soxr
 import yaml
-from rigs import mosquitto, pulse
+from rigs.broker import mosquitto
+from rigs.sound import pulse
 
 from ast_edge.app.plan import load_plan
 from ast_edge.cli.replay import replay

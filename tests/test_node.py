@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from rigs import mosquitto
-from rigs.mosquitto import Mosquitto, Subscriber, retained, wait_until
+from rigs.broker import mosquitto
+from rigs.broker.mosquitto import Mosquitto, Subscriber, retained, wait_until
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.daemon import Daemon

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
-from rigs import mosquitto, strace
-from rigs.mosquitto import Mosquitto, Subscriber
+from rigs import strace
+from rigs.broker import mosquitto
+from rigs.broker.mosquitto import Mosquitto, Subscriber
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.model import RATE, silence, tone, write_bundle

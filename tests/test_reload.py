@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
-from rigs import mosquitto
+from rigs.broker import mosquitto
+from rigs.broker.mosquitto import PASSWORD, USER, Mosquitto, Subscriber, retained, wait_until
 from rigs.daemon import Daemon
-from rigs.mosquitto import PASSWORD, USER, Mosquitto, Subscriber, retained, wait_until
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.model import RATE, silence, tone

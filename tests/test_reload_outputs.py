@@ -7,9 +7,9 @@ import urllib.request
 import numpy as np
 import pytest
 import soundfile
-from rigs import mosquitto
+from rigs.broker import mosquitto
+from rigs.broker.mosquitto import Mosquitto, wait_until
 from rigs.daemon import Daemon
-from rigs.mosquitto import Mosquitto, wait_until
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.model import RATE, silence, tone

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 import soundfile
 import yaml
-from rigs import mosquitto
+from rigs.broker import mosquitto
+from rigs.broker.mosquitto import Mosquitto, retained, wait_until
 from rigs.daemon_parts import NumpyEngine
-from rigs.mosquitto import Mosquitto, retained, wait_until
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.model import RATE, silence, write_bundle

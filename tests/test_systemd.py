@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from rigs import mosquitto
+from rigs.broker import mosquitto
+from rigs.broker.mosquitto import PASSWORD, USER, Mosquitto, Subscriber, wait_until
 from rigs.model import RATE, write_bundle
-from rigs.mosquitto import PASSWORD, USER, Mosquitto, Subscriber, wait_until
 from rigs.systemd import Systemd, why_not
 
 ROOT = Path(__file__).parents[1]

@@ -13,7 +13,7 @@ from ast_edge.model.label import Label
 from ast_training.data.audio_files import find_audio
 from ast_training.data.decoding import AudioBytes, decode, resample
 from ast_training.data.tables import label_name
-from ast_training.data.windows import windows_of
+from ast_training.measure.windows import windows_of
 
 MOST = 256
 """Windows that are compared."""

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from rigs.packs import RATE, hiss, tone
+from rigs.training.packs import RATE, hiss, tone
 
 pytest.importorskip("torch", reason="torch is not installed")
-from conditions import CLEAN, add_noise, as_recorded, from_afar, make_conditions, telephone
+from parts.conditions import CLEAN, add_noise, as_recorded, from_afar, make_conditions, telephone
 
 from ast_training.data.audio_cache import AudioCache
 from ast_training.soundscapes.composer import loudness

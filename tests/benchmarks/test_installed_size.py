@@ -1,5 +1,5 @@
 import pytest
-from installed_size import installed_sizes
+from parts.installed_size import installed_sizes
 
 
 def test_what_a_package_needs_is_counted_too():

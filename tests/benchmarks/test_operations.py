@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from operations import multiply_adds
+from parts.operations import multiply_adds
 
 from ast_edge.model.bundle import find_bundle, load_bundle
 from ast_edge.model.spec import SIZES, ModelSpec

@@ -9,10 +9,10 @@ import soundfile
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 import quality_curves
-from replay import Variant
-from result import Result
+from parts.replay import Variant
+from parts.result import Result
+from parts.scenes import Run, measure, read_scenes, trials_of
 from rigs.model import RATE, silence, tone
-from scenes import Run, measure, read_scenes, trials_of
 
 from ast_edge.detection.hearing import Hearing
 from ast_edge.engines.choice import open_engine

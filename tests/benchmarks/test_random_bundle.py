@@ -7,7 +7,7 @@ from ast_edge.model.bundle import load_bundle
 
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("onnx", reason="onnx is not installed")
-from random_bundle import LABELS, write_random_bundle
+from parts.random_bundle import LABELS, write_random_bundle
 
 
 @pytest.mark.slow

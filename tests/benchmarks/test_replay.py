@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 pytest.importorskip("onnx", reason="onnx is not installed")
-from replay import Variant, replay, score
+from parts.replay import Variant, replay, score
 from rigs.model import RATE, silence, tone
 
 from ast_edge.detection.hearing import Hearing

@@ -1,6 +1,6 @@
 import pytest
+from parts.result import Plot, Result, Table
 from report import DOCS, HERE, PAGES, RESULTS, write_page
-from result import Plot, Result, Table
 
 
 def result(title):

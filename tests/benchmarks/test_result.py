@@ -1,7 +1,7 @@
 import sys
 
 import pytest
-from result import command_line
+from parts.result import command_line
 
 
 @pytest.mark.parametrize("where", [["--results", "/tmp/here"], ["--results=/tmp/here"], []])

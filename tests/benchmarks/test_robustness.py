@@ -9,10 +9,10 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("onnx", reason="onnx is not installed")
 import robustness
-from held_out import open_held_out
-from result import Result
+from parts.held_out import open_held_out
+from parts.result import Result
 from rigs.model import silence, tone
-from rigs.packs import Pack, make_recipe, write_recipe
+from rigs.training.packs import Pack, make_recipe, write_recipe
 
 from ast_edge.base.errors import ConfigError
 from ast_edge.model.bundle import load_bundle

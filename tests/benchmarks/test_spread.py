@@ -1,5 +1,5 @@
 import numpy as np
-from spread import spread
+from parts.spread import spread
 
 
 def test_the_median_and_quartiles_are_those_of_numpy():

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from rigs import pulse
-from rigs.mosquitto import Mosquitto
-from rigs.outbox import MAX_AGE
-from rigs.sink import DOG, SIREN, started
+from rigs.broker.mosquitto import Mosquitto
+from rigs.broker.outbox import MAX_AGE
+from rigs.broker.sink import DOG, SIREN, started
+from rigs.sound import pulse
 
 from ast_edge.mqtt import connection
 from ast_edge.mqtt.config import MqttConfig

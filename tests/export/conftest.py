@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from rigs.checkpoints import random_checkpoint
-from rigs.packs import hiss, tone
+from rigs.training.checkpoints import random_checkpoint
+from rigs.training.packs import hiss, tone
 
 from ast_export.graph import export_graph
 from ast_export.merged import MergedModel

@@ -136,7 +136,7 @@ def test_an_engine_that_computes_in_another_precision_counts_once(tiny, monkeypa
 
 def test_without_any_engine_the_error_names_every_reason(tiny, monkeypatch):
     for name in HERE:
-        monkeypatch.delitem(sys.modules, f"ast_edge.{name}_engine", raising=False)
+        monkeypatch.delitem(sys.modules, f"ast_edge.engines.{name}", raising=False)
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(EngineError, match=r"openvino: cannot .*; onnxruntime: cannot "):
         measured(tiny)

@@ -3,7 +3,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from rigs.checkpoints import LABELS
+from rigs.training.checkpoints import LABELS
 
 from ast_export.card import model_card
 

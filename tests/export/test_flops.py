@@ -6,7 +6,7 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from rigs.checkpoints import random_checkpoint
+from rigs.training.checkpoints import random_checkpoint
 from torch.utils.flop_counter import FlopCounterMode
 
 from ast_edge.base.errors import BundleError

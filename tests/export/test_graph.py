@@ -7,7 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from rigs.checkpoints import random_checkpoint
+from rigs.training.checkpoints import random_checkpoint
 
 import ast_export.graph as graph_module
 from ast_edge.base.errors import ConfigError

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from rigs.checkpoints import random_checkpoint
+from rigs.training.checkpoints import random_checkpoint
 
 from ast_edge.base.errors import ConfigError
 from ast_export.label_selection import leave_out, wanted_alone

@@ -4,7 +4,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from rigs.checkpoints import LABELS, random_checkpoint
+from rigs.training.checkpoints import LABELS, random_checkpoint
 
 from ast_edge.base.errors import BundleError, ConfigError
 from ast_edge.frontend.fbank import FbankSpec

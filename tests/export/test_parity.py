@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import soundfile
-from rigs.checkpoints import random_checkpoint
-from rigs.packs import hiss
+from rigs.training.checkpoints import random_checkpoint
+from rigs.training.packs import hiss
 
 from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.model.bundle import load_bundle

@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from rigs.checkpoints import LABELS
-from rigs.packs import hiss, tone
+from rigs.training.checkpoints import LABELS
+from rigs.training.packs import hiss, tone
 
 from ast_edge.base.errors import AudioError, BundleError
 from ast_edge.frontend.fbank import LOG_FLOOR, FbankSpec

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rigs.checkpoints import LABELS, random_checkpoint
-from rigs.foreign import random_model
+from rigs.training.checkpoints import LABELS, random_checkpoint
+from rigs.training.foreign import random_model
 
 from ast_edge.app.config import load_config
 from ast_edge.base.errors import AudioError, BundleError, ConfigError

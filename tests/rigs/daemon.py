@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import soundfile
 import yaml
+from rigs.broker.mosquitto import Mosquitto
 from rigs.model import RATE, write_bundle
-from rigs.mosquitto import Mosquitto
 
 TIMEOUT = 20.0
 

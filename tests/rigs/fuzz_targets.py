@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 from rigs import exported
 from rigs.model import RATE, make_tree, silence, tone, write_bundle, write_tree
-from rigs.mutation import altered, damaged, misspelt
+from rigs.training.mutation import altered, damaged, misspelt
 
 from ast_edge.app.plan import load_plan
 from ast_edge.engines.choice import open_engine
@@ -152,7 +152,7 @@ def _checkpoint(folder: Path) -> Callable[[random.Random, Path], object]:
     """Prepare the reader of checkpoints; torch is imported when the first is read."""
 
     def checkpoint(rng: random.Random, place: Path) -> object:
-        from rigs.checkpoints import random_checkpoint
+        from rigs.training.checkpoints import random_checkpoint
 
         from ast_training.model.checkpoint import load_checkpoint
 

@@ -17,9 +17,9 @@ from ast_edge.model.bundle import load_bundle
 from ast_edge.monitoring.source_monitor import SourceMonitor
 
 pytest.importorskip("onnx", reason="onnx is not installed")
+from rigs.broker.mosquitto import wait_until
 from rigs.daemon_parts import TIMEOUT, ListSink, ListSource, NumpyEngine, Running
 from rigs.model import silence, tone
-from rigs.mosquitto import wait_until
 
 HOP = 0.1
 

@@ -10,9 +10,9 @@ from ast_edge.detection.pipeline import Pipeline
 from ast_edge.model.bundle import load_bundle
 
 pytest.importorskip("onnx", reason="onnx is not installed")
+from rigs.broker.mosquitto import wait_until
 from rigs.daemon_parts import ListSink, ListSource, NumpyEngine, Running
 from rigs.model import silence, tone
-from rigs.mosquitto import wait_until
 
 HOP = 0.1
 

@@ -22,9 +22,9 @@ from ast_edge.sources.child_source import ChildSource
 from ast_edge.sources.recording import RecordingSource
 
 pytest.importorskip("onnx", reason="onnx is not installed")
+from rigs.broker.mosquitto import wait_until
 from rigs.daemon_parts import ListSource
 from rigs.model import LABELS, RATE, silence, tone
-from rigs.mosquitto import wait_until
 
 HOP = 0.1
 TIMEOUT = 30.0

@@ -9,8 +9,8 @@ import urllib.request
 import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from rigs import mosquitto
-from rigs.mosquitto import Mosquitto, wait_until
+from rigs.broker import mosquitto
+from rigs.broker.mosquitto import Mosquitto, wait_until
 
 from ast_edge.app.metrics import MetricsServer
 from ast_edge.app.plan import load_plan

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import soundfile
-from rigs.encoded import RATE, encode, needs_ffmpeg, set_data_size, write_wav
 from rigs.processes import children
+from rigs.sound.encoded import RATE, encode, needs_ffmpeg, set_data_size, write_wav
 
 from ast_edge.audio.sound_file import open_sound_file
 from ast_edge.base.errors import AudioError

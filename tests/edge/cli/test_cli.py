@@ -18,8 +18,8 @@ from ast_edge.app import open_source as sources
 from ast_edge.cli.main import COMMANDS, main
 
 pytest.importorskip("onnx", reason="onnx is not installed")
+from rigs.broker.mosquitto import wait_until
 from rigs.model import RATE, silence, tone
-from rigs.mosquitto import wait_until
 
 NAMES = [command.__name__.rpartition(".")[2].replace("_", "-") for command in COMMANDS]
 TIMEOUT = 30.0

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 import soundfile
-from rigs import pulse
+from rigs.sound import pulse
 
 from ast_edge.base.errors import AudioError
 from ast_edge.cli import devices

@@ -2,8 +2,8 @@
 
 import pytest
 import yaml
-from rigs import mosquitto
-from rigs.fake_broker import FakeBroker
+from rigs.broker import mosquitto
+from rigs.broker.fake_broker import FakeBroker
 
 from ast_edge.app.plan import load_plan
 from ast_edge.doctor import broker_check

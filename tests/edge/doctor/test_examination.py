@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
-from rigs.camera import Camera
-from rigs.encoded import needs_ffmpeg
 from rigs.model import tone
+from rigs.sound.camera import Camera
+from rigs.sound.encoded import needs_ffmpeg
 
 from ast_edge.doctor.examination import examine
 

@@ -245,7 +245,7 @@ def test_auto_falls_back_with_one_warning(bundle, caplog, monkeypatch):
 
 def test_without_any_engine_the_error_names_the_reason_for_each(bundle, monkeypatch):
     for name in ENGINES:
-        monkeypatch.delitem(sys.modules, f"ast_edge.{name}_engine", raising=False)
+        monkeypatch.delitem(sys.modules, f"ast_edge.engines.{name}", raising=False)
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(EngineError, match=r"openvino: cannot .*; onnxruntime: cannot "):
         open_engine(bundle, EngineConfig())

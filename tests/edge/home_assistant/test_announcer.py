@@ -2,10 +2,10 @@ import json
 import random
 
 import pytest
-from rigs import mosquitto
-from rigs.mosquitto import Mosquitto, Subscriber, retained
-from rigs.payloads import check
-from rigs.sink import started
+from rigs.broker import mosquitto
+from rigs.broker.mosquitto import Mosquitto, Subscriber, retained
+from rigs.broker.payloads import check
+from rigs.broker.sink import started
 
 from ast_edge.audio.level import Level
 from ast_edge.home_assistant.announcer import JITTER, MIGRATE, HomeAssistant

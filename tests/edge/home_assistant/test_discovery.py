@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from rigs.payloads import check
+from rigs.broker.payloads import check
 
 from ast_edge.base.errors import ConfigError
 from ast_edge.home_assistant.announcer import discovery_messages

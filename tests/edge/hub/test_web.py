@@ -4,8 +4,8 @@ import shutil
 import threading
 
 import pytest
+from rigs.broker.mosquitto import make_authority
 from rigs.hub import COMMIT, REPOSITORY, Hub, Stall, status
-from rigs.mosquitto import make_authority
 
 from ast_edge.base.errors import ConfigError
 from ast_edge.base.secret_values import masked

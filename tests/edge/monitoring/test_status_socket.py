@@ -8,7 +8,7 @@ import sys
 import threading
 
 import pytest
-from rigs.mosquitto import wait_until
+from rigs.broker.mosquitto import wait_until
 
 from ast_edge.base.errors import ConfigError
 from ast_edge.monitoring.status_socket import StatusSocket, ask

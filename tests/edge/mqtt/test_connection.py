@@ -9,9 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from rigs import mosquitto
-from rigs.fake_broker import FakeBroker, publish_packet
-from rigs.mosquitto import Mosquitto, wait_until
+from rigs.broker import mosquitto
+from rigs.broker.fake_broker import FakeBroker, publish_packet
+from rigs.broker.mosquitto import Mosquitto, wait_until
 
 from ast_edge.base.errors import ConfigError
 from ast_edge.mqtt import connection

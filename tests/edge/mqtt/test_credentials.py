@@ -2,7 +2,7 @@ import ssl
 import subprocess
 
 import pytest
-from rigs import mosquitto
+from rigs.broker import mosquitto
 
 from ast_edge.base.errors import ConfigError
 from ast_edge.mqtt.config import MqttConfig, TlsConfig

@@ -3,9 +3,9 @@ import json
 
 import pytest
 from rich.console import Console
-from rigs import mosquitto
-from rigs.mosquitto import Mosquitto
-from rigs.sink import started
+from rigs.broker import mosquitto
+from rigs.broker.mosquitto import Mosquitto
+from rigs.broker.sink import started
 
 from ast_edge.base.errors import BrokerError
 from ast_edge.detection.event import Event

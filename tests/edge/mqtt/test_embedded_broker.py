@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from rich.console import Console
-from rigs.sink import started
+from rigs.broker.sink import started
 
 from ast_edge.base.errors import BrokerError
 from ast_edge.detection.event import Event

@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
-from rigs import mosquitto
-from rigs.mosquitto import Mosquitto, Subscriber, retained, wait_until
-from rigs.sink import (
+from rigs.broker import mosquitto
+from rigs.broker.mosquitto import Mosquitto, Subscriber, retained, wait_until
+from rigs.broker.sink import (
     AVAILABILITY,
     DOG,
     DOG_STATE,

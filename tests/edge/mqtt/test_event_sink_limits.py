@@ -4,10 +4,10 @@ import json
 import logging
 
 import pytest
-from rigs import mosquitto
-from rigs.fake_broker import FakeBroker
-from rigs.mosquitto import Mosquitto, Subscriber, retained, wait_until
-from rigs.sink import AVAILABILITY, DOG, DOG_STATE, EVENTS, SIREN, event, wait_for_events
+from rigs.broker import mosquitto
+from rigs.broker.fake_broker import FakeBroker
+from rigs.broker.mosquitto import Mosquitto, Subscriber, retained, wait_until
+from rigs.broker.sink import AVAILABILITY, DOG, DOG_STATE, EVENTS, SIREN, event, wait_for_events
 
 from ast_edge.home_assistant.announcer import HomeAssistant
 from ast_edge.home_assistant.discovery import describe

@@ -6,9 +6,9 @@ import re
 import time
 
 import pytest
-from rigs import mosquitto
-from rigs.mosquitto import Subscriber, retained, wait_until
-from rigs.publisher import Publisher
+from rigs.broker import mosquitto
+from rigs.broker.mosquitto import Subscriber, retained, wait_until
+from rigs.broker.publisher import Publisher
 
 pytestmark = [
     pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available()),

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from rigs.outbox import MAX_AGE, event, put, waiting
+from rigs.broker.outbox import MAX_AGE, event, put, waiting
 
 from ast_edge.mqtt import outbox as outbox_module
 from ast_edge.mqtt.config import MqttConfig

@@ -9,9 +9,9 @@ import threading
 
 import pytest
 from rigs import strace
+from rigs.broker.mosquitto import wait_until
+from rigs.broker.outbox import event, put, waiting
 from rigs.full_disk import files_end_at
-from rigs.mosquitto import wait_until
-from rigs.outbox import event, put, waiting
 
 from ast_edge.base.errors import ConfigError
 from ast_edge.mqtt import outbox as outbox_module
@@ -160,8 +160,8 @@ def test_putting_events_never_waits_for_the_disk(tmp_path):
         pytest.skip(reason)
     program = f"""
 from pathlib import Path
-from rigs.mosquitto import wait_until
-from rigs.outbox import event, put
+from rigs.broker.mosquitto import wait_until
+from rigs.broker.outbox import event, put
 from ast_edge.mqtt.outbox import Outbox
 box = Outbox(Path({str(tmp_path / "outbox.sqlite")!r}), max_age=3600.0, max_events=100000)
 Path({str(tmp_path / "begun")!r}).touch()

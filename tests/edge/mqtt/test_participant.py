@@ -1,9 +1,9 @@
 """What other parts say and hear over the connection of MqttSink."""
 
 import pytest
-from rigs import mosquitto
-from rigs.mosquitto import Subscriber, retained, wait_until
-from rigs.sink import started
+from rigs.broker import mosquitto
+from rigs.broker.mosquitto import Subscriber, retained, wait_until
+from rigs.broker.sink import started
 
 from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.message import Message

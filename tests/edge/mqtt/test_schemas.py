@@ -3,7 +3,7 @@ import json
 import jsonschema
 import pytest
 from jsonschema import Draft202012Validator
-from rigs.payloads import FOLDER, check
+from rigs.broker.payloads import FOLDER, check
 
 from ast_edge.detection.event import Event
 from ast_edge.model.label import Label

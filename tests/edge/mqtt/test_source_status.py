@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from rigs.payloads import check
+from rigs.broker.payloads import check
 
 from ast_edge.audio.level import FLOOR_DBFS, Level
 from ast_edge.detection.event import Event

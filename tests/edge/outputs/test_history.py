@@ -6,8 +6,8 @@ from datetime import datetime
 import numpy as np
 import pytest
 import soundfile
-from rigs.mosquitto import wait_until
-from rigs.sink import DOG, SIREN
+from rigs.broker.mosquitto import wait_until
+from rigs.broker.sink import DOG, SIREN
 
 from ast_edge.base.errors import AstError, ConfigError
 from ast_edge.cli.main import main

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from rigs import alsa_microphone
-from rigs.listener import Listener
+from rigs.sound import alsa_microphone
+from rigs.sound.listener import Listener
 
 from ast_edge.app.source_config import SourceConfig
 from ast_edge.doctor.first_seconds import FirstSeconds

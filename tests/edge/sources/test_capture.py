@@ -3,7 +3,7 @@ import subprocess
 import sys
 
 import pytest
-from rigs import pulse
+from rigs.sound import pulse
 
 pytestmark = pytest.mark.skipif(bool(pulse.available()), reason=str(pulse.available()))
 

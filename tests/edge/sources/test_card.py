@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from rigs import alsa_microphone
-from rigs.listener import Listener
-from rigs.mosquitto import wait_until
+from rigs.broker.mosquitto import wait_until
 from rigs.processes import children
+from rigs.sound import alsa_microphone
+from rigs.sound.listener import Listener
 
 from ast_edge.audio.stream import Block, Monitored, Stream
 from ast_edge.audio.timeline import Anchor

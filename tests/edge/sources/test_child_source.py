@@ -8,8 +8,8 @@ from contextlib import closing
 import numpy as np
 import pytest
 from rigs.arrivals import NOW, Arrivals, crystal, truth
-from rigs.listener import Listener
-from rigs.mosquitto import wait_until
+from rigs.broker.mosquitto import wait_until
+from rigs.sound.listener import Listener
 
 from ast_edge.audio.health import OK, Health
 from ast_edge.sources.child_source import ChildSource

@@ -2,7 +2,7 @@ import dataclasses
 import json
 
 import pytest
-from rigs import pulse
+from rigs.sound import pulse
 
 from ast_edge.base.errors import AudioError
 from ast_edge.sources.devices import InputDevice, find_input, list_inputs, to_json

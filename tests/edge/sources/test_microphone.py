@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from rigs import pulse
-from rigs.listener import Listener
-from rigs.mosquitto import wait_until
+from rigs.broker.mosquitto import wait_until
+from rigs.sound import pulse
+from rigs.sound.listener import Listener
 
 from ast_edge.sources.microphone import MicrophoneSource
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rigs.mosquitto import wait_until
+from rigs.broker.mosquitto import wait_until
 
 from ast_edge.audio.health import OK
 from ast_edge.audio.stream import Block, Stream

@@ -9,13 +9,13 @@ import time
 
 import numpy as np
 import pytest
-from rigs import stream_server
-from rigs.camera import Camera
-from rigs.encoded import needs_ffmpeg
-from rigs.listener import Listener
-from rigs.mosquitto import wait_until
+from rigs.broker.mosquitto import wait_until
 from rigs.processes import children
-from rigs.segment_server import SegmentServer
+from rigs.sound import stream_server
+from rigs.sound.camera import Camera
+from rigs.sound.encoded import needs_ffmpeg
+from rigs.sound.listener import Listener
+from rigs.sound.segment_server import SegmentServer
 
 from ast_edge.audio.health import OK
 from ast_edge.base.errors import AudioError

@@ -4,8 +4,8 @@ import shutil
 import pytest
 import safetensors.torch
 import torch
-from rigs.checkpoints import LABELS, random_checkpoint
 from rigs.full_disk import files_end_at
+from rigs.training.checkpoints import LABELS, random_checkpoint
 
 from ast_edge.model.bundle import load_bundle
 from ast_export import parity

@@ -7,8 +7,8 @@ import sys
 from dataclasses import replace
 
 import pytest
-from rigs.checkpoints import random_checkpoint
 from rigs.full_disk import files_end_at
+from rigs.training.checkpoints import random_checkpoint
 
 from ast_edge.engines.trt.engine_card import read_engine
 from ast_edge.engines.trt.library import find_library

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from rigs.clips import clip_recipe, tones
-from rigs.torchrun import torchrun
+from rigs.training.clips import clip_recipe, tones
+from rigs.training.torchrun import torchrun
 
 from ast_training.base.processes import Processes, join_processes
 from ast_training.data.clips import ClipSet

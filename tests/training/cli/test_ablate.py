@@ -1,7 +1,7 @@
 import argparse
 
 import pytest
-from rigs.studies import write_study
+from rigs.training.studies import write_study
 
 from ast_edge.base.errors import ConfigError
 from ast_training.cli import ablate

@@ -2,7 +2,7 @@ import argparse
 
 import pytest
 import torch
-from rigs.checkpoints import random_checkpoint
+from rigs.training.checkpoints import random_checkpoint
 
 from ast_edge.base.errors import ConfigError
 from ast_training.cli import average

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rigs.clips import clip_recipe, tones
-from rigs.studies import write_study
-from rigs.torchrun import torchrun
+from rigs.training.clips import clip_recipe, tones
+from rigs.training.studies import write_study
+from rigs.training.torchrun import torchrun
 from safetensors.numpy import load_file
 from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
 

@@ -3,7 +3,7 @@ import json
 from pathlib import Path
 
 import pytest
-from rigs.clips import clip_recipe, tones
+from rigs.training.clips import clip_recipe, tones
 from sklearn.metrics import average_precision_score
 
 from ast_edge.base.errors import ConfigError
@@ -53,7 +53,7 @@ def test_measures_on_the_split_that_is_asked_for(run_folder, tmp_path):
 
 
 def test_a_checkpoint_without_a_recipe_needs_one(tmp_path):
-    from rigs.checkpoints import random_checkpoint
+    from rigs.training.checkpoints import random_checkpoint
 
     random_checkpoint(recipe={}).save(Path(tmp_path / "imported.safetensors"))
     with pytest.raises(ConfigError, match="holds no recipe; give --config"):

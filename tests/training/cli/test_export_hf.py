@@ -1,7 +1,7 @@
 import argparse
 
 import pytest
-from rigs.checkpoints import random_checkpoint
+from rigs.training.checkpoints import random_checkpoint
 
 from ast_edge.base.errors import BundleError
 from ast_training.cli import export_hf

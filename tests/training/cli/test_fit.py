@@ -1,7 +1,7 @@
 import argparse
 
 import pytest
-from rigs.packs import two_sounds, write_recipe
+from rigs.training.packs import two_sounds, write_recipe
 
 from ast_training.cli import fit
 from ast_training.model.checkpoint import load_checkpoint

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from rigs.foreign import official, random_model
+from rigs.training.foreign import official, random_model
 
 from ast_edge.base.errors import BundleError, ConfigError
 from ast_training.cli import import_

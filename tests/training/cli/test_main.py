@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from rigs.packs import backgrounds, two_sounds, write_recipe
+from rigs.training.packs import backgrounds, two_sounds, write_recipe
 
 from ast_training.cli.main import main
 

@@ -3,7 +3,7 @@ import io
 import tarfile
 
 import pytest
-from rigs.clip_lists import write_noise
+from rigs.training.clip_lists import write_noise
 
 from ast_edge.base.errors import ConfigError
 from ast_training.cli import prepare

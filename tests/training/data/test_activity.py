@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from rigs.packs import RATE, hiss, tone
+from rigs.training.packs import RATE, hiss, tone
 
 from ast_training.data.activity import activities, loud_runs
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 from rigs import tmpfs
-from rigs.packs import DAMAGES, RATE, Pack, damage, hiss, make_recipe, tone
+from rigs.training.packs import DAMAGES, RATE, Pack, damage, hiss, make_recipe, tone
 
 from ast_edge.base.errors import AudioError
 from ast_training.data import decoded_store, segment

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from rigs.clip_lists import LABELS
+from rigs.training.clip_lists import LABELS
 
 from ast_edge.base.errors import ConfigError
 from ast_edge.model.label import Label

@@ -4,7 +4,7 @@ import pickle
 import numpy as np
 import pytest
 import soundfile
-from rigs.clip_lists import LABELS, four_clips, prepared
+from rigs.training.clip_lists import LABELS, four_clips, prepared
 
 from ast_edge.base.errors import AudioError, ConfigError
 from ast_edge.frontend.fbank import FbankSpec, fbank

@@ -3,10 +3,10 @@ import subprocess
 import numpy as np
 import pytest
 import soundfile
-from rigs import packs
-from rigs.clip_lists import write_noise
-from rigs.encoded import RATE, encode, needs_ffmpeg, set_data_size, write_wav
-from rigs.packs import tone
+from rigs.sound.encoded import RATE, encode, needs_ffmpeg, set_data_size, write_wav
+from rigs.training import packs
+from rigs.training.clip_lists import write_noise
+from rigs.training.packs import tone
 
 from ast_edge.base.errors import AudioError
 from ast_training.data.decoding import AudioBytes, Sound, decode, read_audio, resample

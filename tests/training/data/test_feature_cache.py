@@ -3,7 +3,7 @@ import pickle
 
 import numpy as np
 import pytest
-from rigs.clip_lists import prepared, write_noise
+from rigs.training.clip_lists import prepared, write_noise
 
 from ast_edge.base.errors import AudioError
 from ast_edge.frontend.fbank import FbankSpec, fbank

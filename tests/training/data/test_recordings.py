@@ -1,9 +1,9 @@
 from collections import Counter
 
 import pytest
-from rigs.clip_lists import write_noise
-from rigs.clips import tones
-from rigs.packs import Pack, make_recipe
+from rigs.training.clip_lists import write_noise
+from rigs.training.clips import tones
+from rigs.training.packs import Pack, make_recipe
 
 from ast_edge.base.errors import ConfigError
 from ast_training.data.recordings import read_recordings

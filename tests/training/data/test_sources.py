@@ -2,7 +2,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from rigs.packs import Pack, make_recipe
+from rigs.training.packs import Pack, make_recipe
 
 from ast_training.data.sources import choose_groups, place, source_of, source_of_name, split_of
 

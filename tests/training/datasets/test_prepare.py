@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
-from rigs.clip_lists import LABELS, four_clips, write_noise
-from rigs.encoded import encode, needs_ffmpeg
-from rigs.packs import tone
+from rigs.sound.encoded import encode, needs_ffmpeg
+from rigs.training.clip_lists import LABELS, four_clips, write_noise
+from rigs.training.packs import tone
 
 from ast_edge.base.errors import ConfigError
 from ast_edge.frontend.fbank import FbankSpec, fbank

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from rigs.clips import tones
+from rigs.training.clips import tones
 
 from ast_training.data.clips import ClipSet
 from ast_training.datasets.starter_recipe import write_starter_recipe

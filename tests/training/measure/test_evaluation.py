@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from rigs.clips import FRAMES, clip_recipe, tones
+from rigs.training.clips import FRAMES, clip_recipe, tones
 
 from ast_edge.frontend.fbank import FbankSpec
 from ast_training.base.processes import Processes

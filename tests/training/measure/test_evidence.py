@@ -1,5 +1,5 @@
 import pytest
-from rigs.packs import backgrounds, make_recipe, two_sounds
+from rigs.training.packs import backgrounds, make_recipe, two_sounds
 
 from ast_edge.base.errors import ConfigError
 from ast_training.data.recordings import read_recordings

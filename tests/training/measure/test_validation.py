@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from rigs.packs import Pack, hiss, make_recipe
+from rigs.training.packs import Pack, hiss, make_recipe
 from torch import nn
 
 from ast_edge.base.errors import ConfigError

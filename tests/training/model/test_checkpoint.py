@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from rigs.checkpoints import random_checkpoint
+from rigs.training.checkpoints import random_checkpoint
 from safetensors.torch import save_file
 
 from ast_edge.base.errors import BundleError

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import torch
-from rigs.network import small, sound
+from rigs.broker.network import small, sound
 
 from ast_training.model.network import AudioSpectrogramTransformer, TrainingOptions
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 import torch
-from rigs.network import small, sound
+from rigs.broker.network import small, sound
 from safetensors.torch import save_file
 from torch import nn
 

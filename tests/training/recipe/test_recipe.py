@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from rigs.packs import make_recipe, two_sounds, write_recipe
+from rigs.training.packs import make_recipe, two_sounds, write_recipe
 
 from ast_edge.base.errors import ConfigError
 from ast_training.model.network import AudioSpectrogramTransformer

@@ -2,8 +2,8 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-from rigs.clips import clip_recipe
-from rigs.packs import make_recipe, two_sounds
+from rigs.training.clips import clip_recipe
+from rigs.training.packs import make_recipe, two_sounds
 
 from ast_edge.base.errors import ConfigError
 from ast_training.recipe.settings import check_settings

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from rigs.checkpoints import LABELS, random_checkpoint
+from rigs.training.checkpoints import LABELS, random_checkpoint
 from torch.optim.swa_utils import AveragedModel
 
 from ast_edge.base.errors import BundleError, ConfigError

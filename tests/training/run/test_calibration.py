@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from rigs.packs import backgrounds, make_recipe, two_sounds
+from rigs.training.packs import backgrounds, make_recipe, two_sounds
 
 from ast_edge.base.errors import BundleError, ConfigError
 from ast_training.data.recordings import read_recordings

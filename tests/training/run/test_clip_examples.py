@@ -3,8 +3,8 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from rigs.clip_lists import prepared
-from rigs.clips import FRAMES, clip_recipe, tones
+from rigs.training.clip_lists import prepared
+from rigs.training.clips import FRAMES, clip_recipe, tones
 from torch.utils.data import WeightedRandomSampler
 
 from ast_edge.base.errors import AudioError, ConfigError

@@ -2,10 +2,10 @@ import shutil
 
 import pytest
 import torch
-from rigs.clips import clip_recipe, tones
-from rigs.packs import Pack, backgrounds, hiss, make_recipe, two_sounds
-from rigs.torchrun import torchrun
-from rigs.training_runs import AUGMENT, changed, command, losses_of, train, write
+from rigs.training.clips import clip_recipe, tones
+from rigs.training.packs import Pack, backgrounds, hiss, make_recipe, two_sounds
+from rigs.training.torchrun import torchrun
+from rigs.training.training_runs import AUGMENT, changed, command, losses_of, train, write
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ast_edge.base.errors import ConfigError

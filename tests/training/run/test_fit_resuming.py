@@ -9,9 +9,9 @@ import sys
 from dataclasses import replace
 
 import pytest
-from rigs.clips import clip_recipe, tones
 from rigs.full_disk import files_end_at
-from rigs.training_runs import AUGMENT, assert_same_run, changed, command, train, write
+from rigs.training.clips import clip_recipe, tones
+from rigs.training.training_runs import AUGMENT, assert_same_run, changed, command, train, write
 
 from ast_edge.base.errors import ConfigError
 from ast_training.base.errors import TrainingError

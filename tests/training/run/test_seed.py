@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
-from rigs.checkpoints import random_checkpoint
-from rigs.clips import clip_recipe
+from rigs.training.checkpoints import random_checkpoint
+from rigs.training.clips import clip_recipe
 
 from ast_edge.base.errors import BundleError
 from ast_training.run.seed import run_seed

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from rigs.clips import FRAMES, clip_recipe
+from rigs.training.clips import FRAMES, clip_recipe
 
 from ast_edge.base.errors import BundleError, ConfigError
 from ast_training.base.processes import Processes

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 import yaml
-from rigs.clips import clip_recipe, tones
-from rigs.packs import make_recipe, two_sounds, write_recipe
+from rigs.training.clips import clip_recipe, tones
+from rigs.training.packs import make_recipe, two_sounds, write_recipe
 
 from ast_edge.base.errors import ConfigError
 from ast_training.data.recordings import read_recordings

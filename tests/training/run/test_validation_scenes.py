@@ -3,7 +3,7 @@ import pytest
 import soundfile
 import torch
 from rigs.model import RATE, silence, tone, write_bundle
-from rigs.packs import backgrounds, make_recipe, two_sounds
+from rigs.training.packs import backgrounds, make_recipe, two_sounds
 
 from ast_edge.detection.hearing import Hearing
 from ast_edge.engines.choice import open_engine

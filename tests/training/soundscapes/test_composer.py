@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from rigs.packs import RATE, Pack, hiss, tone
-from rigs.soundscapes import make_composer, whistle_and_hum
+from rigs.training.packs import RATE, Pack, hiss, tone
+from rigs.training.soundscapes import make_composer, whistle_and_hum
 
 from ast_edge.base.errors import ConfigError
 from ast_training.soundscapes.composer import loudness

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from rigs.packs import RATE, tone
-from rigs.packs import hiss as white
+from rigs.training.packs import RATE, tone
+from rigs.training.packs import hiss as white
 
 from ast_training.soundscapes.degradation import (
     CODECS,

@@ -2,7 +2,7 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
-from rigs.soundscapes import make_composer, whistle_and_hum
+from rigs.training.soundscapes import make_composer, whistle_and_hum
 
 from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.model.spec import ModelSpec

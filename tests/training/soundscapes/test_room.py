@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from rigs.packs import RATE, tone
+from rigs.training.packs import RATE, tone
 from scipy.signal import fftconvolve
 
 from ast_training.soundscapes.room import made_response, measured_response, reverberate

@@ -2,7 +2,7 @@ import csv
 
 import pytest
 import soundfile
-from rigs.soundscapes import make_composer, whistle_and_hum
+from rigs.training.soundscapes import make_composer, whistle_and_hum
 
 from ast_training.soundscapes.composer import PlacedEvent
 from ast_training.soundscapes.scenes import merged, write_scenes

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from rigs.studies import write_study
+from rigs.training.studies import write_study
 
 from ast_edge.base.errors import ConfigError
 from ast_training.study.study import StudyConfig, load_study

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from rich.console import Console
-from rigs.studies import write_study
+from rigs.training.studies import write_study
 
 from ast_training.measure.metrics import measure
 from ast_training.measure.predictions import Predictions, load_predictions

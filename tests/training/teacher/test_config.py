@@ -1,5 +1,5 @@
 import pytest
-from rigs.teachers import save_mobilenet
+from rigs.training.teachers import save_mobilenet
 
 from ast_edge.base.errors import BundleError, ConfigError
 from ast_edge.base.yaml_file import Section, load_yaml

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from rigs.teachers import MN04, SHARED, mobilenet_weights, save_mobilenet
+from rigs.training.teachers import MN04, SHARED, mobilenet_weights, save_mobilenet
 
 from ast_edge.base.errors import BundleError
 from ast_training.teacher.grid import WINDOWS

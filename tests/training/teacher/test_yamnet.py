@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from rigs.teachers import SHARED, YAMNET
+from rigs.training.teachers import SHARED, YAMNET
 
 from ast_edge.base.errors import BundleError
 from ast_training.data.decoding import AudioBytes, decode

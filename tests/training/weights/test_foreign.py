@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from rigs.foreign import deit, official, random_model
+from rigs.training.foreign import deit, official, random_model
 from safetensors.torch import load_file, save_file
 
 from ast_edge.base.errors import BundleError

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from rigs.foreign import SMALL, deit
+from rigs.training.foreign import SMALL, deit
 
 from ast_edge.base.errors import BundleError
 from ast_edge.model.spec import SIZES, ModelSpec

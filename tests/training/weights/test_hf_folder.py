@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from rigs.foreign import random_model
+from rigs.training.foreign import random_model
 
 from ast_edge.base.errors import BundleError
 from ast_edge.frontend.fbank import FbankSpec

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from rigs.foreign import hub_cache
+from rigs.training.foreign import hub_cache
 
 from ast_edge.base.errors import ConfigError
 from ast_training.weights.hub import MEMBERS, download, find_member

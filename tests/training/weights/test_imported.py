@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from rigs.foreign import SMALL, hugging_face, official, random_model
+from rigs.training.foreign import SMALL, hugging_face, official, random_model
 
 from ast_edge.base.errors import BundleError
 from ast_edge.base.files import file_sha256

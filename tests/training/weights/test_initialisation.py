@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-from rigs.foreign import SMALL, deit, hugging_face, official, random_model
+from rigs.training.foreign import SMALL, deit, hugging_face, official, random_model
 from safetensors.torch import save_file
 
 from ast_edge.base.errors import BundleError

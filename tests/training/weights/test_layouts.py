@@ -3,7 +3,7 @@ import re
 import pytest
 import torch
 import torch.nn.functional as F
-from rigs.foreign import deit, hugging_face, official, random_model
+from rigs.training.foreign import deit, hugging_face, official, random_model
 
 from ast_edge.base.errors import BundleError
 from ast_training.weights.layouts import from_ours, layout_of, names_in, to_ours

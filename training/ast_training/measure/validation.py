@@ -8,9 +8,9 @@ from ast_edge.base.errors import ConfigError
 from ast_edge.frontend.fbank import fbank
 from ast_training.base.processes import Processes
 from ast_training.data.audio_cache import AudioCache
-from ast_training.data.windows import windows_of
 from ast_training.measure.evaluation import infer
 from ast_training.measure.predictions import Predictions
+from ast_training.measure.windows import windows_of
 from ast_training.model.network import AudioSpectrogramTransformer
 from ast_training.recipe.recipe import Recipe
 

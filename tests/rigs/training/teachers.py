@@ -9,7 +9,7 @@ from torchvision.models import mobilenet_v3_large
 from torchvision.models.mobilenetv3 import InvertedResidual
 from torchvision.ops import SqueezeExcitation
 
-SHARED = Path(__file__).parents[3] / "shared"
+SHARED = Path(__file__).parents[4] / "shared"
 MN04 = SHARED / "teachers/mn04/mn04_as_mAP_432.pt"
 YAMNET = SHARED / "teachers/yamnet/yamnet.tflite"
 

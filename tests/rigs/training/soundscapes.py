@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rigs.packs import RATE, Pack, hiss, make_recipe, tone
+from rigs.training.packs import RATE, Pack, hiss, make_recipe, tone
 
 from ast_training.run.training_data import open_composer
 from ast_training.soundscapes.composer import Composer

@@ -1,6 +1,6 @@
 """The tables of a result as Markdown, for the terminal."""
 
-from result import Result, Table
+from parts.result import Result, Table
 
 
 def as_markdown(result: Result) -> str:

@@ -8,7 +8,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-DEMO = Path(__file__).parents[1] / "configs" / "demo"
+DEMO = Path(__file__).parents[2] / "configs" / "demo"
 RATE = 16_000
 Sound = NDArray[np.float32]
 

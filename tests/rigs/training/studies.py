@@ -5,7 +5,7 @@ from typing import Any
 
 import soundfile
 import yaml
-from rigs.packs import LABELS, RATE, tone, write_recipe
+from rigs.training.packs import LABELS, RATE, tone, write_recipe
 
 from ast_edge.model.label import Label
 from ast_training.data.clip_list import ClipList, RawClip

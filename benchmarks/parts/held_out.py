@@ -13,9 +13,9 @@ from ast_edge.frontend.fbank import fbank
 from ast_edge.model.bundle import Bundle
 from ast_training.data.audio_cache import AudioCache, decoded_folder
 from ast_training.data.recordings import read_recordings
-from ast_training.data.windows import windows_of
 from ast_training.measure.bootstrap import ResampledAps, resample_aps
 from ast_training.measure.metrics import average_precisions
+from ast_training.measure.windows import windows_of
 from ast_training.recipe.recipe import Recipe
 
 Audio = NDArray[np.float32]

@@ -6,7 +6,7 @@ from pathlib import Path
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-FOLDER = Path(__file__).parents[2] / "docs" / "mqtt"
+FOLDER = Path(__file__).parents[3] / "docs" / "mqtt"
 
 
 def check(kind: str, payload: str) -> object:

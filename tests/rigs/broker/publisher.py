@@ -1,6 +1,6 @@
 """A process that publishes events as the daemon does, and can be killed.
 
-    python -m rigs.publisher PORT OUTBOX PROTOCOL
+    python -m rigs.broker.publisher PORT OUTBOX PROTOCOL
 
 Each line of standard input is the phase and the id of an event; what has been published is written
 to standard output again. It ends cleanly when standard input does.
@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rigs.sink import started
+from rigs.broker.sink import started
 
 from ast_edge.detection.event import Event
 from ast_edge.model.label import Label
@@ -26,7 +26,7 @@ class Publisher:
 
     def __init__(self, port: int, outbox: Path, protocol: str) -> None:
         arguments = [str(port), str(outbox), protocol]
-        self._command = [sys.executable, "-m", "rigs.publisher", *arguments]
+        self._command = [sys.executable, "-m", "rigs.broker.publisher", *arguments]
         self.start()
 
     def start(self) -> None:
@@ -37,7 +37,7 @@ class Publisher:
             stdout=subprocess.PIPE,
             text=True,
             bufsize=1,
-            cwd=Path(__file__).parents[1],
+            cwd=Path(__file__).parents[2],
         )
 
     def publish(self, phase: str, id: str) -> None:

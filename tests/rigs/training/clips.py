@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import soundfile
-from rigs.packs import LABELS, RATE, make_recipe, tone
+from rigs.training.packs import LABELS, RATE, make_recipe, tone
 
 from ast_edge.model.label import Label
 from ast_training.data.clip_list import ClipList, RawClip, Split

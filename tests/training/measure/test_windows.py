@@ -1,7 +1,7 @@
 import numpy as np
 
 from ast_edge.frontend.fbank import LOG_FLOOR
-from ast_training.data.windows import windows_of
+from ast_training.measure.windows import windows_of
 
 
 def features(count):

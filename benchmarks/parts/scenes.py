@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from replay import Replay, Variant, replay, score
 from rich.progress import track
 
 from ast_edge.engines.engine import Engine
@@ -20,6 +19,7 @@ from ast_edge.model.label import Label
 from ast_edge.model.label_settings import TrackerSettings
 from ast_edge.tuning.pieces import Pieces, cut
 from ast_edge.tuning.trial import Recording, Trial, try_settings
+from parts.replay import Replay, Variant, replay, score
 
 SETS = ("events", "negatives")
 

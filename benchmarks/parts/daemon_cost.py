@@ -5,7 +5,6 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from stopwatch import Stopwatch, thread_seconds
 from threadpoolctl import threadpool_limits
 
 from ast_edge.app.config import Config
@@ -23,6 +22,7 @@ from ast_edge.frontend.resampler import Resampler
 from ast_edge.model.bundle import Bundle
 from ast_edge.monitoring.source_monitor import SourceMonitor
 from ast_edge.mqtt.config import MqttConfig
+from parts.stopwatch import Stopwatch, thread_seconds
 
 SOURCE = "recording"
 WARM_UP = 4.0

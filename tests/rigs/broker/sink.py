@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 
-from rigs.mosquitto import Subscriber
+from rigs.broker.mosquitto import Subscriber
 
 from ast_edge.detection.event import Event, Phase
 from ast_edge.model.label import Label

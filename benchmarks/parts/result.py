@@ -14,7 +14,7 @@ from pathlib import Path
 from ast_edge.base.files import atomic_file
 from ast_export.machine import describe_machine
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 
 
 def command_line() -> str:

@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 
 from ast_edge.audio.stream import Block, Stream
 from ast_edge.detection.event import Event
+from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig
 from ast_edge.engines.engine import WindowScores
 from ast_edge.frontend.gate import GateSettings
 from ast_edge.frontend.listener import Listener, Window
+from ast_edge.frontend.listening import Listening
 from ast_edge.model.bundle import find_bundle, load_bundle
 
 Sound = NDArray[np.float32]
@@ -58,7 +60,10 @@ def main() -> None:
             yield Block(stream, start, sound[start : start + rate, np.newaxis])
 
     engine, scored = open_engine(bundle, EngineConfig(threads=1)), Scored()
-    listener, began = Listener(bundle.fbank, bundle.frames, args.hop), time.perf_counter()
+    listener, began = (
+        Listener(Listening(bundle.fbank, bundle.frames, args.hop)),
+        time.perf_counter(),
+    )
     for block in blocks():
         windows = listener.feed(block)
         if windows:
@@ -69,7 +74,8 @@ def main() -> None:
 
     def track(gate: GateSettings | None, idle_hop: float | None) -> tuple[list[Event], float]:
         pipeline = Pipeline(
-            *("bench", bundle, bundle.settings, args.hop), gate=gate, idle_hop=idle_hop
+            "bench",
+            Hearing(bundle, bundle.settings, args.hop, gate=gate, idle_hop=idle_hop),
         )
         gated = (window for block in blocks() for window in pipeline.feed(block))
         events, skipped = list[Event](), 0

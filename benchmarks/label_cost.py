@@ -23,6 +23,7 @@ from ast_edge.app.control import Action, Control
 from ast_edge.app.settings import LiveSettings
 from ast_edge.audio.stream import Stream
 from ast_edge.detection.groups import Group
+from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.detection.rules import Rule
 from ast_edge.detection.schedule import Schedule, parse_period
@@ -95,7 +96,7 @@ def cost_of_commands(bundle: Bundle, count: int) -> Costs:
     with tempfile.TemporaryDirectory() as folder:
         control = Control(
             *(topics, LiveSettings(Path(folder) / "settings.json", bundle.settings, sources)),
-            {name: Pipeline(name, bundle, bundle.settings, HOP) for name in sources},
+            {name: Pipeline(name, Hearing(bundle, bundle.settings, HOP)) for name in sources},
             *(labels, NodeStatus(topics, sources, bundle.name, since=0.0)),
             publish=lambda make: None,
             submit=actions.append,
@@ -135,7 +136,7 @@ def _windows(
     scores: NDArray[np.float32],
     rules: dict[Label, Rule] | None = None,
 ) -> float:
-    pipeline = Pipeline("room", bundle, settings, HOP, rules)
+    pipeline = Pipeline("room", Hearing(bundle, settings, HOP, rules=rules))
     stream, nothing = Stream("room", 16_000, 1, NOON, live=True), np.zeros((0, 0), np.float32)
     frame = scores[: bundle.members[0].steps]
     windows = (

@@ -34,6 +34,7 @@ from ast_edge.app.daemon import Daemon
 from ast_edge.audio.health import Health
 from ast_edge.audio.stream import Block, Stream
 from ast_edge.detection.event import Event
+from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig
@@ -215,7 +216,8 @@ def _measure(
             soundfile.write(path, np.pad(sound, (round(pause * RATE), 0)), RATE)
             sources.append(RecordingSource(name, path, "realtime"))
         pipelines = {
-            name: Pipeline(name, bundle, bundle.settings, hop, latency=latency) for name in names
+            name: Pipeline(name, Hearing(bundle, bundle.settings, hop, latency=latency))
+            for name in names
         }
         daemon = Daemon(
             sources, pipelines, {bundle.folder: engine}, [notes, sink], observers=[notes]

@@ -38,12 +38,14 @@ from scene import RATE, Sound, busy, quiet
 from spread import spread
 
 from ast_edge.audio.stream import Block, Stream
+from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig
 from ast_edge.engines.engine import Engine
 from ast_edge.frontend.gate import GateSettings
 from ast_edge.frontend.listener import Listener
+from ast_edge.frontend.listening import Listening
 from ast_edge.model.bundle import Bundle, find_bundle, load_bundle
 
 PEER = "transformers"
@@ -125,7 +127,9 @@ def _answer(bundle: Bundle, engine: Engine, sound: Sound) -> Sound:
 
 def _windows(bundle: Bundle, sound: Sound) -> NDArray[np.float32]:
     stream = Stream(SOURCE, RATE, 1, 0.0, live=False)
-    windows = Listener(bundle.fbank, bundle.frames, 0.5).feed(Block(stream, 0, sound[:, None]))
+    windows = Listener(Listening(bundle.fbank, bundle.frames, 0.5)).feed(
+        Block(stream, 0, sound[:, None])
+    )
     return np.stack([window.fbank for window in windows])
 
 
@@ -192,7 +196,7 @@ def _scenes(
         for scene, sound in sounds.items():
             for setting, (gate, idle) in settings.items():
                 pipeline = Pipeline(
-                    *(SOURCE, bundle, bundle.settings, args.hop), gate=gate, idle_hop=idle
+                    SOURCE, Hearing(bundle, bundle.settings, args.hop, gate=gate, idle_hop=idle)
                 )
                 found[name, scene, setting] = _listen(pipeline, engines[name], sound)
     return found
@@ -222,7 +226,7 @@ def _by_hop(
     sound = busy(max(args.scene_seconds / 4, 4 * HOPS[-1]))
     for name, bundle in bundles.items():
         for hop in HOPS:
-            pipeline = Pipeline(SOURCE, bundle, bundle.settings, hop)
+            pipeline = Pipeline(SOURCE, Hearing(bundle, bundle.settings, hop))
             cost = _listen(pipeline, engines[name], sound)[1]
             series.setdefault(name, []).append((hop, cost))
     return Plot("CPU by hop", "hop, s", "CPU s per s of sound", series, logarithmic=True)

@@ -20,6 +20,7 @@ from rigs.processes import children
 
 from ast_edge.app.daemon import Daemon as RunningDaemon
 from ast_edge.base.errors import EngineError
+from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig
@@ -260,7 +261,7 @@ def test_an_engine_that_fails_meanwhile_ends_events_and_then_the_run(tmp_path):
     bundle = load_bundle(write_bundle(tmp_path / "bands"))
     soundfile.write(tmp_path / "sound.wav", np.concatenate([silence(1), tone("Hum", 60)]), RATE)
     sources = [RecordingSource("kitchen", tmp_path / "sound.wav", "fast")]
-    pipelines = {"kitchen": Pipeline("kitchen", bundle, bundle.settings, 0.5)}
+    pipelines = {"kitchen": Pipeline("kitchen", Hearing(bundle, bundle.settings, hop=0.5))}
     kept = Kept()
     daemon = RunningDaemon(sources, pipelines, {bundle.folder: FailingEngine(bundle, 40)}, [kept])
     with pytest.raises(EngineError, match="fallen off the bus") as caught:

@@ -17,6 +17,7 @@ from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig
 from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.frontend.listener import Listener
+from ast_edge.frontend.listening import Listening
 from ast_edge.hub.graph_fit import fit_graph
 from ast_edge.hub.layout import read_layout
 from ast_edge.hub.outline import read_outline
@@ -86,7 +87,7 @@ def targets(folder: Path) -> dict[str, Target]:
 
     def recording(rng: random.Random, place: Path) -> object:
         (place / "sound").write_bytes(damaged(rng, rng.choice(originals)))
-        listener = Listener(FbankSpec(), 98, 0.5)
+        listener = Listener(Listening(FbankSpec(), 98, 0.5))
         for block in RecordingSource("r", place / "sound", "fast").blocks():
             listener.feed(block)
         return listener.flush()

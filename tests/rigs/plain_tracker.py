@@ -155,10 +155,11 @@ class PlainRules:
 class PlainPipeline(Pipeline):
     """A pipeline whose groups, rules and tracker are plain."""
 
-    def __init__(self, source, bundle, settings, hop, rules, new_id):
-        super().__init__(source, bundle, settings, hop, rules, new_id)
+    def __init__(self, source, hearing, new_id):
+        super().__init__(source, hearing, new_id)
+        bundle, settings = hearing.bundle, hearing.settings
         self._columns = len(bundle.labels)
-        self._rules = PlainRules(rules, {**bundle.settings, **settings})
+        self._rules = PlainRules(hearing.rules, {**bundle.settings, **settings})
         self._tracker = PlainTracker(source, settings, new_id, bundle.name)
 
     def _track(self, steps):

@@ -239,7 +239,7 @@ class Service:
 
 def open_pipeline(plan: Plan, source: str) -> Pipeline:
     """Return what finds the events of a source."""
-    return plan.hearings[source].pipeline(source)
+    return Pipeline(source, plan.hearings[source])
 
 
 def _names(plan: Plan) -> dict[str, str]:

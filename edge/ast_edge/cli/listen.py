@@ -32,6 +32,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Show labels and level until Ctrl-C or the end of the file."""
     from ast_edge.frontend.listener import Listener
+    from ast_edge.frontend.listening import Listening
     from ast_edge.sources.microphone import MicrophoneSource
     from ast_edge.sources.recording import RecordingSource
 
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         if args.file
         else MicrophoneSource("listen", args.microphone)
     )
-    listener = Listener(bundle.fbank, bundle.frames, args.hop)
+    listener = Listener(Listening(bundle.fbank, bundle.frames, args.hop))
     console = Console(highlight=False)
     names, view = [label.name for label in bundle.labels], _View(console, args.top)
     with contextlib.suppress(KeyboardInterrupt), view:

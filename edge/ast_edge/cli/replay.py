@@ -82,12 +82,13 @@ def replay(path: Path, hearing: "Hearing", engine: "Engine") -> Iterator["Event"
     Raises:
         AudioError: if the file cannot be read.
     """
-    from ast_edge.detection.hearing import find_events
+    from ast_edge.detection.offline import find_events
+    from ast_edge.detection.pipeline import Pipeline
     from ast_edge.evaluation.one_channel import for_recordings
     from ast_edge.sources.recording import RecordingSource
 
     hearing, source = for_recordings(hearing, RecordingSource(path.stem, path, pace="fast"))
-    pipeline = hearing.pipeline(source.name)
+    pipeline = Pipeline(source.name, hearing)
     for _, events in find_events(source, pipeline, engine):
         yield from (e for e in events if e.phase == "end")
     yield from (e for e in pipeline.finish() if e.phase == "end")

@@ -71,10 +71,11 @@ def tag(
     """
     from ast_edge.detection.pipeline import score_recording
     from ast_edge.frontend.listener import Listener
+    from ast_edge.frontend.listening import Listening
     from ast_edge.sources.recording import RecordingSource
 
     source = RecordingSource(path.stem, path, pace="fast")
-    listener = Listener(bundle.fbank, bundle.frames, hop)
+    listener = Listener(Listening(bundle.fbank, bundle.frames, hop))
     best = np.zeros(len(bundle.labels), np.float32)
     for _, clip, _ in score_recording(source, listener, engine):
         best = np.maximum(best, clip)

@@ -13,16 +13,14 @@ from ast_edge.audio.stream import Block, Source, Stream
 from ast_edge.audio.timeline import Anchor, Timeline
 from ast_edge.base.clock import FIRST_TIME
 from ast_edge.base.times import iso8601
-from ast_edge.detection.aggregator import LATENCY_SECONDS, Aggregator, Moment
+from ast_edge.detection.aggregator import Aggregator, Moment
 from ast_edge.detection.event import Event
 from ast_edge.detection.groups import Group, with_groups
+from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.rules import Rule, Rules
 from ast_edge.detection.tracker import EventTracker, Step
 from ast_edge.engines.engine import Engine
-from ast_edge.frontend.conditioner import Conditioning
-from ast_edge.frontend.gate import GateSettings
 from ast_edge.frontend.listener import Listener, Window
-from ast_edge.model.bundle import Bundle
 from ast_edge.model.label import Label
 from ast_edge.model.label_settings import TrackerSettings
 
@@ -37,30 +35,17 @@ def new_id() -> str:
 class Pipeline:
     """Blocks in, windows out; scores in, events out. No clock, no thread, no device."""
 
-    def __init__(
-        self,
-        source: str,
-        bundle: Bundle,
-        settings: Mapping[Label, TrackerSettings],
-        hop_seconds: float,
-        rules: Mapping[Label, Rule] | None = None,
-        new_id: Callable[[], str] = new_id,
-        conditioning: Conditioning | None = None,
-        gate: GateSettings | None = None,
-        latency: float = LATENCY_SECONDS,
-        idle_hop: float | None = None,
-    ) -> None:
-        """Follow the labels and groups in `settings` with the bundle's front end and window.
+    def __init__(self, source: str, hearing: Hearing, new_id: Callable[[], str] = new_id) -> None:
+        """Follow the hearing's labels and groups, with its bundle's front end and window.
 
         If the bundle has frame scores, events are told `latency` seconds after the sound (and up
         to a hop), and lie where it was to a step; else to a hop.
         """
+        bundle, settings, latency = hearing.bundle, hearing.settings, hearing.latency
         self.source, self.bundle = source, bundle
-        self.listener = Listener(
-            bundle.fbank, bundle.frames, hop_seconds, conditioning, gate, idle_hop
-        )
+        self.listener = Listener(hearing.listening)
         self._groups = _groups(settings)
-        self._rules = Rules(rules or {}, {**bundle.settings, **settings})
+        self._rules = Rules(hearing.rules, {**bundle.settings, **settings})
         self._tracker = EventTracker(source, settings, new_id, bundle.name)
         self._stream: Stream | None = None
         self._when: Timeline | Anchor | None = None

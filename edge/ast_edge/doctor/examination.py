@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,7 @@ def _hear(name: str, config: SourceConfig, hearing: Hearing, engine: Engine) -> 
         return Finding(step, True, "standard input is not read here")
     try:
         heard, bundle = FirstSeconds(_open(name, config), config), hearing.bundle
-        listener = Listener(bundle.fbank, bundle.frames, hearing.hop, config.conditioning)
+        listener = Listener(replace(hearing.listening, gate=None, idle_hop=None))
         scores = [clip for _, clip, _ in score_recording(heard, listener, engine)]
     except AudioError as exc:
         return Finding(step, False, str(exc), "`ast-edge devices` lists what there is")

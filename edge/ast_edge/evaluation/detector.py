@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from ast_edge.app.plan import Plan
 from ast_edge.detection.event import Event
 from ast_edge.detection.groups import Group
-from ast_edge.detection.hearing import Hearing, find_events
+from ast_edge.detection.hearing import Hearing
+from ast_edge.detection.offline import find_events
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.detection.tracker import Step
 from ast_edge.engines.choice import open_engine
@@ -84,7 +85,7 @@ class Detector:
         hearing, heard = for_recordings(self.hearing, source)
         columns = len(self.bundle.labels) + sum(isinstance(one, Group) for one in self.settings)
         curve = CurveRecorder(columns, dtype)
-        pipeline = hearing.make(_RecordingPipeline, source.name)
+        pipeline = _RecordingPipeline(source.name, hearing)
         pipeline.curve = curve
         spectrogram = SpectrogramMaker(self.bundle.fbank)
         started: dict[str, float] = {}

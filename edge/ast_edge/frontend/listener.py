@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from ast_edge.audio.stream import Block, Stream
 from ast_edge.audio.timeline import Anchor, Timeline
-from ast_edge.frontend.conditioner import Conditioner, Conditioning
+from ast_edge.frontend.conditioner import Conditioner
 from ast_edge.frontend.context import Context
-from ast_edge.frontend.fbank import LOG_FLOOR, FbankSpec, RollingFbank
-from ast_edge.frontend.gate import Gate, GateSettings
+from ast_edge.frontend.fbank import LOG_FLOOR, RollingFbank
+from ast_edge.frontend.gate import Gate
+from ast_edge.frontend.listening import Listening
 from ast_edge.frontend.novelty import Novelty
 from ast_edge.frontend.resampler import Resampler
 
@@ -63,24 +64,14 @@ class Listener:
     everything. Memory is bounded by one window and one hop.
     """
 
-    def __init__(
-        self,
-        spec: FbankSpec,
-        frames: int,
-        hop_seconds: float,
-        conditioning: Conditioning | None = None,
-        gate: GateSettings | None = None,
-        idle_hop: float | None = None,
-    ) -> None:
-        """Take the front end, the model's window in frames, and the seconds between windows.
-
-        `idle_hop` is the seconds between two windows that are not `idle`, whatever they hold.
-        """
+    def __init__(self, listening: Listening) -> None:
+        """Begin before the first sound."""
+        spec, frames, gate = listening.spec, listening.frames, listening.gate
         self._spec = spec
         self._frames = frames
-        hop = self._hop = max(1, round(hop_seconds * 1000 / spec.frame_shift_ms))
-        self._channel = conditioning.channel if conditioning else None
-        self._conditioner = Conditioner(conditioning or Conditioning(), spec.sample_rate)
+        hop = self._hop = max(1, round(listening.hop * 1000 / spec.frame_shift_ms))
+        self._channel = listening.conditioning.channel
+        self._conditioner = Conditioner(listening.conditioning, spec.sample_rate)
         self._gate = Gate(gate, spec) if gate else None
         self._fbank = RollingFbank(spec)
         self._waiting: list[NDArray[np.float32]] = []
@@ -89,8 +80,9 @@ class Listener:
         self._due = spec.samples_in(hop)
         """Samples of the stream that complete the next window."""
         self._context = Context(frames, spec.mel_bins, hop)
-        self._novelty = Novelty(frames, spec.mel_bins) if idle_hop else None
-        self._idle_hop = hop * round((idle_hop or 0) * 1000 / spec.frame_shift_ms / hop) or hop
+        self._novelty = Novelty(frames, spec.mel_bins) if listening.idle_hop else None
+        looks = round((listening.idle_hop or 0) * 1000 / spec.frame_shift_ms / hop)
+        self._idle_hop = hop * looks or hop
         self._stream: Stream | None = None
         self._times: Timeline | None = None
         self._resampler: Resampler | None = None

@@ -9,6 +9,7 @@ from ast_edge.app.control import Control
 from ast_edge.app.settings import LiveSettings
 from ast_edge.audio.health import OK
 from ast_edge.base.errors import ConfigError
+from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.model.bundle import load_bundle
 from ast_edge.model.label import Label
@@ -30,7 +31,7 @@ class Rig:
         self.now, self.restarts, self.events, self.fault = START, 0, [], None
         self.set_by = 0.0  # of the wall clock
         self.labels = list(bundle.settings)
-        self.pipelines = {"kitchen": Pipeline("kitchen", bundle, bundle.settings, 0.1)}
+        self.pipelines = {"kitchen": Pipeline("kitchen", Hearing(bundle, bundle.settings, 0.1))}
         self.enabled = {}
         set_enabled = self.pipelines["kitchen"].set_enabled
 

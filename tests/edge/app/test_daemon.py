@@ -8,9 +8,11 @@ import pytest
 from ast_edge.app.daemon import SILENT_SECONDS, Daemon
 from ast_edge.audio.health import OK, Health
 from ast_edge.base.errors import AudioError
+from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.frontend.due_windows import MAX_BATCH, MAX_DUE
 from ast_edge.frontend.listener import Listener
+from ast_edge.frontend.listening import Listening
 from ast_edge.model.bundle import load_bundle
 from ast_edge.monitoring.source_monitor import SourceMonitor
 
@@ -43,7 +45,9 @@ def make(bundle):
     """Make a daemon for sources, with one sink as its attribute `sink`."""
 
     def make(*sources, engine=None, sinks=None, **more):
-        pipelines = {s.name: Pipeline(s.name, bundle, bundle.settings, HOP) for s in sources}
+        pipelines = {
+            s.name: Pipeline(s.name, Hearing(bundle, bundle.settings, HOP)) for s in sources
+        }
         sink = ListSink()
         daemon = Daemon(
             sources, pipelines, {bundle.folder: engine or NumpyEngine()}, sinks or [sink], **more
@@ -160,7 +164,7 @@ def test_a_slow_engine_drops_the_oldest_windows_of_live_sound(make, bundle, capl
     assert daemon.dropped_windows > 0
     assert daemon.dropped_windows + len(engine.seen) == windows_in(4)
     assert "the engine cannot keep up: 1 windows dropped so far" in caplog.text
-    listener = Listener(bundle.fbank, bundle.frames, HOP)
+    listener = Listener(Listening(bundle.fbank, bundle.frames, HOP))
     blocks = ListSource("a", sound, live=True).blocks()
     newest = [window for block in blocks for window in listener.feed(block)]
     newest += listener.slide_out()

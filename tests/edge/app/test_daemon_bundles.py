@@ -5,6 +5,7 @@ import pytest
 
 from ast_edge.app.daemon import Daemon
 from ast_edge.base.errors import EngineError
+from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.engines.engine import Scores
 from ast_edge.model.bundle import load_bundle
@@ -24,7 +25,9 @@ def two(tiny_model, other_model):
     def two(first, second, seconds=1.5):
         sources = [ListSource(name, tone("Hum", seconds)) for name in "ab"]
         of = {"a": bundle, "b": other}
-        pipelines = {name: Pipeline(name, one, one.settings, HOP) for name, one in of.items()}
+        pipelines = {
+            name: Pipeline(name, Hearing(one, one.settings, HOP)) for name, one in of.items()
+        }
         engines = {bundle.folder: first, other.folder: second}
         daemon = Daemon(sources, pipelines, engines, [sink := ListSink()])
         daemon.sink = sink

@@ -5,6 +5,7 @@ import pytest
 from ast_edge.app.daemon import Daemon
 from ast_edge.audio.health import OK, Health
 from ast_edge.base.errors import AudioError
+from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.model.bundle import load_bundle
 
@@ -26,7 +27,9 @@ def make(bundle):
     """Make a daemon for sources, with one sink as its attribute `sink`."""
 
     def make(*sources, observers=()):
-        pipelines = {s.name: Pipeline(s.name, bundle, bundle.settings, HOP) for s in sources}
+        pipelines = {
+            s.name: Pipeline(s.name, Hearing(bundle, bundle.settings, HOP)) for s in sources
+        }
         sink = ListSink()
         daemon = Daemon(
             sources, pipelines, {bundle.folder: NumpyEngine()}, [sink], observers=observers
@@ -40,7 +43,7 @@ def make(bundle):
 def test_a_source_that_is_added_is_heard_beside_the_first(make, bundle):
     daemon = make(ListSource("a", tone("Hum", 1), endless=True))
     added = ListSource("b", tone("Hiss", 1), endless=True)
-    pipeline = Pipeline("b", bundle, bundle.settings, HOP)
+    pipeline = Pipeline("b", Hearing(bundle, bundle.settings, HOP))
     with Running(daemon):
         daemon.perform(lambda: daemon.add(added, pipeline) or [])
         wait_until(lambda: ("start", "Hiss") in daemon.sink.lives("b"))
@@ -63,7 +66,7 @@ def test_a_source_takes_the_place_of_one_that_has_failed_and_its_error(make, bun
     failing = ListSource("a", silence(1), error=AudioError("gone"))
     daemon = make(failing, ListSource("b", silence(1), endless=True), observers=[notes])
     better = ListSource("a", tone("Hum", 1), endless=True)
-    pipeline = Pipeline("a", bundle, bundle.settings, HOP)
+    pipeline = Pipeline("a", Hearing(bundle, bundle.settings, HOP))
     with Running(daemon):  # an error of `run` would fail the test
         wait_until(lambda: notes.told)
         daemon.perform(lambda: daemon.remove("a") + (daemon.add(better, pipeline) or []))

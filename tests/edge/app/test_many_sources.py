@@ -11,6 +11,7 @@ import soundfile
 from ast_edge.app.daemon import Daemon
 from ast_edge.audio.stream import Block, Stream
 from ast_edge.base.errors import AudioError
+from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig
@@ -112,7 +113,9 @@ def sources_of(paths, pace="fast"):
 
 
 def make_daemon(bundle, sources, engine, observers=(), **options):
-    pipelines = {s.name: Pipeline(s.name, bundle, bundle.settings, HOP, **options) for s in sources}
+    pipelines = {
+        s.name: Pipeline(s.name, Hearing(bundle, bundle.settings, HOP, **options)) for s in sources
+    }
     daemon = Daemon(
         sources, pipelines, {bundle.folder: engine}, [sink := ListSink()], observers=observers
     )

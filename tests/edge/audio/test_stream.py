@@ -5,6 +5,7 @@ from ast_edge.audio.stream import LOUDEST, Block, Stream
 from ast_edge.frontend.conditioner import Conditioning
 from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.frontend.listener import Listener
+from ast_edge.frontend.listening import Listening
 
 BAD = [np.nan, np.inf, -np.inf, 1e20, -1e20, 3e38, -3e38, 2 * LOUDEST]
 
@@ -44,7 +45,7 @@ def test_whatever_the_samples_are_the_filterbank_is_finite(values, rate):
     stream = Stream("test", rate, 2, 0.0, live=False)
     samples = np.random.default_rng(1).choice(np.array(values, np.float32), (rate, 2))
     spec = FbankSpec()
-    listener = Listener(spec, 50, 0.1, Conditioning(gain_db=60, high_pass=100))
+    listener = Listener(Listening(spec, 50, 0.1, Conditioning(gain_db=60, high_pass=100)))
     windows = listener.feed(Block(stream, 0, samples)) + listener.flush()
     assert windows
     assert all(np.isfinite(window.fbank).all() for window in windows)

@@ -13,6 +13,7 @@ import pytest
 from ast_edge.app.daemon import Daemon
 from ast_edge.audio.stream import Block, Stream
 from ast_edge.detection.groups import Group
+from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.detection.rules import Rule
 from ast_edge.detection.schedule import Schedule, parse_period
@@ -22,6 +23,7 @@ from ast_edge.frontend import fbank
 from ast_edge.frontend.due_windows import MAX_BATCH
 from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.frontend.listener import Listener, Window
+from ast_edge.frontend.listening import Listening
 from ast_edge.model.bundle import find_bundle, load_bundle
 from ast_edge.model.label import Label
 from ast_edge.model.label_settings import TrackerSettings
@@ -56,7 +58,7 @@ def test_each_frame_is_computed_once_whatever_the_hop_and_the_blocks(monkeypatch
         return frames
 
     monkeypatch.setattr(fbank, "fbank", counting)
-    listener = Listener(SPEC, FRAMES, hop)
+    listener = Listener(Listening(SPEC, FRAMES, hop))
     heard = blocks(7.3, size)
     for block in heard:
         listener.feed(block)
@@ -130,7 +132,7 @@ def test_windows_that_are_due_together_take_one_call_for_each_full_batch(tiny_mo
     first = Together("first", now)
     engine = Engine(bundle, sources, later)
     pipelines = {
-        source.name: Pipeline(source.name, bundle, bundle.settings, 0.5)
+        source.name: Pipeline(source.name, Hearing(bundle, bundle.settings, hop=0.5))
         for source in [first, *sources]
     }
     # A clock that stands still: however slow the machine, sound is taken until there is none.
@@ -173,7 +175,9 @@ def asked():
     hours = Schedule((parse_period("00:00-24:00"),), timezone.utc)
     rules = {label: Rule(hours, labels[-1:]) for label in labels[:-1]}
     pipeline = Pipeline(
-        "mic", bundle, {**settings, group: TrackerSettings()}, 0.5, rules, lambda: "id"
+        "mic",
+        Hearing(bundle, {**settings, group: TrackerSettings()}, hop=0.5, rules=rules),
+        new_id=lambda: "id",
     )
     stream = Stream("mic", SPEC.sample_rate, 1, 1_700_000_000.0, live=True)
 
@@ -214,7 +218,7 @@ def test_a_sound_that_bars_all_labels_is_asked_alone(asked):
 @pytest.fixture
 def heard():
     """Return a listener that has heard ten hops and a minute to follow; allocations are traced."""
-    listener, sound = Listener(SPEC, FRAMES, 0.5), blocks(65)
+    listener, sound = Listener(Listening(SPEC, FRAMES, 0.5)), blocks(65)
     for block in sound[:50]:
         listener.feed(block)
     tracemalloc.start()

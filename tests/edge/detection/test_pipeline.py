@@ -5,11 +5,13 @@ import pytest
 
 from ast_edge.audio.stream import Block, Stream
 from ast_edge.detection.groups import Group
+from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.pipeline import Pipeline, new_id, score_recording
 from ast_edge.detection.rules import Rule
 from ast_edge.engines.engine import Scores
 from ast_edge.frontend.gate import GateSettings
 from ast_edge.frontend.listener import Listener
+from ast_edge.frontend.listening import Listening
 from ast_edge.model.bundle import load_bundle
 from ast_edge.model.label_settings import TrackerSettings
 
@@ -54,7 +56,7 @@ def bundle(tiny_model):
 @pytest.fixture
 def detect(bundle):
     def detect(source, hop=0.1, settings=bundle.settings, rules=None):
-        pipeline = Pipeline("array", bundle, settings, hop, rules)
+        pipeline = Pipeline("array", Hearing(bundle, settings, hop, rules=rules or {}))
         events = []
         for window, clip, frame in score_recording(source, pipeline, NumpyEngine()):
             events += pipeline.score(window, clip, frame)
@@ -99,7 +101,7 @@ def test_any_cutting_gives_the_same_events(detect, block):
 
 
 def test_the_windows_of_a_recording_are_scored_in_batches_and_in_order(bundle):
-    engine, listener = NumpyEngine(), Listener(bundle.fbank, bundle.frames, 0.1)
+    engine, listener = NumpyEngine(), Listener(Listening(bundle.fbank, bundle.frames, 0.1))
     found = list(score_recording(ArraySource(SOUND), listener, engine, batch=16))
     ends = [window.end for window, *_ in found]
     assert ends == sorted(ends)
@@ -107,7 +109,7 @@ def test_the_windows_of_a_recording_are_scored_in_batches_and_in_order(bundle):
 
 
 def test_a_recording_without_a_window_needs_no_engine(bundle):
-    engine, listener = NumpyEngine(), Listener(bundle.fbank, bundle.frames, 0.1)
+    engine, listener = NumpyEngine(), Listener(Listening(bundle.fbank, bundle.frames, 0.1))
     assert list(score_recording(ArraySource(silence(0.01)), listener, engine)) == []
     assert engine.batches == []
 
@@ -117,7 +119,7 @@ def test_ids_are_never_the_same():
 
 
 def test_a_sound_found_only_after_the_recording_has_ended_has_a_length(bundle):
-    pipeline = Pipeline("array", bundle, bundle.settings, 0.1)
+    pipeline = Pipeline("array", Hearing(bundle, bundle.settings, 0.1))
     *_, last = score_recording(ArraySource(silence(1.0)), pipeline, NumpyEngine())
     sure = np.ones(len(bundle.labels), np.float32)
     events = pipeline.score(last[0], sure) + pipeline.finish()
@@ -163,7 +165,8 @@ def test_no_event_begins_while_a_sound_that_is_not_reported_itself_is_heard(dete
 
 def test_a_gap_in_the_sound_ends_what_suppresses_others(bundle):
     hum, hiss = bundle.labels
-    pipeline = Pipeline("a", bundle, bundle.settings, 0.1, {hiss: Rule(suppress_while=(hum,))})
+    rules = {hiss: Rule(suppress_while=(hum,))}
+    pipeline = Pipeline("a", Hearing(bundle, bundle.settings, 0.1, rules=rules))
     ((before, *_),) = list(_first_windows(pipeline))
     ((after, *_),) = list(_first_windows(pipeline))
     assert found(pipeline.score(before, np.array([1, 0], np.float32))) == ["Hum"]
@@ -177,7 +180,8 @@ def _first_windows(pipeline):
 
 def test_live_settings_hold_for_events_and_for_what_they_suppress(bundle):
     hum, hiss = bundle.labels
-    pipeline = Pipeline("a", bundle, bundle.settings, 0.1, {hiss: Rule(suppress_while=(hum,))})
+    rules = {hiss: Rule(suppress_while=(hum,))}
+    pipeline = Pipeline("a", Hearing(bundle, bundle.settings, 0.1, rules=rules))
     ((window, *_),) = _first_windows(pipeline)
     pipeline.set_settings(hum, TrackerSettings(on=0.99, off=0.98))
     assert found(pipeline.score(window, np.array([0.9, 0.9], np.float32))) == ["Hiss"]
@@ -186,7 +190,7 @@ def test_live_settings_hold_for_events_and_for_what_they_suppress(bundle):
 def test_a_label_that_is_disabled_has_no_events_but_its_group_has(bundle, tone_group):
     hum, _ = bundle.labels
     settings = {**bundle.settings, tone_group: bundle.settings[hum]}
-    pipeline = Pipeline("a", bundle, settings, 0.1)
+    pipeline = Pipeline("a", Hearing(bundle, settings, 0.1))
     ((window, *_),) = _first_windows(pipeline)
     sure = np.array([1, 0], np.float32)
     assert found(pipeline.score(window, sure)) == ["Hum", "Tone"]
@@ -196,7 +200,7 @@ def test_a_label_that_is_disabled_has_no_events_but_its_group_has(bundle, tone_g
 
 
 def test_a_quiet_window_may_be_skipped_unless_an_event_runs(bundle):
-    pipeline = Pipeline("s", bundle, bundle.settings, 0.1, gate=GateSettings(level=-40))
+    pipeline = Pipeline("s", Hearing(bundle, bundle.settings, 0.1, gate=GateSettings(level=-40)))
     stream = Stream("s", RATE, 1, 0.0, live=False)
     sound = np.concatenate([silence(2), tone("Hum", 1), silence(3)])[:, np.newaxis]
     lives, skipped = [], []
@@ -214,7 +218,7 @@ def test_a_quiet_window_may_be_skipped_unless_an_event_runs(bundle):
 
 def test_what_has_not_become_an_event_is_forgotten_when_it_is_quiet(bundle):
     settings = dict.fromkeys(bundle.settings, TrackerSettings(on=0.9, off=0.3))
-    pipeline = Pipeline("s", bundle, settings, 0.1, gate=GateSettings(level=-40))
+    pipeline = Pipeline("s", Hearing(bundle, settings, 0.1, gate=GateSettings(level=-40)))
     stream = Stream("s", RATE, 1, 0.0, live=False)
     first, second, third = pipeline.feed(Block(stream, 0, silence(0.4)[:, np.newaxis]))[:3]
     half, full = np.array([0.5, 0.5], np.float32), np.array([1.0, 1.0], np.float32)
@@ -224,7 +228,9 @@ def test_what_has_not_become_an_event_is_forgotten_when_it_is_quiet(bundle):
 
 def idle_times(bundle, sound, idle_hop, latency=0.3):
     """Return the events of a sound, and where the windows end that were not looked at."""
-    pipeline = Pipeline("s", bundle, bundle.settings, 0.1, idle_hop=idle_hop, latency=latency)
+    pipeline = Pipeline(
+        "s", Hearing(bundle, bundle.settings, 0.1, idle_hop=idle_hop, latency=latency)
+    )
     stream, lives, skipped = Stream("s", RATE, 1, 0.0, live=False), [], []
     for window in pipeline.feed(Block(stream, 0, sound[:, np.newaxis])) + pipeline.flush():
         if pipeline.may_skip(window):
@@ -264,7 +270,7 @@ def test_a_sound_that_is_not_new_is_found_an_idle_hop_later_at_most(bundle):
 
 def test_a_group_that_comes_is_scored_from_the_next_window_on(bundle):
     hum, hiss = bundle.labels
-    pipeline = Pipeline("array", bundle, bundle.settings, 0.1)
+    pipeline = Pipeline("array", Hearing(bundle, bundle.settings, 0.1))
     either = Group(2, "Either", "", (hum, hiss), "max")
     scored = score_recording(ArraySource(tone("Hum", 0.3)), pipeline, NumpyEngine())
     events = []
@@ -288,7 +294,7 @@ def framed(framed_model):
 def detect_steps(framed):
     def detect(source, hop=0.1, latency=0.3, **pipeline):
         settings = dict.fromkeys(framed.labels, TrackerSettings(hold=0.2))
-        pipeline = Pipeline("array", framed, settings, hop, latency=latency, **pipeline)
+        pipeline = Pipeline("array", Hearing(framed, settings, hop, latency=latency, **pipeline))
         told = []
         for window, clip, frame in score_recording(source, pipeline, NumpyEngine()):
             told += [(window.heard, event) for event in pipeline.score(window, clip, frame)]
@@ -349,7 +355,7 @@ def test_with_frame_scores_any_cutting_gives_the_same_events(detect_steps, block
 
 
 def test_the_last_sound_before_a_gap_is_not_lost(framed):
-    pipeline = Pipeline("array", framed, framed.settings, 0.1, latency=0.9)
+    pipeline = Pipeline("array", Hearing(framed, framed.settings, 0.1, latency=0.9))
     told = []
     for sound in (np.concatenate([silence(1.0), tone("Hum", 0.5)]), silence(1.0)):
         stream = Stream("array", RATE, 1, 0.0, live=True)
@@ -363,7 +369,7 @@ def test_the_last_sound_before_a_gap_is_not_lost(framed):
 def test_a_group_has_frame_scores_too(framed):
     group = Group(len(framed.labels), "Tone", "", framed.labels, "max")
     settings = {group: TrackerSettings(hold=0.2)}
-    pipeline, events = Pipeline("array", framed, settings, 0.1), []
+    pipeline, events = Pipeline("array", Hearing(framed, settings, 0.1)), []
     for window, clip, frame in score_recording(ArraySource(BOTH), pipeline, NumpyEngine()):
         events += pipeline.score(window, clip, frame)
     events += pipeline.finish()
@@ -372,7 +378,7 @@ def test_a_group_has_frame_scores_too(framed):
 
 def test_no_more_windows_are_scored_after_a_recording_than_the_latency_needs(framed):
     def count(latency):
-        pipeline = Pipeline("array", framed, framed.settings, 0.1, latency=latency)
+        pipeline = Pipeline("array", Hearing(framed, framed.settings, 0.1, latency=latency))
         return len(list(score_recording(ArraySource(silence(2.0)), pipeline, NumpyEngine())))
 
     assert count(0.0) < count(0.3) < count(0.9)
@@ -381,7 +387,7 @@ def test_no_more_windows_are_scored_after_a_recording_than_the_latency_needs(fra
 def test_with_a_gate_a_step_scores_with_its_window(framed):
     def peaks(clip, *, gate):
         bundle = replace(framed, clip_gate=gate)
-        pipeline = Pipeline("array", bundle, settings, 0.1, latency=0.0)
+        pipeline = Pipeline("array", Hearing(bundle, settings, 0.1, latency=0.0))
         ((window, *_),) = _first_windows(pipeline)
         frame = np.full((framed.members[0].steps, 2), 0.9, np.float32)
         events = pipeline.score(window, np.array(clip, np.float32), frame) + pipeline.finish()

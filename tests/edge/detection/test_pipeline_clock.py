@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ast_edge.audio.stream import Block, Stream
+from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.detection.rules import Rule
 from ast_edge.detection.schedule import Schedule, parse_period
@@ -39,7 +40,7 @@ def play(pipeline, sound, started_at, live=True):
 @pytest.mark.parametrize("set_to", [0.0, NOW - 8 * 3600, NOW - 5, NOW + 10 * 366 * 86400])
 def test_after_the_clock_was_set_all_is_heard_as_before(bundle, cooldown, set_to):
     settings = {label: replace(s, cooldown=cooldown) for label, s in bundle.settings.items()}
-    pipeline = Pipeline("array", bundle, settings, 0.1)
+    pipeline = Pipeline("array", Hearing(bundle, settings, 0.1))
     assert play(pipeline, SOUND, NOW) == ["Hum"]
     assert play(pipeline, SOUND, set_to) == ["Hum"]
     assert play(pipeline, SOUND, NOW - 60) == ["Hum"]
@@ -52,7 +53,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc).timestamp()
 def test_by_a_clock_that_was_never_set_every_hour_is_active_which_is_said_once(bundle, caplog):
     caplog.set_level("INFO")
     hum, _ = bundle.labels
-    pipeline = Pipeline("array", bundle, bundle.settings, 0.1, {hum: HOURS})
+    pipeline = Pipeline("array", Hearing(bundle, bundle.settings, 0.1, rules={hum: HOURS}))
     assert play(pipeline, SOUND, 12 * 3600.0) == ["Hum"]
     assert play(pipeline, SOUND, 13 * 3600.0) == ["Hum"]
     assert play(pipeline, SOUND, NOON) == []
@@ -64,7 +65,12 @@ def test_by_a_clock_that_was_never_set_every_hour_is_active_which_is_said_once(b
 
 
 def test_nothing_is_said_of_the_clock_where_it_does_not_matter(bundle, caplog):
-    play(Pipeline("array", bundle, bundle.settings, 0.1), SOUND, 60.0)
+    play(Pipeline("array", Hearing(bundle, bundle.settings, 0.1)), SOUND, 60.0)
     rules = dict.fromkeys(bundle.labels, HOURS)
-    play(Pipeline("array", bundle, bundle.settings, 0.1, rules), SOUND, 0.0, live=False)
+    play(
+        Pipeline("array", Hearing(bundle, bundle.settings, 0.1, rules=rules)),
+        SOUND,
+        0.0,
+        live=False,
+    )
     assert caplog.messages == []

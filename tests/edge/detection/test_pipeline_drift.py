@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rigs.arrivals import Arrivals, crystal, truth
 
+from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.model.bundle import Bundle
@@ -76,7 +77,7 @@ def listen(sound, ppm, seconds=HOUR):
 
 def detect(blocks, frame):
     heard, ids = bundle(frame), itertools.count()
-    pipeline = Pipeline("p", heard, heard.settings, HOP, new_id=lambda: str(next(ids)))
+    pipeline = Pipeline("p", Hearing(heard, heard.settings, HOP), new_id=lambda: str(next(ids)))
     events = []
     for window in itertools.chain.from_iterable(map(pipeline.feed, blocks)):
         steps = (window.fbank.mean(axis=1, keepdims=True) > -5).astype(np.float32)

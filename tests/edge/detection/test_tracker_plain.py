@@ -12,6 +12,7 @@ from rigs.plain_tracker import PlainPipeline, PlainRules, PlainTracker
 
 from ast_edge.audio.stream import Stream
 from ast_edge.detection.groups import Group
+from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.detection.rules import Rule, Rules
 from ast_edge.detection.schedule import Schedule, parse_period
@@ -188,7 +189,7 @@ def test_a_pipeline_finds_what_one_finds_that_asks_every_label(home, seed, frame
     settings = reported()
     rules = some_rules(rng, list(settings))
     both = [
-        kind("mic", bundle, settings, HOP, rules, new_id=ids())
+        kind("mic", Hearing(bundle, settings, HOP, rules=rules), new_id=ids())
         for kind in (Pipeline, PlainPipeline)
     ]
     steps = bundle.members[0].steps

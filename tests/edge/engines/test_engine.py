@@ -260,7 +260,7 @@ def test_an_engine_leaves_nothing_in_the_home_directory(tiny_model, tmp_path, na
         "from pathlib import Path\n"
         "from ast_edge.model.bundle import load_bundle\n"
         "from ast_edge.app.config import EngineConfig\n"
-        "from ast_edge.engines.engine import open_engine\n"
+        "from ast_edge.engines.choice import open_engine\n"
         "bundle = load_bundle(Path(sys.argv[1]))\n"
         "open_engine(bundle, EngineConfig(name=sys.argv[2], threads=1))\n"
     )
@@ -322,7 +322,7 @@ import os, signal
 from pathlib import Path
 from ast_edge.model.bundle import load_bundle
 from ast_edge.app.config import EngineConfig
-from ast_edge.engines.engine import open_engine
+from ast_edge.engines.choice import open_engine
 signal.signal(signal.SIGUSR1, lambda number, frame: print("handled"))
 bundle = load_bundle(Path({str(tiny_model)!r}))
 engines = {{name: open_engine(bundle, EngineConfig(name={name!r})) for name in "ab"}}

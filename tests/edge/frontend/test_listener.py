@@ -11,6 +11,7 @@ from ast_edge.frontend.conditioner import Conditioning
 from ast_edge.frontend.fbank import LOG_FLOOR, FbankSpec, RollingFbank, fbank
 from ast_edge.frontend.gate import GateSettings
 from ast_edge.frontend.listener import Listener
+from ast_edge.frontend.listening import Listening
 
 SPEC = FbankSpec(mel_bins=16)
 FRAMES = 30
@@ -28,7 +29,7 @@ def noise(seconds, rate=SPEC.sample_rate, channels=1):
 
 def listen(samples, stream, sizes=(), listener=None):
     """Feed the samples in blocks of these sizes, and the rest in one; return all windows."""
-    listener = listener or Listener(SPEC, FRAMES, HOP)
+    listener = listener or Listener(Listening(SPEC, FRAMES, HOP))
     windows, start = [], 0
     for size in [*sizes, len(samples)]:
         block = samples[start : start + size]
@@ -82,11 +83,11 @@ def test_a_stream_of_less_than_one_frame_has_no_window():
 
 
 def test_flush_before_the_first_block_gives_nothing():
-    assert Listener(SPEC, FRAMES, HOP).flush() == []
+    assert Listener(Listening(SPEC, FRAMES, HOP)).flush() == []
 
 
 def test_a_block_of_a_new_stream_starts_afresh():
-    samples, listener = noise(0.5), Listener(SPEC, FRAMES, HOP)
+    samples, listener = noise(0.5), Listener(Listening(SPEC, FRAMES, HOP))
     listener.feed(Block(make_stream(), 0, noise(0.777)))
     second = make_stream()
     again = listen(samples, second, listener=listener)
@@ -98,7 +99,7 @@ def test_a_block_of_a_new_stream_starts_afresh():
 
 @given(cuts=st.lists(st.integers(1, 39_999), max_size=20))
 def test_a_window_tells_the_times_of_its_sound_however_the_stream_is_cut(cuts):
-    listener, stream, windows = Listener(SPEC, FRAMES, HOP), make_stream(8000), []
+    listener, stream, windows = Listener(Listening(SPEC, FRAMES, HOP)), make_stream(8000), []
     anchors = (Anchor(0.0, 0.0), Anchor(1.0, 1.0, 1.5), Anchor(3.0, 4.0, 0.5))
     sound = noise(5.0, 8000)
     for start, stop in itertools.pairwise(sorted({0, 8_000, 24_000, 40_000, *cuts})):
@@ -112,7 +113,11 @@ def test_a_window_tells_the_times_of_its_sound_however_the_stream_is_cut(cuts):
 
 
 def test_a_listener_keeps_no_more_than_a_minute_of_times():
-    listener, stream, anchor = Listener(SPEC, FRAMES, HOP), make_stream(), Anchor(0.0, 0.0)
+    listener, stream, anchor = (
+        Listener(Listening(SPEC, FRAMES, HOP)),
+        make_stream(),
+        Anchor(0.0, 0.0),
+    )
     for second in range(200):
         (*_, window) = listener.feed(Block(stream, second * 16000, noise(1.0), anchor))
         anchor = Anchor(second + 1.0, anchor.time_at(second + 1.0), 1.001)
@@ -120,14 +125,14 @@ def test_a_listener_keeps_no_more_than_a_minute_of_times():
 
 
 def test_a_new_stream_may_have_another_format():
-    listener = Listener(SPEC, FRAMES, HOP)
+    listener = Listener(Listening(SPEC, FRAMES, HOP))
     listener.feed(Block(make_stream(8_000, 2), 0, noise(0.5, 8_000, 2)))
     windows = listen(noise(0.5, 48_000), make_stream(48_000), listener=listener)
     assert times(windows)[0] == (-0.2, 0.115, 0.1)
 
 
 def test_after_a_flush_the_same_stream_starts_afresh():
-    samples, listener, stream = noise(0.5), Listener(SPEC, FRAMES, HOP), make_stream()
+    samples, listener, stream = noise(0.5), Listener(Listening(SPEC, FRAMES, HOP)), make_stream()
     once = times(listen(samples, stream, listener=listener))
     assert times(listen(samples, stream, listener=listener)) == once
 
@@ -143,7 +148,7 @@ def test_a_resampled_click_lies_where_it_was(rate):
 
 
 def test_bad_samples_are_reported_once_per_stream(caplog):
-    listener, samples = Listener(SPEC, FRAMES, HOP), noise(0.1)
+    listener, samples = Listener(Listening(SPEC, FRAMES, HOP)), noise(0.1)
     samples[3:6] = np.nan
     for stream in (make_stream(), make_stream()):
         listener.feed(Block(stream, 0, samples))
@@ -155,7 +160,7 @@ def test_bad_samples_are_reported_once_per_stream(caplog):
 
 def test_sliding_out_goes_on_until_the_sound_has_left_the_window():
     stream, samples = make_stream(), noise(0.7)
-    ended, slid = Listener(SPEC, FRAMES, HOP), Listener(SPEC, FRAMES, HOP)
+    ended, slid = Listener(Listening(SPEC, FRAMES, HOP)), Listener(Listening(SPEC, FRAMES, HOP))
     for listener in (ended, slid):
         listener.feed(Block(stream, 0, samples))
     windows, more = ended.flush(), slid.slide_out()
@@ -165,7 +170,7 @@ def test_sliding_out_goes_on_until_the_sound_has_left_the_window():
 
 
 def test_sliding_out_before_the_first_block_gives_nothing():
-    assert Listener(SPEC, FRAMES, HOP).slide_out() == []
+    assert Listener(Listening(SPEC, FRAMES, HOP)).slide_out() == []
 
 
 def test_a_nan_leaves_no_trace_in_the_windows():
@@ -177,7 +182,7 @@ def test_a_nan_leaves_no_trace_in_the_windows():
 
 
 def test_a_tiny_hop_is_one_frame():
-    windows = listen(noise(0.1), make_stream(), listener=Listener(SPEC, FRAMES, 0.001))
+    windows = listen(noise(0.1), make_stream(), listener=Listener(Listening(SPEC, FRAMES, 0.001)))
     assert len(windows) == SPEC.frames_in(1600)
 
 
@@ -191,7 +196,7 @@ def test_any_cutting_gives_the_same_conditioned_and_gated_windows(data):
     def ear():
         conditioning = Conditioning(gain_db=3, high_pass=100, channel=2)
         gate = GateSettings(level=-40)
-        return Listener(SPEC, FRAMES, HOP, conditioning, gate, idle_hop=4 * HOP)
+        return Listener(Listening(SPEC, FRAMES, HOP, conditioning, gate, idle_hop=4 * HOP))
 
     whole = listen(samples, stream, listener=ear())
     pieces = listen(samples, stream, data.draw(cuts), listener=ear())
@@ -203,7 +208,7 @@ def test_any_cutting_gives_the_same_conditioned_and_gated_windows(data):
 
 def test_one_channel_gives_the_windows_of_that_channel_alone():
     samples = noise(0.5, channels=2)
-    chosen = Listener(SPEC, FRAMES, HOP, Conditioning(channel=2))
+    chosen = Listener(Listening(SPEC, FRAMES, HOP, Conditioning(channel=2)))
     found = listen(samples, make_stream(channels=2), listener=chosen)
     alone = listen(samples[:, 1:], make_stream())
     assert all(np.array_equal(a.fbank, b.fbank) for a, b in zip(found, alone, strict=True))
@@ -214,7 +219,7 @@ def test_without_a_gate_no_window_is_quiet():
 
 
 def test_while_nothing_new_sounds_one_window_in_an_idle_hop_is_not_idle():
-    ear = Listener(SPEC, FRAMES, HOP, idle_hop=4 * HOP)
+    ear = Listener(Listening(SPEC, FRAMES, HOP, idle_hop=4 * HOP))
     windows = listen(np.tile(noise(0.5), (8, 1)), make_stream(), listener=ear)
     settled = [window for window in windows if window.start > 1.0]
     looks = [round(w.end - SPEC.samples_in(1) / SPEC.sample_rate, 2) for w in settled if not w.idle]

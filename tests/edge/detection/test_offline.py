@@ -7,7 +7,9 @@ import pytest
 import soundfile
 
 from ast_edge.cli.main import main
-from ast_edge.detection.hearing import Hearing, find_events
+from ast_edge.detection.hearing import Hearing
+from ast_edge.detection.offline import find_events
+from ast_edge.detection.pipeline import Pipeline
 from ast_edge.frontend.conditioner import Conditioning
 from ast_edge.frontend.gate import GateSettings
 from ast_edge.model.bundle import load_bundle
@@ -51,7 +53,7 @@ def find(bundle, recording):
 
     def find(batch=16, **options):
         engine = Engine()
-        pipeline = Hearing(bundle, bundle.settings, 0.1, **options).pipeline("mix")
+        pipeline = Pipeline("mix", Hearing(bundle, bundle.settings, 0.1, **options))
         source = RecordingSource("mix", recording, pace="fast")
         events = [e for _, found in find_events(source, pipeline, engine, batch) for e in found]
         events += pipeline.finish()

@@ -292,7 +292,7 @@ class Connection:
         unanswered = list(self._unanswered.values())
         if by_broker:
             self._limits.refused(reason.value, unanswered)
-        elif self.connected:
+        elif self.connected and reason.value == mqtt_faults.CONNECTION_LOST:
             culprit = self._limits.hung_up(unanswered, self._short, settled=self._settled)
             if culprit is not None:
                 self._say(mqtt_faults.hung_up_on(culprit))

@@ -11,6 +11,8 @@ from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.message import Message
 
 # Reason codes of MQTT 5, 2.4; paho translates those of 3.1.1 into them.
+CONNECTION_LOST = 0x80
+PROTOCOL_ERROR = 0x82
 UNSUPPORTED_PROTOCOL = 0x84
 BAD_CLIENT_ID = 0x85
 BAD_USER_OR_PASSWORD = 0x86
@@ -127,6 +129,8 @@ def lost(
         return f"the broker ended the connection: {_advised(reason)}"
     if reason.value == KEEP_ALIVE_TIMEOUT:
         return "no sign of life from the broker"
+    if accepted and reason.value == PROTOCOL_ERROR:  # found by us: we have hung up
+        return "the broker has sent something that is no MQTT"
     if not accepted:
         # In TLS 1.3 we are done with the handshake before the broker looks at our certificate.
         if config.tls is None:

@@ -359,10 +359,11 @@ def test_a_connection_that_cannot_even_be_begun_is_tried_again(fake, monkeypatch
     ],
     ids=["property", "puback", "suback", "length", "noise"],
 )
-def test_a_broker_that_sends_nonsense_is_left_and_found_again(fake, link_to, nonsense):
+def test_a_broker_that_sends_nonsense_is_left_and_found_again(fake, link_to, nonsense, caplog):
     link = link_to(fake)
     fake.send(nonsense)
     wait_until(lambda: link.connections == 2 and link.connected)
+    assert "the broker has sent something that is no MQTT" in caplog.text
 
 
 def test_a_topic_that_is_no_utf_8_is_left_out(fake, link_to, caplog):

@@ -42,6 +42,11 @@ def test_many_short_connections_that_end_while_we_speak_are_no_sign_of_a_second_
     assert "second machine" not in line
 
 
+def test_nonsense_of_a_broker_is_not_blamed_on_our_messages():
+    line = said("Protocol error", by_broker=False, short=REPEATED, unanswered=[STATE])
+    assert line == "the broker has sent something that is no MQTT"
+
+
 def test_a_broker_that_ends_the_connection_for_a_message_says_what_is_not_allowed():
     line = said("Not authorized", unanswered=[STATE])
     assert "may this user write to ast-edge/attic/mic/dog/state" in line

@@ -2,8 +2,7 @@
 
     python benchmarks/label_cost.py --labels 527 --sources 8
 
-Prints microseconds by what is done, as JSON. It stays with what has been there for long, so that an
-older checkout can be measured as well: set PYTHONPATH to its folder `edge`.
+Prints microseconds by what is done, as JSON. Another checkout is measured by the script of its own.
 """
 
 import argparse
@@ -19,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ast_edge.app.commander import Commander
 from ast_edge.app.control import Action, Control
 from ast_edge.app.settings import LiveSettings
 from ast_edge.audio.stream import Stream
@@ -33,7 +33,6 @@ from ast_edge.model.bundle import Bundle, find_bundle, load_bundle
 from ast_edge.model.label import Label
 from ast_edge.model.label_settings import TrackerSettings
 from ast_edge.model.ontology import load_ontology
-from ast_edge.mqtt.source_status import NodeStatus
 from ast_edge.mqtt.topics import Topics
 
 PLAIN = TrackerSettings(on=0.5, off=0.3)
@@ -94,10 +93,13 @@ def cost_of_commands(bundle: Bundle, count: int) -> Costs:
     labels, topics = list(bundle.labels), Topics("ast-edge", "bench")
     actions: list[Action] = []
     with tempfile.TemporaryDirectory() as folder:
+        settings = dict.fromkeys(sources, bundle.settings)
         control = Control(
-            *(topics, LiveSettings(Path(folder) / "settings.json", bundle.settings, sources)),
-            {name: Pipeline(name, Hearing(bundle, bundle.settings, HOP)) for name in sources},
-            *(labels, NodeStatus(topics, sources, bundle.name, since=0.0)),
+            *(topics, dict.fromkeys(sources, labels)),
+            Commander(
+                LiveSettings(Path(folder) / "settings.json", settings),
+                {name: Pipeline(name, Hearing(bundle, bundle.settings, HOP)) for name in sources},
+            ),
             publish=lambda make: None,
             submit=actions.append,
             restart=lambda: None,
@@ -107,7 +109,7 @@ def cost_of_commands(bundle: Bundle, count: int) -> Costs:
         heard, applied = [], []
         for number in range(COMMANDS):
             payload = f"{0.5 + 0.05 * number:g}".encode()
-            heard.append(_microseconds(lambda p=payload: control.heard(threshold, p)))
+            heard.append(_microseconds(lambda p=payload: control.received(threshold, p)))
             applied.append(_microseconds(actions.pop()))
         return {
             "threshold, MQTT thread": statistics.median(heard),
@@ -136,7 +138,7 @@ def _windows(
     scores: NDArray[np.float32],
     rules: dict[Label, Rule] | None = None,
 ) -> float:
-    pipeline = Pipeline("room", Hearing(bundle, settings, HOP, rules=rules))
+    pipeline = Pipeline("room", Hearing(bundle, settings, HOP, rules=rules or {}))
     stream, nothing = Stream("room", 16_000, 1, NOON, live=True), np.zeros((0, 0), np.float32)
     frame = scores[: bundle.members[0].steps]
     windows = (

@@ -3,7 +3,7 @@
     python benchmarks/labels.py
     python benchmarks/labels.py --before ../older    # beside another checkout, in turns
 
-Each side is measured by `label_cost.py` in a process of its own: what follows the engine at every
+Each side is measured by its own `label_cost.py`, in a process: what follows the engine at every
 step, and what commands and greetings over MQTT take of the threads that they hold up.
 """
 
@@ -54,7 +54,7 @@ def _arguments() -> argparse.Namespace:
 
 def measure(checkout: Path, labels: int, sources: int) -> Costs:
     """Return the microseconds of what the code of a checkout does."""
-    command = [sys.executable, str(HERE / "label_cost.py")]
+    command = [sys.executable, str(checkout / "benchmarks" / "label_cost.py")]
     command += ["--labels", str(labels), "--sources", str(sources)]
     env = os.environ | {"PYTHONPATH": str(checkout.resolve() / "edge")}
     found = subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True, timeout=600)

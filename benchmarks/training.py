@@ -129,8 +129,8 @@ def _ours(args: argparse.Namespace, folder: Path, precision: str) -> Iterator[No
     rng = np.random.default_rng(0)
     for epoch in range(1_000_000):
         order = rng.integers(len(examples), size=(args.steps, args.batch)).tolist()
-        for features, targets in batches(examples, epoch, order, args.workers):
-            train_step(state, features, targets, 1 / args.batch, recipe)
+        for batch in batches(examples, epoch, order, args.workers):
+            train_step(state, batch, 1 / args.batch, recipe)
             yield
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.detection.event import Event
+from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.pipeline import Pipeline, score_recording
 from ast_edge.detection.tracker import EventTracker, Step
 from ast_edge.engines.engine import Engine
@@ -16,6 +17,7 @@ from ast_edge.evaluation.curve import Curve, CurveRecorder
 from ast_edge.evaluation.detector import Detection
 from ast_edge.evaluation.span import Span
 from ast_edge.frontend.listener import Listener, Window
+from ast_edge.frontend.listening import Listening
 from ast_edge.model.bundle import Bundle
 from ast_edge.model.label import Label
 from ast_edge.model.label_settings import TrackerSettings
@@ -86,7 +88,7 @@ def score(path: Path, bundle: Bundle, engine: Engine, hop: float) -> tuple[Score
         AudioError: if the file cannot be read.
     """
     source = RecordingSource(path.stem, path, pace="fast")
-    listener = _SlidingOut(bundle.fbank, bundle.frames, hop)
+    listener = _SlidingOut(Listening(bundle.fbank, bundle.frames, hop))
     nothing = np.zeros((0, 0), np.float32)  # features of hours do not fit in memory
     scored = [
         (replace(window, fbank=nothing), clip, frame)
@@ -135,7 +137,7 @@ class _StepRecorder(Pipeline):
     """A pipeline that keeps the steps instead of tracking them."""
 
     def __init__(self, bundle: Bundle, variant: Variant) -> None:
-        super().__init__("", bundle, {}, variant.hop, latency=variant.latency)
+        super().__init__("", Hearing(bundle, {}, variant.hop, variant.latency))
         self.recorder = CurveRecorder(len(bundle.labels), np.float32)
         self.steps = 0
 

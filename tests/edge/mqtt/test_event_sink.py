@@ -206,7 +206,7 @@ def test_events_go_and_commands_come_over_websockets(tmp_path, open_sink, protoc
     heard = []
     listener = NodeStatus(Topics("ast-edge", "attic"), ["mic"], since=0.0)
     listener.subscriptions = ("ast-edge/attic/+/set/#",)
-    listener.heard = lambda topic, payload, retained: heard.append((topic, payload)) or []
+    listener.received = lambda topic, payload, retained: heard.append((topic, payload)) or []
     with (
         Mosquitto(tmp_path, tls=tls, websockets=True) as broker,
         Subscriber(broker) as subscriber,

@@ -44,7 +44,7 @@ def whole(recipe, tmp_path_factory):
 
 KILLED = """
 import os, signal, sys
-from ast_training import fit
+from ast_training.run import fit
 from ast_training.cli.main import main
 
 step, train_step, doomed = 0, fit.train_step, int(sys.argv[1])

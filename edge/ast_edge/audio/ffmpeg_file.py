@@ -81,14 +81,19 @@ class FfmpegFile:
     def _end(self) -> None:
         """Judge a decoding that has come to its end."""
         status = self._process.wait()
-        said = self._complaints()
         # Of most faults in the middle it speaks as well, and goes on behind them.
-        if status != 0 or "partial file" in said:
-            self.damage = said or f"ffmpeg ended with status {status}"
+        cut_off = [line for line in self._lines() if "partial file" in line]
+        if status != 0 or cut_off:
+            said = cut_off[-1] if cut_off else self._complaints()
+            self.damage = said[-_LONGEST_COMPLAINT:] or f"ffmpeg ended with status {status}"
 
     def _complaints(self) -> str:
         """Return the last line that ffmpeg said."""
+        lines = self._lines()
+        return lines[-1][-_LONGEST_COMPLAINT:] if lines else ""
+
+    def _lines(self) -> list[str]:
+        """Return the newest lines that ffmpeg said."""
         size = self._said.seek(0, os.SEEK_END)
         self._said.seek(max(size - 4096, 0))
-        lines = self._said.read().decode(errors="replace").strip().splitlines()
-        return lines[-1][-_LONGEST_COMPLAINT:] if lines else ""
+        return self._said.read().decode(errors="replace").strip().splitlines()

@@ -138,7 +138,7 @@ def _first_problem(exc: ValidationError, model: type[Section]) -> str:
         key = str(error["loc"][-1])
         return f"{where}: unknown key{did_you_mean(key, _keys_at(model, error['loc'][:-1]))}"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    message = message.removesuffix(" for <class 'pathlib.Path'>")
+    message = re.sub(r" for <class '[^']*'>$", "", message)  # what Python calls it
     given = error["input"]
     if isinstance(given, Given):
         for quoted in (str.__repr__(given), str(given) if len(given) >= SHORT else ""):

@@ -73,6 +73,7 @@ def run(made):
         service.daemon.stop()
         thread.join(TIMEOUT)
         assert not thread.is_alive()
+        service.close()
 
 
 def test_a_bundle_that_a_reload_brings_is_opened_and_one_that_nobody_uses_is_let_go(

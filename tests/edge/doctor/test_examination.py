@@ -118,7 +118,9 @@ def test_a_recording_at_8_khz_is_said_to_lack_the_upper_half(config, tmp_path):
 def test_a_url_that_does_not_answer_is_said_in_the_words_of_its_source(config):
     found = findings(config(sources={"door": {"url": "rtsp://127.0.0.1:1/live"}}))["source door"]
     assert not found.well
-    assert found.text == "no sound: rtsp://127.0.0.1:1: Connection refused"
+    # ffmpeg 5 names the address there, ffmpeg 7 does not.
+    assert found.text.startswith("no sound: ")
+    assert found.text.endswith(": Connection refused")
     assert found.remedy.startswith("are the address, user and password right")
 
 

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import logging
 import sqlite3
@@ -132,7 +133,7 @@ def test_a_damaged_file_is_put_aside_and_said(remember, path, caplog, content):
 
 def test_a_file_of_another_format_is_put_aside(remember, path):
     remember(event("a"))
-    with sqlite3.connect(path) as database:
+    with contextlib.closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA user_version = 99")
     remember(event("b"))
     assert ids(path) == ["b"]

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
@@ -94,6 +95,7 @@ def take(page: Page, path: Path, *, everything: bool) -> None:
     page.bring_to_front()
     page.wait_for_timeout(500)
     page.screenshot(path=path)
+    Image.open(path).convert("RGB").quantize(192).save(path, optimize=True)
     if everything:
         page.click(".scores li >> nth=0")
         page.wait_for_timeout(700)

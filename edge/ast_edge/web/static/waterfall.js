@@ -137,7 +137,7 @@ export class Waterfall {
   }
 
   events(g, x, start, end, hgt) {
-    const lanes = [];
+    const lanes = [], tags = [];
     g.font = "600 11px system-ui, sans-serif"; g.textBaseline = "middle";
     const own = [...this.page.events.values()].filter(e => e.source === this.page.source);
     for (const event of own) {
@@ -152,6 +152,9 @@ export class Waterfall {
       const y = 4 + (lane % 5) * 20, paint = colour(event.label);
       g.strokeStyle = "#fff"; g.lineWidth = 4; this.bracket(g, x0, x1, y, hgt);
       g.strokeStyle = paint; g.lineWidth = 2; this.bracket(g, x0, x1, y, hgt);
+      tags.push([paint, tag, y, wide, text]);
+    }
+    for (const [paint, tag, y, wide, text] of tags) { // above all brackets
       g.fillStyle = paint; g.strokeStyle = "#fff"; g.lineWidth = 1;
       g.beginPath(); g.roundRect(tag, y, wide, 17, 4); g.fill(); g.stroke();
       g.fillStyle = "#fff"; g.fillText(text, tag + 5, y + 9);

@@ -214,9 +214,7 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _has_a_teacher_to_guess_of(self) -> "Recipe":
         if self.hint and not any(teacher.shows_features for teacher in self.teachers):
-            raise ValueError(
-                "hint: expected a teacher that shows its features: one of kind mobilenet"
-            )
+            raise ValueError("hint: expected a teacher that shows its features (mobilenet)")
         return self
 
     @model_validator(mode="after")

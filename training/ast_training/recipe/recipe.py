@@ -143,6 +143,9 @@ class Recipe(Section):
     soundscapes: SoundscapeConfig = SoundscapeConfig()
     teachers: list[TeacherConfig] = Field(default_factory=list)
     """Networks that hear every composed example; what they say is learnt, not what was composed."""
+    hint: float = Field(default=0.0, ge=0)
+    """With teachers: how much their features count in the loss, which a linear layer guesses from
+    the student's; of the scores it is the mean over the labels."""
     annotation: AnnotationConfig | None = None
     """With teachers: what was composed is learnt as well, where and when it was placed."""
     wanted: list[str] = Field(default_factory=list)
@@ -206,6 +209,12 @@ class Recipe(Section):
             raise ValueError("expected either packs or data to train on, not both and not neither")
         if self.model.frame_head and not self.packs:
             raise ValueError("model.frame_head: learns from soundscapes: give packs, not data")
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_teacher_to_guess_of(self) -> "Recipe":
+        if self.hint and not any(teacher.shows_features for teacher in self.teachers):
+            raise ValueError("hint: expected a teacher that shows its features (mobilenet)")
         return self
 
     @model_validator(mode="after")

@@ -18,7 +18,7 @@ export default {
   selected: "{n} ausgewählt", select: "Auswählen", keys: "Tasten: j k bewegen · r richtig · w falsch · o es war … · u rückgängig · x auswählen", export: "Export",
   why_on: "unter der Schwelle", why_duration: "zu kurz (Mindestdauer)", why_cooldown: "zu bald nach dem letzten (Sperrzeit)", why_hours: "außerhalb seiner Zeiten",
   why_suppressed: "unterdrückt durch {other}", why_disabled: "abgeschaltet oder pausiert", when: "wann", label: "Label", lasted: "Dauer", why: "warum",
-  report: "Diese Quelle melden", snooze: "Pause", snoozed: "Pause: noch {n} min", wake: "Pause beenden", reported: "wird gemeldet",
+  report: "Diese Quelle melden", snooze: "Pause", snoozed: "Pause: noch {n} min", wake: "Pause beenden", reported: "melden",
   thresholds: "Labels und Schwellen", version: "Version", uptime: "Läuft seit", memory: "Speicher", load: "Rechenzeit je Sekunde Ton", model: "Modell",
   heard: "gehört", gaps: "Lücken", dropped: "ausgelassene Fenster", latency: "Verzögerung", count: "Ereignisse", state: "Zustand", warnings: "Letzte Warnungen", noWarnings: "Keine seit dem Start.",
   refusal: "Das letzte Neuladen wurde abgelehnt: {why}", doctor: "Mehr: `ast-edge doctor --config …` prüft auf jenem Rechner alles vom Mikrofon bis zum Empfänger.",

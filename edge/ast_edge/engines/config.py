@@ -14,5 +14,8 @@ class EngineConfig(Section):
     threads: int = Field(default=0, ge=0)
     """CPU threads; 0 leaves the choice to the engine."""
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
-    """Arithmetic of the engine. On a processor auto is bf16 where it has instructions for that;
-    TensorRT always computes what the bundle was made with (fp32 or fp16)."""
+    """Arithmetic of the engine. On a processor auto is bf16 where it has instructions for that; on
+    a GPU fp16, if the scores stay what they are."""
+    device: Literal["auto", "cpu", "gpu", "npu"] = "cpu"
+    """What OpenVINO computes on; auto is an Intel GPU where there is one that gives the scores of
+    the processor, else the processor."""

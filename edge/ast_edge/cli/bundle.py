@@ -124,7 +124,7 @@ def _print_delivery(delivery: "Delivery", origin: "Origin", engine: str) -> None
     print_line(console, "bundle", f"{bundle.folder}: {summary(bundle)}")
     timings = _measure(bundle, engine, console)
     best, name = fastest(timings), bundle.folder.name
-    other = f" --engine {best.engine}" if best is not timings[0] else ""
+    other = f" --engine {best.engine.name}" if best is not timings[0] else ""
     what = f"listen --bundle {name} --hop {best.pace.hop:g}" if best.pace.hop else ""
     print_line(console, "try", f"ast-edge {what or f'tag --bundle {name}'}{other}")
     print_line(

@@ -66,6 +66,12 @@ def _add_get(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     get.add_argument("--name", help="what to call the bundle (as what it comes from)")
     get.add_argument("--precision", default="fp32", choices=["fp32", "fp16", "int8"], help="(fp32)")
     get.add_argument("--sha256", default="", metavar="SUM", help="what the graph's sum must be")
+    get.add_argument(
+        "--frame-curve",
+        action="store_true",
+        help="score every step of the window too, without training, so that events lie where they "
+        "were to a step and not to a hop",
+    )
     get.add_argument("--offline", action="store_true", help="use what was fetched before")
     get.add_argument("--engine", default="auto", choices=_ENGINES, help="to try it with (auto)")
     get.set_defaults(command=_get)
@@ -90,7 +96,7 @@ def _get(args: argparse.Namespace) -> int:
     endpoint = hub_endpoint()
     origin = parse_origin(args.origin, endpoint)
     name = args.name or (args.origin if args.origin in KNOWN else origin.suggested_name)
-    wish = Wish(name, args.precision, args.sha256.lower())
+    wish = Wish(name, args.precision, args.sha256.lower(), args.frame_curve)
     with DownloadProgress() as progress:
         files = _files(origin, endpoint, progress, offline=args.offline)
         delivery = deliver(files, wish, EngineConfig(name=args.engine))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,9 @@ LARGEST = (1 << 31) - (1 << 20)
 _DEEPEST = 20
 
 # Numbers of fields in onnx.proto.
-_MODEL_GRAPH = 7
+_MODEL_GRAPH, _MODEL_OPSET, _OPSET_DOMAIN, _OPSET_VERSION = 7, 8, 1, 2
 _GRAPH_NODE, _GRAPH_WEIGHTS, _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_TYPES = 1, 5, 11, 12, 13
-_NODE_INPUT, _NODE_OUTPUT, _NODE_KIND, _NODE_ATTRIBUTE, _NODE_DOMAIN = 1, 2, 4, 5, 7
+_NODE_INPUT, _NODE_OUTPUT, _NODE_NAME, _NODE_KIND, _NODE_ATTRIBUTE, _NODE_DOMAIN = 1, 2, 3, 4, 5, 7
 _ATTRIBUTE_NAME, _ATTRIBUTE_NUMBER, _ATTRIBUTE_TENSOR, _ATTRIBUTE_NUMBERS = 1, 3, 5, 8
 _ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_KIND = 6, 11, 20
 _KIND_NUMBER, _KIND_NUMBERS = 2, 7
@@ -54,6 +55,26 @@ class Node:
                 found = dict(protobuf.numbers(self.rest, at, stop)).get(_ATTRIBUTE_NUMBER, 0)
                 return found - (1 << 64) if found >> 63 else found
         return default
+
+    def value(self) -> NDArray[np.generic] | None:
+        """Return the tensor of a Constant; None if it is no tensor.
+
+        Raises:
+            ValueError: as of `Weights.values`.
+        """
+        for attribute in _parts(self.rest, 0, len(self.rest), _NODE_ATTRIBUTE):
+            for at, stop in _parts(self.rest, *attribute, _ATTRIBUTE_TENSOR):
+                return Weights(self.rest[at:stop], Path()).values()
+        return None
+
+    def nameless(self) -> "Node":
+        """Return it without its own name, which no two may share."""
+        kept = [
+            self.rest[begin:stop]
+            for number, begin, _, stop in pieces(self.rest, 0, len(self.rest))
+            if number != _NODE_NAME
+        ]
+        return replace(self, rest=b"".join(kept))
 
     def encoded(self) -> bytes:
         """Return it as a NodeProto."""
@@ -156,13 +177,39 @@ class OnnxGraph:
     graph_rest: bytes = field(repr=False)
     model_rest: bytes = field(repr=False)
 
-    def with_output(self, name: str, shape: tuple[int | str, ...]) -> "OnnxGraph":
-        """Return it with one more output of float32; a size that is text is free."""
+    @property
+    def opset(self) -> int:
+        """The version of ONNX's operators."""
+        data = self.model_rest
+        versions = [
+            dict(protobuf.numbers(data, *span)).get(_OPSET_VERSION, 0)
+            for span in _parts(data, 0, len(data), _MODEL_OPSET)
+            if _text(data, *span, _OPSET_DOMAIN) in ("", "ai.onnx")
+        ]
+        return max(versions, default=0)
+
+    def constant(self, name: str) -> NDArray[np.generic] | None:
+        """Return the values of a tensor that stands in the file; None if it is computed.
+
+        Raises:
+            ValueError, OSError: as of `Weights.values`.
+        """
+        if name in self.weights:
+            return self.weights[name].values()
+        for one in self.nodes:
+            if name in one.outputs and one.kind == "Constant" and one.is_standard:
+                return one.value()
+        return None
+
+    def with_output(
+        self, name: str, shape: tuple[int | str, ...], kind: int = FLOAT
+    ) -> "OnnxGraph":
+        """Return it with one more output; a size that is text is free."""
         sizes = [
             protobuf.text(2, s) if isinstance(s, str) else protobuf.number(1, s) for s in shape
         ]
         dimensions = b"".join(protobuf.message(1, size) for size in sizes)
-        tensor = protobuf.number(1, FLOAT) + protobuf.message(2, dimensions)
+        tensor = protobuf.number(1, kind) + protobuf.message(2, dimensions)
         said = protobuf.text(1, name) + protobuf.message(2, protobuf.message(1, tensor))
         return replace(self, outputs=self.outputs | {name: said})
 
@@ -228,9 +275,25 @@ def read_graph(path: Path) -> OnnxGraph:
         elif number != _GRAPH_TYPES:  # of what is in between; they may change
             rest.append(bytes(graph[begin:stop]))
     return OnnxGraph(
-        *(nodes, tensors, ports[_GRAPH_OUTPUT], ports[_GRAPH_INPUT]),
+        *(_in_order(nodes), tensors, ports[_GRAPH_OUTPUT], ports[_GRAPH_INPUT]),
         *(b"".join(rest), b"".join(model_rest)),
     )
+
+
+def _in_order(nodes: list[Node]) -> list[Node]:
+    """Put each node after those that it depends on, as the standard asks and not all files have it.
+
+    Raises:
+        ValueError: if they go round in a circle.
+    """
+    makers = {name: at for at, one in enumerate(nodes) for name in one.outputs if name}
+    needs = {
+        at: {makers[name] for name in (*one.inputs, *one.captured) if name in makers}
+        for at, one in enumerate(nodes)
+    }
+    if all(max(before, default=-1) < at for at, before in needs.items()):
+        return nodes
+    return [nodes[at] for at in TopologicalSorter(needs).static_order()]
 
 
 def _read_node(data: bytes) -> Node:

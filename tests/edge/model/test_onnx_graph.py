@@ -109,6 +109,34 @@ def test_what_a_branch_takes_from_outside_is_kept(path):
     assert list(graph.pruned().weights) == ["bias"]
 
 
+def test_nodes_are_put_in_order(path):
+    model = onnx.load(path)
+    kinds = [one.op_type for one in model.graph.node]
+    for one in [*model.graph.node][::-1]:
+        model.graph.node.remove(one)
+        model.graph.node.append(one)
+    onnx.save(model, path)
+    assert [one.op_type for one in model.graph.node] == kinds[::-1]
+    read_graph(path).write(path)
+    onnx.checker.check_model(path)
+
+
+def test_nodes_that_go_round_in_a_circle_are_refused(path):
+    model = onnx.load(path)
+    model.graph.node[0].input[0] = "clip"
+    onnx.save(model, path)
+    with pytest.raises(ValueError, match="cycle"):
+        read_graph(path)
+
+
+def test_a_node_may_lose_its_name():
+    named = onnx.NodeProto(op_type="Softmax", name="mine", input=["x"], output=["y"])
+    graph = node("Softmax", ["x"], "y", axis=1)
+    changed = type(graph)("Softmax", ("x",), ("y",), rest=named.SerializeToString() + graph.rest)
+    assert b"mine" not in changed.nameless().rest
+    assert changed.nameless().whole("axis", 0) == 1
+
+
 @pytest.mark.parametrize("content", [b"", b"\0" * 100, b"not a graph"], ids=repr)
 def test_what_is_no_graph_is_refused(path, content):
     path.write_bytes(content)

@@ -11,7 +11,9 @@ from dataclasses import replace
 import numpy as np
 
 from ast_edge.hub.outline import Port
-from ast_edge.model.onnx_graph import FLOAT, HALF, Node, OnnxGraph, node, weights
+from ast_edge.model.onnx_graph import OnnxGraph
+from ast_edge.model.onnx_node import Node, node
+from ast_edge.model.onnx_weights import FLOAT, HALF, weights
 from ast_edge.model.spec import ModelSpec
 
 FRAME = "frame"

@@ -37,6 +37,32 @@ def pieces(data: Data, start: int, end: int) -> Iterator[tuple[int, int, int, in
     return ((n, begin, at, stop) for n, begin, at, stop, _ in _walk(data, start, end))
 
 
+def parts(data: Data, start: int, end: int, *wanted: int) -> Iterator[tuple[int, int]]:
+    """Yield start and end of the fields with these numbers that hold bytes."""
+    return ((at, stop) for n, at, stop in fields(data, start, end) if n in wanted)
+
+
+def first_text(data: Data, start: int, end: int, wanted: int) -> str:
+    """Return the first text of that number; empty if there is none."""
+    return next((bytes(data[at:stop]).decode() for at, stop in parts(data, start, end, wanted)), "")
+
+
+def wholes(data: Data, begin: int, at: int, stop: int) -> list[int]:
+    """Return the numbers of a field that holds one, or several one after the other."""
+    single = [value for _, value in numbers(data, begin, stop)]
+    if single:
+        return single
+    packed, found = bytes(data[at:stop]), list[int]()
+    value = shift = 0
+    for byte in packed:
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            found.append(value)
+            value = shift = 0
+    return found
+
+
 def number(field: int, value: int) -> bytes:
     """Encode a field that holds a whole number; one below 0 takes ten bytes."""
     return _encoded(field << 3 | _VARINT) + _encoded(value & (1 << 64) - 1)

@@ -7,7 +7,9 @@ from onnx import TensorProto, helper, numpy_helper
 from rigs.model import FRAMES, make_graph, scores
 
 from ast_edge.model.bundle import find_bundle
-from ast_edge.model.onnx_graph import node, read_graph, weights
+from ast_edge.model.onnx_graph import read_graph
+from ast_edge.model.onnx_node import node
+from ast_edge.model.onnx_weights import weights
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ast_edge.model.onnx_graph import FLOAT, HALF, Node, OnnxGraph, Weights, node, weights
+from ast_edge.model.onnx_graph import OnnxGraph
+from ast_edge.model.onnx_node import Node, node
+from ast_edge.model.onnx_weights import FLOAT, HALF, Weights, weights
 
 VERSION = 1
 """Of the way it is made; another one makes graphs and engines anew."""

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ast_edge.base.yaml_file import Section
 
@@ -19,3 +19,12 @@ class EngineConfig(Section):
     device: Literal["auto", "cpu", "gpu", "npu"] = "cpu"
     """What OpenVINO computes on; auto is an Intel GPU where there is one that gives the scores of
     the processor, else the processor."""
+
+    @model_validator(mode="after")
+    def _device_of_openvino(self) -> "EngineConfig":
+        if self.device != "cpu" and self.name not in ("auto", "openvino"):
+            raise ValueError(
+                f"device: {self.device} is for OpenVINO (name: openvino); {self.name} finds an "
+                "NVIDIA GPU by itself"
+            )
+        return self

@@ -209,3 +209,9 @@ def test_an_npu_scores_one_window_after_the_other(devices, bundle):
     assert engine.run(windows(5)).clip == pytest.approx(scores(windows(5)), abs=1e-5)
     with pytest.raises(EngineError, match="refused windows of shape"):
         engine.run(np.zeros((1, FRAMES + 1, 128), np.float32))
+
+
+@pytest.mark.parametrize("name", ["tensorrt", "onnxruntime"])
+def test_another_engine_takes_no_device(name):
+    with pytest.raises(ValueError, match="device: gpu is for OpenVINO"):
+        EngineConfig(name=name, device="gpu")

@@ -15,6 +15,7 @@ from ast_training.data.clip_list import SPLITS, Split
 from ast_training.data.clip_table import NONE, ClipTable, read_table
 from ast_training.data.decoding import AudioBytes, decode
 from ast_training.data.feature_cache import FeatureCache, open_cache
+from ast_training.data.sources import source_of_name
 
 FORMAT = 1
 SAMPLE_RATE = FbankSpec().sample_rate
@@ -37,6 +38,8 @@ class Clip:
     offset: int | None = None
     """First byte within a tar shard."""
     size: int | None = None
+    group: str = ""
+    """Its source: recordings of one are in one split."""
 
     def samples(self) -> NDArray[np.float32]:
         """Decode it (samples,), mono at SAMPLE_RATE.
@@ -114,14 +117,16 @@ class ClipSet:
             raise IndexError(f"no clip {index} in a set of {len(self)}")
         table = self.table
         offset, size = int(table.offsets[index]), int(table.sizes[index])
+        name = table.names.text(index)
         return Clip(
-            name=table.names.text(index),
+            name=name,
             path=self.folder / table.paths.text(index),
             labels=tuple(table.labels[index].tolist()),
             split=SPLITS[table.splits[index]],
             fold=int(table.folds[index]),
             offset=None if offset == NONE else offset,
             size=None if size == NONE else size,
+            group=table.groups.text(index) or source_of_name(name),
         )
 
     @property

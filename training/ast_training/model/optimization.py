@@ -76,9 +76,11 @@ class OptimizerConfig(Section):
 def make_optimizer(
     model: AudioSpectrogramTransformer, config: OptimizerConfig
 ) -> torch.optim.Optimizer:
-    """Make the optimizer; every group's `scale` is its share of the learning rate."""
+    """Make the optimizer of what is learnt; every group's `scale` is its share of the rate."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         decays = config.kind == "adam" or parameter.ndim > 1
         scale = config.layer_decay ** _depth_below_head(name, model.spec.depth)
         groups[config.weight_decay if decays else 0.0, scale].append(parameter)

@@ -9,7 +9,7 @@ from ast_edge.base.errors import ConfigError
 from ast_training.recipe.recipe import Recipe
 
 FREE = re.compile(
-    r"name|licence|average|loop(\..*)?|optimizer\.epochs|soundscapes\.validation_minutes"
+    r"name|licence|average|patience|loop(\..*)?|optimizer\.epochs|soundscapes\.validation_minutes"
     r"|packs\.[^.]*\.licence"
 )
 """Settings of a recipe that a training may go on with when they have changed."""

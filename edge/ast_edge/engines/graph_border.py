@@ -40,6 +40,7 @@ class GraphBorder:
         clip, *frames = (np.asarray(output, np.float32) for output in found)
         if not self._graph.activates:
             clip = _softmax(clip) if self._member.activation == "softmax" else _sigmoid(clip)
+            frames = [_sigmoid(frame) for frame in frames]  # which never exclude one another
         return Scores(clip, *frames)
 
 

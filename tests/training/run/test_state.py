@@ -115,7 +115,9 @@ def test_what_guesses_the_teachers_features_is_kept_for_a_resume(tmp_path):
     names = tmp_path / "labels.txt"
     names.write_text("\n".join(f"Sound {n}" for n in range(5)))
     teacher = {"kind": "mobilenet", "weights": str(weights), "labels": str(names)}
-    recipe = recipe_of(teachers=[teacher], hint=0.5)
+    (tmp_path / "none.tflite").touch()  # would be refused if it were opened here
+    other = {"kind": "yamnet", "weights": str(tmp_path / "none.tflite")}
+    recipe = recipe_of(teachers=[other, teacher], hint=0.5)
     before = start(recipe)
     before.hint.scale.running_mean.fill_(3)
     step_with_hint(before)

@@ -29,7 +29,7 @@ from ast_training.model.network import TrainingOptions
 from ast_training.model.optimization import OptimizerConfig
 from ast_training.recipe.overrides import override
 from ast_training.soundscapes.config import SoundscapeConfig
-from ast_training.teacher.config import TeacherConfig
+from ast_training.teacher.config import SHOWS_FEATURES, TeacherConfig
 
 
 class FrontendConfig(Section):
@@ -232,7 +232,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _has_a_teacher_to_guess_of(self) -> "Recipe":
-        if self.hint and not any(teacher.shows_features for teacher in self.teachers):
+        if self.hint and all(one.kind != SHOWS_FEATURES for one in self.teachers):
             raise ValueError("hint: expected a teacher that shows its features (mobilenet)")
         return self
 

@@ -23,7 +23,7 @@ from ast_training.model.optimization import make_optimizer
 from ast_training.recipe.recipe import Recipe
 from ast_training.run.precision import matrix_dtype
 from ast_training.run.seed import KEY as SEED
-from ast_training.teacher.config import open_teachers
+from ast_training.teacher.config import SHOWS_FEATURES, open_teachers
 from ast_training.teacher.grid import RATE
 from ast_training.teacher.hint import Hint, Learner
 from ast_training.weights.initialisation import initialise
@@ -226,8 +226,11 @@ class TrainingState:
 
 def _hint_of(recipe: Recipe) -> Hint:
     """Make what guesses the features that the recipe's teachers show."""
+    # Only those: the threads of another engine would be missing in the processes that are forked to
+    # prepare examples, and keep them waiting for ever.
+    showing = [teacher for teacher in recipe.teachers if teacher.kind == SHOWS_FEATURES]
     silence = np.zeros((1, RATE), np.float32)
-    features = open_teachers(recipe.teachers).hear(silence).clip_features.shape[1]
+    features = open_teachers(showing).hear(silence).clip_features.shape[1]
     return Hint(recipe.model_spec, recipe.fbank_spec, features)
 
 

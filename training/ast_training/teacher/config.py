@@ -12,6 +12,9 @@ from ast_training.teacher.ensemble import Ensemble
 from ast_training.teacher.grid import RATE
 from ast_training.teacher.heard import Teacher
 
+SHOWS_FEATURES = "mobilenet"
+"""The kind that says what it makes of a sound before it names it."""
+
 
 class TeacherConfig(Section):
     """A network that knows sounds already."""
@@ -26,11 +29,6 @@ class TeacherConfig(Section):
     """The ONNX graph lacks the sigmoid."""
     rate: int = Field(default=RATE, ge=1000, le=384_000)
     """Hertz that the ONNX graph takes."""
-
-    @property
-    def shows_features(self) -> bool:
-        """Whether it says what it makes of a sound before it names it."""
-        return self.kind == "mobilenet"
 
 
 def open_teachers(configs: Sequence[TeacherConfig]) -> Ensemble:

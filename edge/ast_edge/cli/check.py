@@ -154,6 +154,8 @@ def _print_labels(plan: "Plan", console: Console) -> None:
     for bundle in plan.bundles:
         if len(plan.bundles) > 1:
             console.print(f"\n[bold]{escape(bundle.name)}[/]")
+        for label, evidence in bundle.own.items():
+            console.print(f"[bold]own[/]     {escape(label.name)}: {evidence}", soft_wrap=True)
         _print_hearing(plan.hearings[plan.sources_of(bundle)[0]], console)
 
 

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from collections.abc import Collection
 from functools import cache
 
 import numpy as np
@@ -58,6 +59,7 @@ class OpenVinoEngine:
             window = [-1, bundle.frames, bundle.fbank.mel_bins]
             if not border.is_plain:  # one that takes windows of any length is compiled for ours
                 graph.reshape({border.input: openvino.PartialShape(window)})
+            _leave_out(graph, border.outputs)
             model = core.compile_model(graph, "CPU", settings)
             self._takes = model.input(border.input).get_partial_shape()
             for name in border.outputs:
@@ -102,3 +104,10 @@ class OpenVinoEngine:
         """Free the compiled graph."""
         with self._one_at_a_time:
             self._request = None
+
+
+def _leave_out(graph: openvino.Model, wanted: Collection[str]) -> None:
+    """Cut off the outputs that nobody asks for, and what is computed for them alone."""
+    for result in graph.results:
+        if not result.output(0).get_names() & set(wanted):
+            graph.remove_result(result)

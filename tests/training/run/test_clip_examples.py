@@ -64,7 +64,7 @@ class Sounds:
 def test_without_augmentation_an_example_is_the_head_of_its_clip(clips):
     examples = clip_examples(clips)
     index = int(examples.order(0)[3])
-    features, target, _ = examples.example(0, 3)
+    features, target, *_ = examples.example(0, 3)
     np.testing.assert_array_equal(features, clips.fbank(index, SPEC)[:FRAMES])
     np.testing.assert_array_equal(target, clips.target(index))
     assert (features.dtype, target.dtype) == (np.float32, np.float32)
@@ -106,7 +106,7 @@ def test_a_mixture_is_of_two_clips_and_its_labels_have_their_shares(folder):
     seen = 0
     for epoch in range(20):
         index = int(examples.order(epoch)[0])
-        features, target, _ = examples.example(epoch, 0)
+        features, target, *_ = examples.example(epoch, 0)
         assert target.sum() == pytest.approx(1)
         share = float(target[index])
         if share < 1:  # else its partner was the clip itself

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 from rigs.training.clips import FRAMES, clip_recipe
+from rigs.training.teachers import save_mobilenet
 
 from ast_edge.base.errors import BundleError, ConfigError
 from ast_training.base.processes import Processes
@@ -29,6 +30,12 @@ def step(state, decay=0.0):
         parameter.grad = torch.randn_like(parameter)
     state.optimizer.step()
     state.advance(decay)
+
+
+def step_with_hint(state):
+    for parameter in state.hint.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    step(state)
 
 
 def trained(recipe, path, steps=3):
@@ -65,6 +72,25 @@ def test_a_resumed_state_takes_the_steps_that_the_first_would_have(tmp_path, kin
         step(one, ema)
     assert_same_weights(state.model.state_dict(), resumed.model.state_dict())
     assert_same_weights(state.weights(), resumed.weights())
+
+
+def test_what_guesses_the_teachers_features_is_kept_for_a_resume(tmp_path):
+    weights = save_mobilenet(tmp_path / "teacher.pt", labels=5)
+    names = tmp_path / "labels.txt"
+    names.write_text("\n".join(f"Sound {n}" for n in range(5)))
+    teacher = {"kind": "mobilenet", "weights": str(weights), "labels": str(names)}
+    recipe = recipe_of(teachers=[teacher], hint=0.5)
+    before = start(recipe)
+    before.hint.scale.running_mean.fill_(3)
+    step_with_hint(before)
+    before.checkpoint(recipe).save(tmp_path / "last.safetensors")
+    after = start(recipe, tmp_path / "last.safetensors")
+    assert_same_weights(before.hint.state_dict(), after.hint.state_dict())
+    for state in (before, after):
+        step_with_hint(state)
+    assert_same_weights(before.hint.state_dict(), after.hint.state_dict())
+    handed_on = load_checkpoint(tmp_path / "last.safetensors").weights
+    assert not [name for name in handed_on if "hint" in name]
 
 
 @pytest.mark.parametrize("change", [{"weight_decay": 0.0}, {"layer_decay": 0.75}])

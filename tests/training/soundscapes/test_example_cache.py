@@ -41,6 +41,12 @@ def test_what_has_other_shapes_is_not_there(cache):
     assert cache.load(3, 7, [(5, 3), (2,), (0, 2)]) is None
 
 
+def test_of_the_last_array_one_side_need_not_be_known(cache):
+    cache.save(3, 7, [*arrays(), np.ones((3, 5), np.float32)])
+    assert cache.load(3, 7, [*SHAPES, (3, -1)])[3].shape == (3, 5)
+    assert cache.load(3, 7, [*SHAPES, (4, -1)]) is None
+
+
 def test_rounds_are_forgotten_from_the_oldest(cache):
     for made_in in range(4):
         cache.save(made_in, 0, arrays())

@@ -27,7 +27,7 @@ def examples(tmp_path):
 
 
 def test_an_example_is_a_window_with_targets_for_it_and_its_steps(examples):
-    features, clip, frame = examples.example(1, 4)
+    features, clip, frame, _ = examples.example(1, 4)
     assert (features.shape, features.dtype) == ((100, 128), np.float32)
     assert (clip.shape, clip.dtype) == ((2,), np.float32)
     assert (frame.shape, frame.dtype) == ((25, 2), np.float32)
@@ -135,19 +135,20 @@ class Monotone:
     def hear(self, samples):
         clip = np.tile(np.array([0.4, 0.2], np.float32), (len(samples), 1))
         steps = np.repeat(clip[:, None], step_count(samples.shape[1]), axis=1)
-        nothing = np.zeros((len(samples), 0), np.float32)
-        return Heard(clip, steps, nothing, nothing)
+        level = np.abs(samples).mean(axis=1, keepdims=True)
+        features = np.broadcast_to(level[:, None, None], (*steps.shape[:2], 2, 1))
+        return Heard(clip, steps, level, features)
 
 
-def taught(packs, doubt, folder=None, **changes):
+def taught(packs, doubt, folder=None, hints=False, **changes):
     composer = make_composer(packs, **({"negatives": 0, "distractors": 0, "repeats": 2} | changes))
-    teaching = Teaching(Monotone, ["Whistle", "Hum"], doubt)
+    teaching = Teaching(Monotone, ["Whistle", "Hum"], doubt, hints=hints)
     cache = ExampleCache(folder) if folder else None
     return SoundscapeExamples(composer, MODEL, SPEC, 3, teaching, cache)
 
 
 def test_what_the_teacher_says_is_to_be_learnt(packs):
-    _, clip, frame = taught(packs, None).example(0, 0)
+    _, clip, frame, _ = taught(packs, None).example(0, 0)
     np.testing.assert_allclose(clip, [0.4, 0.2])
     np.testing.assert_allclose(frame, [[0.4, 0.2]] * 25, atol=1e-6)
 
@@ -158,12 +159,20 @@ def test_what_was_placed_is_certain_when_and_where_it_was(packs, tmp_path):
         plain = SoundscapeExamples(examples.composer, MODEL, SPEC, 3)
         for _ in range(2):  # the second time from the cache
             for n in range(10):
-                _, clip, frame = examples.example(0, n)
-                _, placed, where = plain.example(0, n)
+                _, clip, frame, _ = examples.example(0, n)
+                _, placed, where, _ = plain.example(0, n)
                 np.testing.assert_allclose(clip[placed > 0], 1)
                 np.testing.assert_allclose(frame[:, placed > 0], where[:, placed > 0])
                 rest = np.array([0.2, 0.1])[placed == 0]  # half of what the teacher says
                 np.testing.assert_allclose(clip[placed == 0], rest, atol=1e-3)
+
+
+def test_hints_are_kept_in_the_cache(packs, tmp_path):
+    heard = taught(packs, None, hints=True).example(0, 0).hint
+    examples = taught(packs, None, tmp_path / "cache", hints=True)
+    for _ in range(2):
+        np.testing.assert_allclose(examples.example(0, 0).hint, heard, rtol=1e-3)
+    assert heard.shape == (1 + step_count(SPEC.samples_in(MODEL.frames)), 1)
 
 
 def test_what_may_sound_unannounced_is_believed(tmp_path):
@@ -172,7 +181,7 @@ def test_what_may_sound_unannounced_is_believed(tmp_path):
     composer = make_composer(sounds, negatives=0, distractors=0)
     composer._labelled[:] = [1, 0, 0]  # the whistle
     teaching = Teaching(Monotone, ["Whistle", "Hum"], 0.5)
-    _, clip, _ = SoundscapeExamples(composer, MODEL, SPEC, 3, teaching).example(0, 0)
+    clip = SoundscapeExamples(composer, MODEL, SPEC, 3, teaching).example(0, 0).clip
     assert clip[1] == pytest.approx(0.2)
 
 
@@ -181,6 +190,6 @@ def test_without_a_teacher_what_may_sound_unannounced_is_not_known(tmp_path):
     sounds["sounds"]["may"] = ["Hum"]
     composer = make_composer(sounds, negatives=0, distractors=0)
     composer._labelled[:] = [1, 0, 0]
-    _, clip, frame = SoundscapeExamples(composer, MODEL, SPEC, 3).example(0, 0)
+    _, clip, frame, _ = SoundscapeExamples(composer, MODEL, SPEC, 3).example(0, 0)
     assert np.isfinite(clip).tolist() == [True, False]
     assert np.isfinite(frame).all(axis=0).tolist() == [True, False]

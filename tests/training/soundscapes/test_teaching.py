@@ -23,8 +23,11 @@ class LoudnessTeacher:
     def hear(self, samples):
         clip = np.abs(samples).mean(axis=1)[:, None] * [0.1, 0.2, 0.3]
         steps = np.repeat(clip[:, None], step_count(samples.shape[1]), axis=1)
-        nothing = np.zeros((len(samples), 0), np.float32)
-        return Heard(clip.astype(np.float32), steps.astype(np.float32), nothing, nothing)
+        # Its features are the loudness, and of windows of 1 and 2 s the length beside it.
+        windows = np.array([[0.0, 1.0], [0.0, 2.0]]) + np.array([1, 0]) * clip[:, None, None, :1]
+        around = np.repeat(windows, steps.shape[1], axis=1)
+        features = np.concatenate([clip[:, :1], 0 * clip[:, :1]], axis=1)
+        return Heard(*(np.float32(part) for part in (clip, steps, features, around)))
 
 
 def scape(level, events=(), may=()):
@@ -35,7 +38,7 @@ def scape(level, events=(), may=()):
 
 def test_targets_are_what_is_heard_in_the_order_of_the_students_labels():
     teaching = Teaching(LoudnessTeacher, ["Whistle", "Hum"])
-    (clip, steps), (quiet, _) = teaching.targets([scape(1.0), scape(0.5)], RATE)
+    (clip, steps, _), (quiet, *_) = teaching.targets([scape(1.0), scape(0.5)], RATE)
     np.testing.assert_allclose(clip, [0.3, 0.1], atol=1e-6)
     np.testing.assert_allclose(quiet, [0.15, 0.05], atol=1e-6)
     np.testing.assert_allclose(steps, [[0.3, 0.1]] * 2, atol=1e-6)
@@ -49,9 +52,20 @@ def test_a_label_that_no_teacher_knows_is_refused():
 def test_what_was_placed_is_certain_and_the_rest_is_doubted():
     teaching = Teaching(LoudnessTeacher, ["Hum", "Hiss", "Whistle"], doubt=0.5)
     sound = scape(1.0, (PlacedEvent(0, 0.2, 0.6),), may={2})
-    ((clip, steps),) = teaching.targets([sound], RATE)
+    ((clip, steps, _),) = teaching.targets([sound], RATE)
     np.testing.assert_allclose(clip, [1, 0.1, 0.3], atol=1e-6)
     np.testing.assert_allclose(steps, [[0.05, 0.1, 0.3]] * 2, atol=1e-6)
+
+
+def test_hints_are_the_teachers_features_of_all_and_of_a_second_around_each_moment():
+    teaching = Teaching(LoudnessTeacher, ["Hum"], hints=True)
+    ((*_, hint),) = teaching.targets([scape(1.0)], RATE)
+    np.testing.assert_allclose(hint, [[0.1, 0], [0.1, 1], [0.1, 1]], atol=1e-6)
+
+
+def test_without_hints_no_features_are_kept():
+    ((*_, hint),) = Teaching(LoudnessTeacher, ["Hum"]).targets([scape(1.0)], RATE)
+    assert hint.shape == (3, 0)
 
 
 def test_the_teacher_is_opened_when_it_is_asked():

@@ -15,6 +15,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from ast_edge.base.errors import AstError
 
+NO_HINT = np.zeros((0, 0), np.float32)
+
 
 class Example(NamedTuple):
     """A window of sound and what is to be heard in it."""
@@ -25,14 +27,17 @@ class Example(NamedTuple):
     """Targets of the window (labels,)."""
     frame: NDArray[np.float32]
     """Targets of every step (steps, labels); without a frame head there are none."""
+    hint: NDArray[np.float32] = NO_HINT
+    """What a teacher makes of it and of each moment in it (1 + moments, features)."""
 
 
 class Batch(NamedTuple):
-    """Examples stacked: (n, frames, mels), (n, labels) and (n, steps, labels)."""
+    """Examples stacked: (n, frames, mels), (n, labels), (n, steps, labels), (n, …, features)."""
 
     features: Tensor
     clip: Tensor
     frame: Tensor
+    hint: Tensor
 
 
 class Examples(Protocol):

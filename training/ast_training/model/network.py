@@ -237,13 +237,29 @@ class AudioSpectrogramTransformer(nn.Module):
 
     def forward_kept(self, fbank: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the same, and the steps that have a score (steps,): all but patchout's."""
+        tokens, kept = self.tokens(fbank)
+        return *self.logits(tokens), kept
+
+    def tokens(self, fbank: Tensor) -> tuple[Tensor, Tensor]:
+        """Map fbanks (batch, frames, mels) to the two special tokens, then one for each step.
+
+        Returns:
+            Tokens (batch, 2 + steps, width), and the steps that these are of (steps,): none without
+            a frame head, and not those that patchout left out.
+        """
         tokens, kept = self._encode(fbank, None if self.spec.frame_head else 2)
-        clip = self._clip_logits(tokens[:, :2])
         if not self.spec.frame_head:
-            return clip, clip.new_empty(len(clip), 0, self.spec.labels), kept[:0]
+            return tokens, kept[:0]
         columns = tokens[:, 2:].reshape(tokens.shape[0], -1, len(kept), self.spec.width)
         # A step's token is the mean of its column of patches, over frequency.
-        return clip, self.frame_head(columns.mean(dim=1)), kept
+        return torch.cat([tokens[:, :2], columns.mean(dim=1)], dim=1), kept
+
+    def logits(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Map what `tokens` gives to logits (batch, labels) and (batch, steps, labels)."""
+        clip = self._clip_logits(tokens[:, :2])
+        if not self.spec.frame_head:
+            return clip, clip.new_empty(len(clip), 0, self.spec.labels)
+        return clip, self.frame_head(tokens[:, 2:])
 
     def _encode(self, fbank: Tensor, first: int | None) -> tuple[Tensor, Tensor]:
         normalised = (fbank - self.spec.mean) / (2 * self.spec.std)

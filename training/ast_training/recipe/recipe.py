@@ -143,6 +143,9 @@ class Recipe(Section):
     soundscapes: SoundscapeConfig = SoundscapeConfig()
     teachers: list[TeacherConfig] = Field(default_factory=list)
     """Networks that hear every composed example; what they say is learnt, not what was composed."""
+    hint: float = Field(default=0.0, ge=0)
+    """With teachers: how much their features count in the loss, which a linear layer guesses from
+    the student's; of the scores it is the mean over the labels."""
     annotation: AnnotationConfig | None = None
     """With teachers: what was composed is learnt as well, where and when it was placed."""
     wanted: list[str] = Field(default_factory=list)

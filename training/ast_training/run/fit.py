@@ -226,10 +226,12 @@ def train_step(state: TrainingState, batch: Batch, share: float, recipe: Recipe)
     for number, (x, *truths) in enumerate(parts, start=1):
         with contextlib.nullcontext() if number == len(parts) else _local_gradients(state):
             with torch.autocast(device.type, state.dtype, enabled=state.dtype != torch.float32):
-                clip, frame, kept = state.network(x.to(device, non_blocking=True))
-            true_clip, true_frame = (truth.to(device, non_blocking=True) for truth in truths)
+                clip, frame, kept, guess = state.network(x.to(device, non_blocking=True))
+            true_clip, true_frame, hint = (t.to(device, non_blocking=True) for t in truths)
             each = losses(clip.float(), true_clip, recipe.loss, state.label_weights)
             steps = frame_losses(frame.float(), true_frame[:, kept], state.label_weights)
+            if state.hint:
+                each = each + recipe.hint * state.hint.losses(guess.float(), hint)
             loss = share * (each + steps).sum()
             state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         total += loss.detach()

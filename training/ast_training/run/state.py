@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,13 @@ from ast_training.model.network import AudioSpectrogramTransformer
 from ast_training.model.optimization import make_optimizer
 from ast_training.recipe.recipe import Recipe
 from ast_training.run.seed import KEY as SEED
+from ast_training.teacher.config import open_teachers
+from ast_training.teacher.grid import RATE
+from ast_training.teacher.hint import Hint, Learner
 from ast_training.weights.initialisation import initialise
+
+HINT = "hint."
+"""Before what is kept of a `Hint` for resuming."""
 
 
 @dataclass
@@ -30,6 +37,8 @@ class TrainingState:
     model: AudioSpectrogramTransformer
     network: nn.Module
     """The model as it is called: distributed and compiled where wanted."""
+    hint: Hint | None
+    """Guesses the teachers' features, where these are learnt."""
     optimizer: torch.optim.Optimizer
     scaler: GradScaler
     """Of the loss; active for fp16 only."""
@@ -77,7 +86,8 @@ class TrainingState:
         if recipe.init is not None and not last.exists():
             initialise(model, recipe.init.source, recipe.init.pos_embed, recipe.label_set)
         model = model.to(device)
-        network: nn.Module = _BothHeads(model)
+        hint = _hint_of(recipe).to(device) if recipe.hint else None
+        network: nn.Module = Learner(model, hint)
         if processes.world > 1:
             network = DistributedDataParallel(network)
         if recipe.loop.compile:
@@ -88,7 +98,8 @@ class TrainingState:
         state = cls(
             model=model,
             network=network,
-            optimizer=make_optimizer(model, recipe.optimizer),
+            hint=hint,
+            optimizer=make_optimizer(model, recipe.optimizer, hint),
             scaler=GradScaler(device.type, enabled=dtype == torch.float16),
             average={k: v.detach().clone() for k, v in weights.items()},
             total=torch.zeros((), device=device),
@@ -116,8 +127,10 @@ class TrainingState:
     def _restore(self, saved: Checkpoint) -> None:
         model = _part(saved.state, "model.") or saved.weights
         self.model.load_state_dict(model)
+        if self.hint:
+            self.hint.load_state_dict(_part(saved.state, HINT))
         # By name, since the order of the optimizer's parameters depends on its settings.
-        parameters = dict(self.model.named_parameters())
+        parameters = dict(self._named_parameters())
         for key, value in _part(saved.state, "optimizer.").items():
             name, _, moment = key.rpartition(".")
             self.optimizer.state[parameters[name]][moment] = value.to(self.total.device)
@@ -129,6 +142,12 @@ class TrainingState:
         self.total.copy_(saved.state["total"])
         self.epoch, self.step = saved.epoch, int(saved.state["step"])
         self.metrics = saved.metrics
+
+    def _named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield all that is learnt."""
+        yield from self.model.named_parameters()
+        if self.hint:
+            yield from self.hint.named_parameters(HINT.rstrip("."))
 
     def seed_step(self) -> None:
         """Seed what the next step draws by the run's seed and the number of the step alone.
@@ -172,7 +191,9 @@ class TrainingState:
             state |= {f"model.{k}": v for k, v in self.model.state_dict().items()}
         if self.scaler.is_enabled():
             state["loss_scale"] = torch.tensor(self.scaler.get_scale())
-        for name, parameter in self.model.named_parameters():
+        if self.hint:
+            state |= {f"{HINT}{k}": v for k, v in self.hint.state_dict().items()}
+        for name, parameter in self._named_parameters():
             moments = self.optimizer.state[parameter]
             state |= {f"optimizer.{name}.{moment}": value for moment, value in moments.items()}
         return Checkpoint(
@@ -188,15 +209,11 @@ class TrainingState:
         )
 
 
-class _BothHeads(nn.Module):
-    """A model that is called for the scores of the clip and of those steps that have one."""
-
-    def __init__(self, model: AudioSpectrogramTransformer) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, fbank: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return self.model.forward_kept(fbank)
+def _hint_of(recipe: Recipe) -> Hint:
+    """Make what guesses the features that the recipe's teachers show."""
+    silence = np.zeros((1, RATE), np.float32)
+    features = open_teachers(recipe.teachers).hear(silence).clip_features.shape[1]
+    return Hint(recipe.model_spec, recipe.fbank_spec, features)
 
 
 def check_made_by(recipe: Recipe, checkpoint: Checkpoint, path: Path) -> None:

@@ -106,7 +106,12 @@ def _open_packs(recipe: Recipe, cache: Path | None) -> tuple[Examples, Evaluatio
     teaching = None
     if recipe.teachers:
         doubt = recipe.annotation.doubt if recipe.annotation else None
-        teaching = Teaching(partial(open_teachers, recipe.teachers), list(recipe.labels), doubt)
+        teaching = Teaching(
+            partial(open_teachers, recipe.teachers),
+            list(recipe.labels),
+            doubt,
+            hints=recipe.hint > 0,
+        )
     examples = SoundscapeExamples(
         open_composer(recipe, "train"),
         recipe.model_spec,

@@ -23,16 +23,20 @@ class ExampleCache:
         self.folder = folder
 
     def load(self, made_in: int, number: int, shapes: list[tuple[int, ...]]) -> list[Array] | None:
-        """Read the arrays of an example; None if it is not here, or of other shapes."""
+        """Read the arrays of an example; None if it is not here, or of other shapes.
+
+        The last one may have -1 of something.
+        """
         try:
             flat = np.load(self._path(made_in, number)).astype(np.float32)
         except (OSError, ValueError, EOFError):
             return None
-        ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
-        if len(flat) != ends[-1]:
+        *ends, _ = np.cumsum([int(np.prod(shape)) for shape in shapes]).tolist()
+        parts = np.split(flat, ends)
+        try:
+            return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+        except ValueError:
             return None
-        parts = np.split(flat, ends[:-1])
-        return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
 
     def save(self, made_in: int, number: int, arrays: list[Array]) -> None:
         """Keep the arrays of an example.

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ast_edge.frontend.fbank import FbankSpec, fbank
 from ast_edge.model.spec import ModelSpec
 from ast_training.data.augmentation import mask
-from ast_training.data.example import Example
+from ast_training.data.example import NO_HINT, Example
 from ast_training.soundscapes.composer import Composer, PlacedEvent, Soundscape
 from ast_training.soundscapes.example_cache import ExampleCache
 from ast_training.soundscapes.placed import clip_targets, frame_targets
@@ -94,7 +94,7 @@ class SoundscapeExamples:
         if self.teaching is None:
             return [*shapes, (steps, model.labels)]
         heard = self.teaching.steps(self._samples) if steps else 0
-        return [*shapes, (heard, model.labels), (MOST_EVENTS, 3)]
+        return [*shapes, (heard, model.labels), (MOST_EVENTS, 3), (1 + heard, -1)]
 
     @property
     def _samples(self) -> int:
@@ -124,21 +124,23 @@ class SoundscapeExamples:
         if self.teaching is None or not scapes:
             return []
         targets = self.teaching.targets(scapes, self._samples)
-        steps = slice(None) if self.model.frame_head else slice(0)
+        heard = self.teaching.steps(self._samples) if self.model.frame_head else 0
         return [
-            [clip, heard[steps], _rows_of(scape.events)]
-            for (clip, heard), scape in zip(targets, scapes, strict=True)
+            [one.clip, one.steps[:heard], _rows_of(scape.events), one.hint[: 1 + heard]]
+            for one, scape in zip(targets, scapes, strict=True)
         ]
 
     def _example(self, arrays: list[Array], rng: np.random.Generator) -> Example:
-        features, clip, frame, *rows = arrays
+        features, clip, frame, *taught = arrays
+        rows, hint = taught or (NO_HINT, NO_HINT)
         config = self.composer.config
         if self.teaching and self.model.frame_head:
             frame = self.teaching.spread(frame, self.model, self.spec)
-            events = _events_of(rows[0]) if self.teaching.doubt is not None else ()
+            events = _events_of(rows) if self.teaching.doubt is not None else ()
             for label in {event.label for event in events}:
                 frame[:, label] = frame_targets(events, self.model, self.spec)[:, label]
-        return Example(mask(features, config.freq_mask, config.time_mask, rng), clip, frame)
+        masked = mask(features, config.freq_mask, config.time_mask, rng)
+        return Example(masked, clip, frame, hint)
 
 
 def _rows_of(events: Sequence[PlacedEvent]) -> Array:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,25 @@ from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.model.spec import ModelSpec
 from ast_training.soundscapes.composer import Soundscape
 from ast_training.soundscapes.placed import clip_targets
-from ast_training.teacher.grid import step_count, step_middles
+from ast_training.teacher.grid import WINDOWS, step_count, step_middles
 from ast_training.teacher.heard import Teacher
 
 Array = NDArray[np.float32]
+
+
+class Taught(NamedTuple):
+    """What is to be learnt of one soundscape."""
+
+    clip: Array
+    """(labels,)."""
+    steps: Array
+    """Around each moment of the teacher's (steps, labels)."""
+    hint: Array
+    """What the teacher makes of it and of each moment in it (1 + steps, features)."""
+
+
+SHORTEST = WINDOWS.index(min(WINDOWS))
+"""Of the windows around a moment: it says when."""
 
 
 class Teaching:
@@ -28,35 +44,43 @@ class Teaching:
         open_teacher: Callable[[], Teacher],
         labels: Sequence[str],
         doubt: float | None = None,
+        *,
+        hints: bool = False,
     ) -> None:
         """Take the names of the student's labels.
 
         With `doubt`, what was composed counts as well, and of a label that was not placed only that
-        share of the teacher's probability, unless it may sound unannounced.
+        share of the teacher's probability, unless it may sound unannounced. Without `hints` the
+        teacher's features are left out.
         """
         self._open, self.labels, self.doubt = open_teacher, tuple(labels), doubt
+        self._features = slice(None) if hints else slice(0)
 
-    def targets(self, scapes: Sequence[Soundscape], samples: int) -> list[tuple[Array, Array]]:
-        """Return clip (labels,) and steps (steps, labels) for each soundscape's first samples.
+    def targets(self, scapes: Sequence[Soundscape], samples: int) -> list[Taught]:
+        """Return what is to be learnt of each soundscape's first samples.
 
         Raises:
             ConfigError: if the teacher does not know one of the labels.
         """
         heard = self._teacher.hear(np.stack([scape.samples[:samples] for scape in scapes]))
         columns = self._columns
-        pairs = zip(heard.clip[:, columns], heard.steps[:, :, columns], strict=True)
-        if self.doubt is None:
-            return list(pairs)
+        hints = np.concatenate(
+            [heard.clip_features[:, None], heard.step_features[:, :, SHORTEST]], axis=1
+        )[..., self._features]
+        taught = zip(heard.clip[:, columns], heard.steps[:, :, columns], hints, strict=True)
         return [
-            self._with_annotation(clip, steps, scape)
-            for (clip, steps), scape in zip(pairs, scapes, strict=True)
+            self._with_annotation(Taught(*one), scape)
+            for one, scape in zip(taught, scapes, strict=True)
         ]
 
-    def _with_annotation(self, clip: Array, steps: Array, scape: Soundscape) -> tuple[Array, Array]:
-        believed = np.full(len(clip), self.doubt, np.float32)
+    def _with_annotation(self, taught: Taught, scape: Soundscape) -> Taught:
+        if self.doubt is None:
+            return taught
+        believed = np.full(len(taught.clip), self.doubt, np.float32)
         believed[list(scape.open)] = 1
-        placed = clip_targets(scape.events, len(clip)) > 0
-        return np.where(placed, 1, clip * believed).astype(np.float32), steps * believed
+        placed = clip_targets(scape.events, len(believed)) > 0
+        clip = np.where(placed, 1, taught.clip * believed).astype(np.float32)
+        return taught._replace(clip=clip, steps=taught.steps * believed)
 
     @staticmethod
     def steps(samples: int) -> int:

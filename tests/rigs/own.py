@@ -14,6 +14,8 @@ from ast_edge.base.files import file_sha256
 from ast_edge.model.label_settings import TrackerSettings
 from ast_edge.model.own_labels import HEADS_FILE, Evidence, heads_bytes
 
+BELL_HZ = 1639.0
+"""A tone in the middle of the mel bin of Bell."""
 BINS = {"Bell": 60, "Whistle": 90}
 """Label: the mel bin that its head listens to."""
 
@@ -40,5 +42,5 @@ def write_own(base: Path, folder: Path) -> Path:
     frame = heads() if tree["frame"] != "none" else None
     (folder / HEADS_FILE).write_bytes(heads_bytes(heads(), frame))
     sums = tree["files"] | {HEADS_FILE: file_sha256(folder / HEADS_FILE)}
-    write_tree(folder, tree | {"format": 4, "name": "own", "own": own_tree(), "files": sums})
+    write_tree(folder, tree | {"format": 4, "own": own_tree(), "files": sums})
     return folder

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     missing = _print_sources(plan, console)
     for bundle in plan.bundles:
         _print_model(plan, bundle, console)
-        console.print(f"[bold]engine[/]  {engines[bundle.folder].description}")
+        console.print(f"[bold]engine[/]  {engines[bundle.key].description}")
     _print_broker(plan, console)
     console.print(f"[bold]jsonl[/]   {escape(str(plan.config.jsonl or 'none'))}", soft_wrap=True)
     clips = plan.config.clips.folder if plan.config.clips else "none"

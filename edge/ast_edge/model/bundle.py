@@ -1,9 +1,10 @@
 """Bundles: what the edge loads, a folder with `bundle.json` and `model.onnx`."""
 
+import hashlib
 import json
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args
@@ -89,6 +90,21 @@ class Bundle:
         (batch, width) and `frame_embedding` (batch, steps, width).
         """
         return self.folder / "model.onnx"
+
+    @property
+    def key(self) -> Path:
+        """What its engine is known by: its folder, and the own labels, which may change in it."""
+        if self.heads is None:
+            return self.folder
+        names = "".join(f"{len(label.name)} {label.name}" for label in self.own)
+        return self.folder / hashlib.sha256(f"{self.heads.sha256} {names}".encode()).hexdigest()
+
+    @property
+    def without_own(self) -> "Bundle":
+        """The same without own labels: what its graph hears."""
+        labels = self.labels[: self.members[0].labels]
+        settings = {label: self.settings[label] for label in labels}
+        return replace(self, labels=labels, settings=settings, own={}, heads=None)
 
     @property
     def frames(self) -> int:

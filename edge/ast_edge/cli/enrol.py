@@ -107,7 +107,13 @@ def _enrol(args: argparse.Namespace, base: "Bundle") -> int:
     from ast_edge.base.errors import ConfigError
     from ast_edge.cli.enrol_view import print_learnt, print_take
     from ast_edge.engines.config import EngineConfig
-    from ast_edge.enrolment.derived import OwnLabel, check_name, own_labels, write_derived
+    from ast_edge.enrolment.derived import (
+        OwnLabel,
+        check_name,
+        check_place,
+        own_labels,
+        write_derived,
+    )
     from ast_edge.enrolment.embedder import Embedder
     from ast_edge.enrolment.learning import learn
     from ast_edge.enrolment.negatives import find_recordings, noises
@@ -120,6 +126,7 @@ def _enrol(args: argparse.Namespace, base: "Bundle") -> int:
     except ValueError as exc:
         raise ConfigError(f"--alarms: {exc}") from exc
     check_name(base, args.name)
+    check_place(base, args.out)
     embedder = Embedder(base, EngineConfig(name=args.engine))
     try:
         recordings = find_recordings(args.negatives)

@@ -96,7 +96,7 @@ def write_derived(base: Bundle, out: Path, labels: Sequence[OwnLabel]) -> Bundle
         BundleError: if it cannot be written.
     """
     out = out.resolve()
-    _check_place(base, out)
+    check_place(base, out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
@@ -110,7 +110,13 @@ def write_derived(base: Bundle, out: Path, labels: Sequence[OwnLabel]) -> Bundle
     return load_bundle(out, sums=False)
 
 
-def _check_place(base: Bundle, out: Path) -> None:
+def check_place(base: Bundle, out: Path) -> None:
+    """Refuse to write where something else is.
+
+    Raises:
+        EnrolmentError: with what to do.
+    """
+    out = out.resolve()
     if not out.exists() or out == base.folder.resolve():
         return
     if not (out / DESCRIPTION).is_file():

@@ -7,6 +7,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from ast_edge.base.errors import EngineError
 from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig
 from ast_edge.engines.engine import Scores
@@ -71,6 +72,11 @@ class Embedder:
             scores = self._engine.run(np.stack(batch))
             assert scores.embedding is not None, "that is what the engine was opened for"
             steps = scores.frame_embedding
+            if not all(np.isfinite(e).all() for e in (scores.embedding, steps) if e is not None):
+                raise EngineError(
+                    f"{self._engine.description}: gives embeddings that are no numbers; choose "
+                    "another engine (--engine)"
+                )
             frame = None if steps is None else normalised(steps)
             yield Embedded(normalised(scores.embedding), frame), scores
 

@@ -134,6 +134,7 @@ def _enrol(args: argparse.Namespace, base: "Bundle") -> int:
         started = time.monotonic()
         for take in takes:
             print_take(take)
+        print(f"learning from {len(takes)} takes …", flush=True)
         negatives = _negatives(base, recordings, embedder)
         maker = VariantMaker(base.fbank, base.frames, noises(recordings, base.fbank.sample_rate))
         learnt = learn(takes, negatives, maker, embedder, wish)

@@ -100,11 +100,12 @@ def _ask(console: Console, source: MicrophoneSource, number: int, count: int) ->
 def _write(folder: Path, number: int, samples: NDArray[np.float32], rate: int) -> None:
     """Write a take under the next name that is free."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / f"take-{number}.flac"
         while path.exists():
             number += 1
             path = folder / f"take-{number}.flac"
+        path.touch(mode=0o600)  # as clips are: sound of a home
         soundfile.write(path, samples, rate)
     except (OSError, soundfile.LibsndfileError) as exc:
         raise AudioError(f"{folder}: cannot be written: {exc}") from exc

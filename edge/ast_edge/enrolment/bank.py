@@ -1,6 +1,7 @@
 """The bank of a bundle: embeddings of sound of all kinds, where a user has none at hand."""
 
 import logging
+import zlib
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -114,14 +115,14 @@ def read_bank(bundle: Bundle) -> Negatives:
     """
     path = bundle.folder / BANK_FILE
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
     except FileNotFoundError as exc:
         raise EnrolmentError(
             f"{bundle.name!r} has no bank of other sound: give recordings of ordinary days without "
             "the sound by --negatives"
         ) from exc
-    except (OSError, ValueError, EOFError, BadZipFile) as exc:
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as exc:
         raise BundleError(f"{path}: is damaged: {exc}; install the bundle again") from exc
     shapes = {"clip": 2, "frame": 3} if bundle.frame != "none" else {"clip": 2}
     for name, dimensions in shapes.items():

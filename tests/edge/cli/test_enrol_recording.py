@@ -44,6 +44,7 @@ def test_takes_are_kept_where_that_is_asked_for(microphone, tmp_path):
     takes = record_takes(pulse.DEVICE, 1, FbankSpec(), tmp_path / "kept")
     sound, rate = soundfile.read(tmp_path / "kept" / "take-2.flac", dtype="float32")
     assert rate == 16000
+    assert (tmp_path / "kept" / "take-2.flac").stat().st_mode & 0o777 == 0o600
     assert sound == pytest.approx(takes[0].samples, abs=1e-3)
     assert (tmp_path / "kept" / "take-1.flac").read_bytes() == b"of another day"
 

@@ -64,6 +64,7 @@ def test_refuses_a_pack_that_maps_to_no_label_of_the_recipe(tmp_path, packs):
             },
             "select: events needs packs, model.frame_head and soundscapes.validation_minutes",
         ),
+        ({"hint": 0.5}, "hint: expected a teacher that shows its features"),
         ({"average": [1, 3]}, "average: expected first and last of 2 epochs, got 1 and 3"),
         ({"average": [2, 1]}, "average: expected first and last of 2 epochs, got 2 and 1"),
         ({"data": {"folder": "clips"}}, "expected either packs or data"),

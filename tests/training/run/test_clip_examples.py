@@ -36,7 +36,7 @@ def epoch_of(examples, epoch, workers, size=4):
     positions = [
         range(start, min(start + size, len(examples))) for start in range(0, len(examples), size)
     ]
-    features, targets, _ = zip(*batches(examples, epoch, positions, workers), strict=True)
+    features, targets, *_ = zip(*batches(examples, epoch, positions, workers), strict=True)
     return torch.cat(features), torch.cat(targets)
 
 

@@ -212,6 +212,12 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _has_a_teacher_to_guess_of(self) -> "Recipe":
+        if self.hint and not any(teacher.shows_features for teacher in self.teachers):
+            raise ValueError("hint: expected a teacher that shows its features (mobilenet)")
+        return self
+
+    @model_validator(mode="after")
     def _can_choose(self) -> "Recipe":
         if self.select == "events" and not self.scores_scenes:
             raise ValueError(

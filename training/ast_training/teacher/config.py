@@ -27,6 +27,11 @@ class TeacherConfig(Section):
     rate: int = Field(default=RATE, ge=1000, le=384_000)
     """Hertz that the ONNX graph takes."""
 
+    @property
+    def shows_features(self) -> bool:
+        """Whether it says what it makes of a sound before it names it."""
+        return self.kind == "mobilenet"
+
 
 def open_teachers(configs: Sequence[TeacherConfig]) -> Ensemble:
     """Read teachers, and let them speak as one.

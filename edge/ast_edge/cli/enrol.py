@@ -76,11 +76,25 @@ def run(args: argparse.Namespace) -> int:
     from ast_edge.model.bundle import find_bundle, load_bundle
 
     log_to_stderr()
+    _check_options(args)
     inside = args.bundle is None and (args.out / "bundle.json").is_file()
     base = load_bundle(args.out if inside else find_bundle(args.bundle or "home"))
     if args.remove or args.rename:
         return _change(args, base)
     return _enrol(args, base)
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """Refuse what does not go together, rather than forget half of it."""
+    from ast_edge.base.errors import ConfigError
+
+    if args.remove or args.rename:
+        if args.files or args.negatives or args.microphone is not None:
+            raise ConfigError("--remove and --rename take no recordings, and no microphone")
+    elif bool(args.files) == (args.microphone is not None):
+        raise ConfigError("expected recordings of the sound, or --microphone to make some")
+    if args.keep and args.microphone is None:
+        raise ConfigError("--keep is for what a --microphone records")
 
 
 def _change(args: argparse.Namespace, base: "Bundle") -> int:
@@ -149,11 +163,8 @@ def _enrol(args: argparse.Namespace, base: "Bundle") -> int:
 
 
 def _read_takes(args: argparse.Namespace, base: "Bundle") -> "Sequence[Take]":
-    from ast_edge.base.errors import ConfigError
     from ast_edge.enrolment.take import read_take
 
-    if bool(args.files) == (args.microphone is not None):
-        raise ConfigError("expected recordings of the sound, or --microphone to make some")
     if args.microphone is not None:
         from ast_edge.cli.enrol_recording import record_takes
 

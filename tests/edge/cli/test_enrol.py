@@ -251,6 +251,9 @@ def test_a_bundle_of_another_base_is_not_replaced(mine, enrol, capsys):
         (["DAYS"], "expected recordings of the sound, or --microphone"),
         (["TAKES", "--microphone", "usb"], "expected recordings of the sound, or --microphone"),
         (["TAKES", "DAYS", "--alarms", "never"], "--alarms: expected something like"),
+        (["TAKES", "--keep", "folder"], "--keep is for what a --microphone records"),
+        (["TAKES", "--remove"], "--remove and --rename take no recordings"),
+        (["DAYS", "--rename", "Other"], "--remove and --rename take no recordings"),
     ],
 )
 def test_options_that_cannot_be_are_refused(enrol, capsys, arguments, said):

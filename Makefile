@@ -5,8 +5,8 @@ PYTHON_PACKAGES := python3-venv
 DEMO_PACKAGES := $(PYTHON_PACKAGES) libportaudio2
 TEST_PACKAGES := $(DEMO_PACKAGES) libasound2-plugins pulseaudio pulseaudio-utils \
 	gcc libc6-dev libasound2-dev mosquitto mosquitto-clients ffmpeg systemd-container strace faketime \
-	python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good
-BENCHMARKS := engines stream latency scale labels footprint front_end
+	chromium python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good
+BENCHMARKS := engines stream latency scale labels footprint front_end web
 CACHES := .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 .DEFAULT_GOAL := help

@@ -17,7 +17,16 @@ from parts.result_text import table_as_markdown
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
 PAGES = {
-    "performance": ("engines", "stream", "latency", "scale", "labels", "footprint", "front_end"),
+    "performance": (
+        "engines",
+        "stream",
+        "latency",
+        "scale",
+        "labels",
+        "footprint",
+        "front_end",
+        "web",
+    ),
     "quality": ("quality", "birdnet", "robustness"),
 }
 """The results on each page; what a reader asks first comes first."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ast_edge.engines.agreement import LIMITS
 from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig
 from ast_edge.engines.engine import Engine, Scores
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 Probabilities = NDArray[np.float32]
 
-LIMITS = {"fp32": 1e-4, "fp16": 1e-2, "bf16": 3e-2, "int8": 1e-1}
-"""Largest difference in probability that a graph may show, per precision of its arithmetic."""
 STORAGE_LIMITS = {"fp32": 0.0, "fp16": 1e-2, "int8": 5e-2}
 """The same for weights that are stored with fewer bits; the wider of both counts."""
 MAP_LIMIT = 0.002

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ast_edge.base.errors import ConfigError
+from ast_edge.engines.agreement import LIMITS
 from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig
 from ast_edge.model.bundle import Bundle
-from ast_export.parity import LIMITS, Parity, difference, engine_scores
+from ast_export.parity import Parity, difference, engine_scores
 from ast_export.recordings import Labelled
 
 REFERENCE = "onnxruntime"

@@ -132,7 +132,7 @@ class FakeContext:
         for name, compute in {"clip": scores, "frame": step_scores}.items():
             if name in self._addresses:
                 shape = (self._shape[0], *self._engine.shapes[name][1:])
-                _at(self._addresses[name], shape)[:] = compute(fbank)
+                _at(self._addresses[name], shape)[:] = compute(fbank) + self._engine.error
 
 
 class FakeEngine:
@@ -152,6 +152,8 @@ class FakeEngine:
         self.batches: list[int] = []
         self.graph_strategies: list[str] = []
         self.broken = False
+        self.error = 0.0
+        """What all scores are too high by."""
         self._max_batch = max_batch
 
     @property

@@ -113,12 +113,14 @@ def make_graph(
     squash: str = "Sigmoid",
     frame: bool = False,
     steps: str = "frame",
+    spread: float = 0.0,
     embedding: bool = False,
 ) -> onnx.ModelProto:
     """Build the graph: mean of a band, its maximum over time, and the sigmoid of that plus 4.
 
     With `frame` a second output, named `steps`, has the mean over each step instead. With
-    `embedding` it gives those as well.
+    `embedding` it gives those as well. With `spread` another product comes first, which makes so
+    much of everything; the bands make it good.
     """
     weights = np.zeros((mel_bins, labels), np.float32)
     for column, (low, high, _) in zip(range(labels), _bands(), strict=False):
@@ -128,8 +130,14 @@ def make_graph(
         "time": np.array([1], np.int64),
         "bias": np.full(labels, 4.0, np.float32),
     }
+    first = []
+    if spread:
+        constants["weights"] = weights / np.float32(spread)
+        constants["spread"] = np.float32(spread) * np.eye(mel_bins, dtype=np.float32)
+        first = [helper.make_node("MatMul", [name, "spread"], ["much"])]
     nodes = [
-        helper.make_node("MatMul", [name, "weights"], ["bands"]),
+        *first,
+        helper.make_node("MatMul", ["much" if spread else name, "weights"], ["bands"]),
         helper.make_node("ReduceMax", ["bands", "time"], ["loudest"], keepdims=0),
         helper.make_node("Add", ["loudest", "bias"], ["logits"]),
         helper.make_node(squash, ["logits"], [output]),

@@ -16,6 +16,7 @@ from ast_edge.detection.schedule import find_zone
 from ast_edge.detection.tuned import Tuned
 from ast_edge.engines.config import EngineConfig
 from ast_edge.monitoring.config import MetricsConfig
+from ast_edge.monitoring.web_config import WebConfig
 from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.home_assistant_config import HomeAssistantConfig
 from ast_edge.outputs.config import ClipsConfig, HistoryConfig
@@ -61,6 +62,8 @@ class Config(Section):
     """Events of the past, kept in the state folder: true, false, or a section with its options."""
     metrics: Annotated[MetricsConfig | None, BeforeValidator(asked_for)] = None
     """Numbers for Prometheus: true, false, or a section with the address; off unless given."""
+    web: Annotated[WebConfig | None, BeforeValidator(asked_for)] = None
+    """A page that shows what is heard: true, false, or a section; off unless given."""
     clips: ClipsConfig | None = None
     """Keep the sound of events; no sound is ever written unless given."""
     tuned: Tuned | None = None

@@ -89,6 +89,11 @@ class Control:
         told = [message for message in self._told([]) if message.topic == snooze]
         self._publish(lambda: told)
 
+    def changed(self, command: Command) -> None:
+        """Tell what somebody else has changed; called in the daemon's thread."""
+        told = self._told([command.label] if command.label else [])
+        self._publish(lambda: told)
+
     def _obey(self, topic: str, command: Command) -> list[Event]:
         """Follow a command; called in the daemon's thread."""
         # Nothing else can change by it; there may be thousands of settings.

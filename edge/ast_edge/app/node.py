@@ -11,6 +11,7 @@ from ast_edge.base.state_folder import state_folder
 from ast_edge.detection.pipeline import Pipeline
 from ast_edge.home_assistant.announcer import HomeAssistant
 from ast_edge.home_assistant.discovery import describe
+from ast_edge.mqtt.commands import Command
 from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.event_sink import MqttSink
 from ast_edge.mqtt.outbox import Outbox, open_outbox
@@ -82,6 +83,11 @@ class Node:
         if control := self._control:
             for source in sources:
                 control.passed(source)
+
+    def changed(self, command: Command) -> None:
+        """Tell what somebody else has changed; called in the daemon's thread."""
+        if control := self._control:
+            control.changed(command)
 
     def hand_over(self) -> None:
         """Say goodbye and disconnect; the outbox is the next node's."""

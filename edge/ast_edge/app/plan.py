@@ -15,6 +15,7 @@ from ast_edge.detection.schedule import find_zone
 from ast_edge.home_assistant.discovery import check_device_classes
 from ast_edge.model.bundle import Bundle, find_bundle, load_bundle
 from ast_edge.model.label import Label
+from ast_edge.monitoring.web_token import check_web
 from ast_edge.mqtt.credentials import broker_password, fingerprint, tls_context
 from ast_edge.outputs.clips import check_clips
 
@@ -157,6 +158,8 @@ def _check_outputs(config: Config) -> None:
         broker_password(config.mqtt)
         if config.mqtt.tls:
             tls_context(config.mqtt.tls)
+    if config.web:
+        check_web(config.web)
     if config.jsonl and (config.jsonl.is_dir() or not config.jsonl.parent.is_dir()):
         raise ConfigError(f"jsonl: expected a file in a folder that exists, got {config.jsonl}")
 

@@ -17,6 +17,7 @@ RELOADED = {
     "time_zone",
     "mqtt",
     "jsonl",
+    "web",
     "clips",
     "metrics",
     "tuned",
@@ -154,7 +155,7 @@ def _other(before: Config, after: Config) -> Iterable[str]:
         for key in ("home_assistant", "commands"):
             if getattr(before.mqtt, key) != getattr(after.mqtt, key):
                 yield f"mqtt.{key}"
-    for key in ("jsonl", "clips", "metrics"):
+    for key in ("jsonl", "clips", "metrics", "web"):
         if getattr(before, key) != getattr(after, key):
             yield key
     if before.time_zone != after.time_zone:

@@ -4,12 +4,12 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ast_edge.app.config import Config
-from ast_edge.app.plan import load_plan
+from ast_edge.app.plan import Plan, load_plan
 from ast_edge.app.service import Service
 from ast_edge.base.errors import AstError
 from ast_edge.base.log_format import EVERY_TIME
@@ -39,14 +39,14 @@ class Reload:
     and connecting happen in a thread of its own: no sound is lost meanwhile.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Take the file."""
-        self.path = path
+    def __init__(self, path: Path, load: Callable[[Path], Plan] = load_plan) -> None:
+        """Take the file, and what loads the plan that it holds."""
+        self.path, self._load = path, load
         self.newest: Reloaded | None = None
         self._mailbox = Mailbox("reload", self._fail)
         self._service: Service | None = None
         self._watchdog: Watchdog | None = None
-        self._followed: Callable[[Config], None] = lambda _: None
+        self._followed: Sequence[Callable[[Config], None]] = ()
         self._on_terminal = os.isatty(2)
 
     def request(self) -> None:
@@ -57,11 +57,11 @@ class Reload:
         self,
         service: Service,
         watchdog: Watchdog | None = None,
-        followed: Callable[[Config], None] = lambda _: None,
+        *followed: Callable[[Config], None],
     ) -> None:
         """Reload what was asked for and will be; the watchdog tells the service manager.
 
-        `followed` is called with every configuration that the service follows.
+        Each of `followed` is called with every configuration that the service follows.
         """
         self._service, self._watchdog, self._followed = service, watchdog, followed
         self._mailbox.start()
@@ -84,8 +84,9 @@ class Reload:
 
     def _follow(self, service: Service) -> None:
         try:
-            change = service.change(load_plan(self.path))
-            self._followed(service.plan.config)
+            change = service.change(self._load(self.path))
+            for follow in self._followed:
+                follow(service.plan.config)
             self.newest = Reloaded(time.time())
             what = str(change) or "nothing has changed"
             log.info("configuration reloaded: %s", what, extra=EVERY_TIME)

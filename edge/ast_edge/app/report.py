@@ -75,6 +75,8 @@ class DaemonReport:
     unusable: Mapping[str, int]
     """Windows for which the engine gave no probabilities, by bundle."""
     broker: BrokerReport | None
+    page: str
+    """What opens the page; it may hold the token. Empty if there is none."""
 
 
 def make_report(service: Service, reload: Reload) -> DaemonReport:
@@ -101,6 +103,7 @@ def make_report(service: Service, reload: Reload) -> DaemonReport:
         skipped=service.daemon.skipped_windows,
         unusable={bundle: service.daemon.unusable[bundle] for bundle in reading.inference},
         broker=_broker(node) if node else None,
+        page=service.page,
     )
 
 

@@ -20,6 +20,7 @@ from ast_edge.engines.open_engines import Engines
 from ast_edge.monitoring.observer import Observer
 from ast_edge.monitoring.source_monitor import SourceMonitor
 from ast_edge.mqtt.broker_access import BrokerAccess
+from ast_edge.mqtt.commands import Command
 from ast_edge.mqtt.config import MqttConfig
 from ast_edge.outputs.clip_folder import make_folder
 from ast_edge.outputs.jsonl import JsonLinesSink
@@ -45,6 +46,9 @@ class Service:
         self.engines = engines
         self.restarts = False
         """Whether the program is to begin anew, because a command has asked for it."""
+        self.page = ""
+        """What opens the page, for the daemon's own user: it may hold the token. Empty if there is
+        none."""
         self.started = StartTime()
         self.monitor = SourceMonitor(_names(plan))
         self.sinks: list[Sink] = [self.monitor]
@@ -99,6 +103,19 @@ class Service:
         _try(self._reread())
         self.restarts = True
         self.daemon.stop()
+
+    def obey(self, command: Command) -> list[Event]:
+        """Follow a command that has not come from the broker, whose clients are told of it.
+
+        Called in the daemon's thread; returns the ends of what is reported no more.
+
+        Raises:
+            CommandRefused: if it does not fit the present configuration, or cannot be kept.
+        """
+        events = self.commander.obey(command)
+        if self.node:
+            self.node.changed(command)
+        return events
 
     def open_outputs(self) -> None:
         """Open where events go besides the broker.
@@ -262,8 +279,9 @@ def _try(plan: Plan) -> None:
 
 
 def live_settings(plan: Plan) -> LiveSettings | None:
-    """Return what commands have changed; None if none are followed."""
-    if plan.config.mqtt is None or not plan.config.mqtt.commands:
+    """Return what commands have changed; None if none are followed, from broker or page."""
+    mqtt, web = plan.config.mqtt, plan.config.web
+    if not (mqtt and mqtt.commands) and not (web and web.changes):
         return None
     return LiveSettings(_kept_in(plan), {name: h.settings for name, h in plan.hearings.items()})
 

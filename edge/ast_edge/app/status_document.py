@@ -33,6 +33,7 @@ def status_document(report: DaemonReport) -> Json:
         "memory_bytes": report.memory,
         "sources": {name: _source(found) for name, found in report.sources.items()},
         "broker": _broker(report.broker) if report.broker else None,
+        "web": report.page or None,
         "events": [event_payload(event, node=report.node) for event in reading.events],
     }
 

@@ -27,7 +27,7 @@ class Views:
         self._metrics: MetricsServer | None = None
         self._metrics_config: MetricsConfig | None = None
         path = runtime_folder() / f"{service.plan.config.node}.sock"
-        self._status = StatusSocket(path, lambda: status_bytes(self._report()))
+        self._status = StatusSocket(path, lambda: status_bytes(self.report()))
         self.follow(service.plan.config)
 
     def follow(self, config: Config) -> None:
@@ -36,7 +36,7 @@ class Views:
             return
         if self._metrics:
             self._metrics.close()
-        self._metrics = MetricsServer(config.metrics, self._report) if config.metrics else None
+        self._metrics = MetricsServer(config.metrics, self.report) if config.metrics else None
         self._metrics_config = config.metrics
 
     def open_watchdog(self) -> None:
@@ -60,5 +60,6 @@ class Views:
             self._metrics.close()
         self._status.close()
 
-    def _report(self) -> DaemonReport:
+    def report(self) -> DaemonReport:
+        """Return how everything is; in any thread."""
         return make_report(self._service, self._reload)

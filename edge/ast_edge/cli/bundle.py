@@ -66,6 +66,12 @@ def _add_get(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     get.add_argument("--name", help="what to call the bundle (as what it comes from)")
     get.add_argument("--precision", default="fp32", choices=["fp32", "fp16", "int8"], help="(fp32)")
     get.add_argument("--sha256", default="", metavar="SUM", help="what the graph's sum must be")
+    get.add_argument(
+        "--frame-curve",
+        action="store_true",
+        help="score every step of the window too, without training, so that events lie where they "
+        "were to a step and not to a hop",
+    )
     get.add_argument("--offline", action="store_true", help="use what was fetched before")
     get.add_argument("--engine", default="auto", choices=_ENGINES, help="to try it with (auto)")
     get.set_defaults(command=_get)
@@ -90,7 +96,7 @@ def _get(args: argparse.Namespace) -> int:
     endpoint = hub_endpoint()
     origin = parse_origin(args.origin, endpoint)
     name = args.name or (args.origin if args.origin in KNOWN else origin.suggested_name)
-    wish = Wish(name, args.precision, args.sha256.lower())
+    wish = Wish(name, args.precision, args.sha256.lower(), args.frame_curve)
     with DownloadProgress() as progress:
         files = _files(origin, endpoint, progress, offline=args.offline)
         delivery = deliver(files, wish, EngineConfig(name=args.engine))
@@ -124,7 +130,7 @@ def _print_delivery(delivery: "Delivery", origin: "Origin", engine: str) -> None
     print_line(console, "bundle", f"{bundle.folder}: {summary(bundle)}")
     timings = _measure(bundle, engine, console)
     best, name = fastest(timings), bundle.folder.name
-    other = f" --engine {best.engine}" if best is not timings[0] else ""
+    other = f" --engine {best.engine.name}" if best is not timings[0] else ""
     what = f"listen --bundle {name} --hop {best.pace.hop:g}" if best.pace.hop else ""
     print_line(console, "try", f"ast-edge {what or f'tag --bundle {name}'}{other}")
     print_line(

@@ -25,7 +25,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--config", type=Path, help="is copied to where the service reads it (see --dry-run)"
     )
     parser.add_argument("--user", action="store_true", help="for PipeWire: of this user's session")
-    parser.add_argument("--gpu", action="store_true", help="let it use an NVIDIA GPU")
+    parser.add_argument("--gpu", action="store_true", help="let it use a GPU or NPU")
     parser.add_argument("--remove", action="store_true", help="stop it and remove its units")
     parser.add_argument("--dry-run", action="store_true", help="print, and change nothing")
     parser.set_defaults(command=run)

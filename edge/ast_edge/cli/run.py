@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,11 @@ from rich.console import Console
 from ast_edge.cli.terminal import log_to_stderr
 
 if TYPE_CHECKING:
+    from ast_edge.app.plan import Plan
     from ast_edge.app.service import Service
+
+PAGE_SECONDS = 5.0
+"""That the page may take until it is told where it is."""
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +34,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog="example: ast-edge run --config configs/mic.yaml",
     )
     parser.add_argument("--config", type=Path, required=True, help="the configuration (YAML)")
+    parser.add_argument(
+        "--web", action="store_true", help="show a page as well (see `web` of the configuration)"
+    )
     parser.add_argument("--verbose", action="store_true", help="log more")
     parser.add_argument("--log-json", action="store_true", help="log lines as JSON")
     parser.set_defaults(command=run)
@@ -44,16 +52,18 @@ def run(args: argparse.Namespace) -> int:
     from ast_edge.app.service import Service
     from ast_edge.app.views import Views
     from ast_edge.engines.open_engines import Engines
+    from ast_edge.web.page import Page
 
     log_to_stderr(verbose=args.verbose, as_json=args.log_json)
-    reload = Reload(args.config.absolute())
+    load = _load_with_page if args.web else load_plan
+    reload = Reload(args.config.absolute(), load)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_on_signals(reload.request, signal.SIGHUP))
-        plan = load_plan(args.config)
+        plan = load(args.config)
         engines = Engines(plan.config.engine)
         stack.callback(engines.close)
         engines.open(plan.bundles)
-        service = Service(plan, engines, lambda: load_plan(reload.path))
+        service = Service(plan, engines, lambda: load(reload.path))
         views = Views(service, reload)
         stack.callback(views.close)
         # The broker's side before files: what stands in one then waits for the broker.
@@ -62,6 +72,11 @@ def run(args: argparse.Namespace) -> int:
         else:
             stack.callback(service.close)
         service.open_outputs()
+        page = Page(service, views.report)
+        stack.callback(page.close)
+        if args.web and page.server and page.server.listens.wait(PAGE_SECONDS):
+            # Not logged: the token is for those who have started it.
+            print(f"The page: {service.page}", file=sys.stderr)
         views.open_watchdog()
         stack.callback(views.close_watchdog)
         with (
@@ -69,12 +84,27 @@ def run(args: argparse.Namespace) -> int:
             contextlib.closing(reload),
         ):
             log.info("listening to %s", ", ".join(plan.config.sources))
-            reload.start(service, views.watchdog, views.follow)
+            reload.start(service, views.watchdog, views.follow, page.follow)
             service.daemon.run()
     if service.restarts:
         log.info("restarting")
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     return 0
+
+
+def _load_with_page(path: Path) -> "Plan":
+    """Load a plan, and want a page where it wants none.
+
+    Raises:
+        AstError: it cannot be followed.
+    """
+    from ast_edge.app.plan import load_plan
+    from ast_edge.monitoring.web_config import WebConfig
+
+    plan = load_plan(path)
+    if plan.config.web:
+        return plan
+    return replace(plan, config=plan.config.model_copy(update={"web": WebConfig()}))
 
 
 def _open_node(service: "Service", stack: contextlib.ExitStack) -> None:

@@ -145,6 +145,8 @@ def _summary(status: Json) -> Table:
     for name, value in rows:
         table.add_row(name, Text(value))
     table.add_row("broker", _broker(status["broker"]))
+    if status.get("web"):
+        table.add_row("page", Text(status["web"]))
     if status["reload"]:
         table.add_row("reload", _reload(status["reload"]))
     return table

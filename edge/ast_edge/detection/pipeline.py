@@ -1,9 +1,10 @@
 """Everything pure that one source needs: its listener before the engine, its tracker after."""
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import Protocol
 from uuid import uuid4
 
 import numpy as np
@@ -14,6 +15,7 @@ from ast_edge.audio.timeline import Anchor, Timeline
 from ast_edge.base.clock import FIRST_TIME
 from ast_edge.base.times import iso8601
 from ast_edge.detection.aggregator import Aggregator, Moment
+from ast_edge.detection.candidates import Candidate, Candidates
 from ast_edge.detection.event import Event
 from ast_edge.detection.groups import Group, with_groups
 from ast_edge.detection.hearing import Hearing
@@ -30,6 +32,18 @@ log = logging.getLogger(__name__)
 def new_id() -> str:
     """Make an event id that no other event anywhere has."""
     return uuid4().hex
+
+
+class Tap(Protocol):
+    """Is shown what goes through a pipeline, in its thread; it must not wait for anything."""
+
+    def heard(self, windows: Sequence[Window]) -> None:
+        """Windows are due, oldest first."""
+        ...
+
+    def tracked(self, steps: Sequence[Step], held: Sequence[Candidate]) -> None:
+        """Steps were taken, and these candidates are over without an event."""
+        ...
 
 
 class Pipeline:
@@ -52,6 +66,9 @@ class Pipeline:
         """When the sound of the newest window was."""
         self._said_unset = False
         """Whether it was said that the clock has not been set."""
+        self.tap: Tap | None = None
+        """Set by `watch`."""
+        self._candidates: Candidates | None = None
         self._nothing = np.zeros(len(bundle.labels), np.float32)
         self._newest = self._nothing
         """The probabilities (labels,) of the newest window that was scored."""
@@ -67,7 +84,15 @@ class Pipeline:
 
     def feed(self, block: Block) -> list[Window]:
         """Take sound and return the windows that are due."""
-        return self.listener.feed(block)
+        windows = self.listener.feed(block)
+        if self.tap and windows:
+            self.tap.heard(windows)
+        return windows
+
+    def watch(self, tap: Tap | None) -> None:
+        """Show from now on what goes through; None costs nothing."""
+        self.tap = tap
+        self._candidates = Candidates(self.source, self._tracker, self._rules) if tap else None
 
     def flush(self) -> list[Window]:
         """Return the windows that the end of the stream completes, until all sound has left."""
@@ -143,7 +168,15 @@ class Pipeline:
             )
 
     def _track(self, steps: Iterable[Step]) -> list[Event]:
-        return [e for s in steps for e in self._tracker.feed(s, barred=self._rules.feed(s))]
+        if self.tap is None or self._candidates is None:
+            return [e for s in steps for e in self._tracker.feed(s, barred=self._rules.feed(s))]
+        events, held, shown = list[Event](), list[Candidate](), list(steps)
+        for step in shown:
+            barred = self._rules.feed(step)
+            events += self._tracker.feed(step, barred=barred)
+            held += self._candidates.feed(step, barred)
+        self.tap.tracked(shown, held)
+        return events
 
     def may_skip(self, window: Window) -> bool:
         """Tell whether the model need not look: nothing or nothing new is heard, and no event runs.
@@ -197,6 +230,8 @@ class Pipeline:
         events = []
         if self._aggregator and self._stream:
             events = self._track(self._frame_steps(self._aggregator.flush()))
+        if self.tap and self._candidates:
+            self.tap.tracked([], self._candidates.finish())
         self._rules.reset()
         return events + self._tracker.finish()
 

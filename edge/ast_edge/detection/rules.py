@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from ast_edge.detection.lookout import Lookout
 from ast_edge.detection.schedule import Schedule
@@ -74,6 +74,13 @@ class Rules:
             *(self._suppressed[label] for label in self._heard),
             *(labels for hours, labels in active if not hours.is_active(step.now)),
         )
+
+    def bar_of(self, label: Label) -> tuple[Literal["hours", "suppressed"], str]:
+        """Say what bars a label that the newest step has barred, and the name of what is heard."""
+        for heard in self._heard:
+            if label in self._suppressed[heard]:
+                return "suppressed", heard.name
+        return "hours", ""
 
     def set_settings(self, label: Label, settings: TrackerSettings) -> None:
         """Change when a label counts as heard, from the next step on."""

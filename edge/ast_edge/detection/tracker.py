@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from ast_edge.model.label_settings import TrackerSettings
 
 UPDATE_SECONDS = 5.0
 """A running event is confirmed by an `update` every so many seconds of sound."""
+
+Obstacle = Literal["on", "duration", "cooldown", "barred", "disabled"]
+"""What a sound has not reached, or what keeps it, until it is an event."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +103,26 @@ class EventTracker:
         """The labels with an event that has been reported and has not ended."""
         running = self._running.items()
         return [self._labels[place] for place, one in running if one.id is not None]
+
+    def withheld(
+        self, step: Step, barred: Collection[Label]
+    ) -> Iterator[tuple[Label, float, Obstacle]]:
+        """Yield the labels that the newest step shows without an event, their scores, and why."""
+        for place in self._lookout.shown(step.probabilities):
+            label, settings = self._labels[place], self._settings[place]
+            score, running = float(step.probabilities[label.index]), self._running.get(place)
+            if math.isnan(score) or (running and running.id is not None):
+                continue
+            if running:
+                yield label, score, "duration"
+            elif score < settings.on:
+                yield label, score, "on"
+            elif place not in self._enabled:
+                yield label, score, "disabled"
+            elif label in barred:
+                yield label, score, "barred"
+            else:
+                yield label, score, "cooldown"
 
     def follow(self, settings: Mapping[Label, TrackerSettings]) -> list[Event]:
         """Follow exactly these labels from the next step on, all enabled.

@@ -1,5 +1,6 @@
 """What keeps a configuration from working, step by step from the microphone to a subscriber."""
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,10 +19,12 @@ from ast_edge.detection.pipeline import score_recording
 from ast_edge.doctor.broker_check import check_broker
 from ast_edge.doctor.finding import Finding
 from ast_edge.doctor.first_seconds import FirstSeconds
+from ast_edge.engines.choice import ENGINES
 from ast_edge.engines.engine import Engine
 from ast_edge.engines.open_engines import Engines
 from ast_edge.frontend.fbank import LOG_FLOOR
 from ast_edge.frontend.listener import Listener
+from ast_edge.hub.trial import IDLE, advice, time_engines
 
 CLIPPING_DBFS = -0.1
 QUIET_DBFS = -75.0
@@ -76,6 +79,26 @@ def _time(engines: Engines, plan: Plan) -> Iterator[Finding]:
     )
     for step, text in texts.items():
         yield Finding(step, share < 0.8, text, remedy)
+    if share > IDLE:
+        yield from _fit(plan)
+
+
+def _fit(plan: Plan) -> Iterator[Finding]:
+    """Time every engine with a model that is not cheap here, and say what fits the machine."""
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    chosen, sources = plan.config.engine, len(plan.config.sources)
+    names = list(ENGINES) if chosen.name == "auto" else [chosen.name]
+    for bundle in plan.bundles:
+        timings = time_engines(bundle, names, sources, chosen.threads)
+        if not timings:
+            continue
+        each = "; ".join(f"{t.pace.seconds:.2g} s a window: {t.description}" for t in timings)
+        if load > cores:
+            each += f"; {load:.1f} programs at once on {cores} cores, so these times are too long"
+        step = "fits" if len(plan.bundles) == 1 else f"fits {bundle.name}"
+        plural = "s" * (sources != 1)
+        remedy = f"for {sources} source{plural}: {', '.join(advice(timings))}"
+        yield Finding(step, True, each, remedy)
 
 
 def _hear(name: str, config: SourceConfig, hearing: Hearing, engine: Engine) -> Finding:

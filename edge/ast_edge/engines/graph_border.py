@@ -52,6 +52,8 @@ class GraphBorder:
         clip, frame = named["clip"], named.get("frame")
         if not self._graph.activates:
             clip = _softmax(clip) if self._member.activation == "softmax" else _sigmoid(clip)
+            # Steps never exclude one another.
+            frame = None if frame is None else _sigmoid(frame)
         clips, frames = (self._embedding(named, kind) for kind in EMBEDDINGS)
         if self._heads is not None and clips is not None:
             clip = np.concatenate([clip, _sigmoid(self._heads.clip_logits(clips))], axis=-1)

@@ -1,23 +1,36 @@
-"""The engine for CPUs: OpenVINO, in bfloat16 where the processor multiplies it natively."""
+"""The engine for processors, and for Intel's GPUs and NPUs: OpenVINO.
 
+On a processor it computes in bfloat16 where that is multiplied natively.
+"""
+
+import logging
 import sys
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.base.errors import EngineError
+from ast_edge.engines.agreement import LIMITS, compare, remembered
 from ast_edge.engines.config import EngineConfig
 from ast_edge.engines.engine import CLOSED, Scores
 from ast_edge.engines.graph_border import GraphBorder
+from ast_edge.engines.trt.engine_cache import cache_folder, plain
 from ast_edge.model.bundle import Bundle
 
 # `import openvino` would report itself to its maker and write an id to the home directory, unless
 # its telemetry module cannot be imported.
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 import openvino  # noqa: E402
+
+log = logging.getLogger(__name__)
+
+CPU, GPU, NPU = "CPU", "GPU", "NPU"
+"""OpenVINO's names; of several GPUs the first is GPU.0."""
 
 
 @cache
@@ -30,8 +43,26 @@ def shared_core() -> openvino.Core:
     return openvino.Core()
 
 
+def read_program(path: Path, bundle: Bundle, border: GraphBorder, batch: int = -1) -> Any:  # noqa: ANN401
+    """Read a graph for windows of the bundle, in batches of any size (-1) or of one.
+
+    Raises:
+        RuntimeError, ValueError: if OpenVINO cannot read it.
+    """
+    graph = shared_core().read_model(path)
+    _leave_out(graph, border.outputs)
+    if not border.is_plain or batch > 0:  # one that takes windows of any length is fixed to ours
+        window = [batch, bundle.frames, bundle.fbank.mel_bins]
+        graph.reshape({border.input: openvino.PartialShape(window)})
+    return graph
+
+
 class OpenVinoEngine:
-    """A graph compiled for the CPU; the batch size is free."""
+    """A graph compiled for a device; the batch size is free.
+
+    Another device than the processor is compared with the processor on its first use. Where it
+    gives other scores, it computes in float32; where it does even so, the processor computes.
+    """
 
     name = "openvino"
 
@@ -39,41 +70,65 @@ class OpenVinoEngine:
         """Compile the bundle's graph.
 
         Raises:
-            EngineError: if OpenVINO cannot read or compile it.
+            EngineError: if OpenVINO cannot read it, or not compile it for the processor.
         """
-        core = shared_core()
-        precision = config.precision
-        if precision == "auto":
-            native = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-            precision = "bf16" if "BF16" in native else "fp32"
-        settings: dict[str, str | int] = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": 1,
-            "INFERENCE_PRECISION_HINT": precision.replace("fp", "f"),  # its names lack the p
-        }
-        if config.threads:
-            settings["INFERENCE_NUM_THREADS"] = config.threads
-        self._border = border = GraphBorder(bundle)
+        self._border = GraphBorder(bundle)
+        self._one_at_a_time = threading.Lock()
+        for device, precision in _candidates(config):
+            if device == CPU:
+                self._compile(bundle, config, CPU, precision)
+                return
+            try:
+                self._compile(bundle, config, device, precision)
+                fault = self._disagreement(bundle, device)
+            except EngineError as exc:
+                fault = str(exc)
+            if not fault:
+                return
+            log.warning("openvino on %s in %s: %s; it is not used", device, precision, fault)
+
+    def _compile(self, bundle: Bundle, config: EngineConfig, device: str, precision: str) -> None:
+        core, border = shared_core(), self._border
+        settings: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY"}
+        if device != NPU:  # which knows one arithmetic
+            settings["INFERENCE_PRECISION_HINT"] = precision.replace("fp", "f")  # its names
+        if device == CPU:
+            settings["NUM_STREAMS"] = 1
+            if config.threads:
+                settings["INFERENCE_NUM_THREADS"] = config.threads
+        else:  # it compiles for minutes
+            settings["CACHE_DIR"] = str(cache_folder() / "openvino")
+        self._single = device == NPU  # which takes fixed shapes only
         try:
-            graph = core.read_model(bundle.onnx)
-            window = [-1, bundle.frames, bundle.fbank.mel_bins]
-            if not border.is_plain:  # one that takes windows of any length is compiled for ours
-                graph.reshape({border.input: openvino.PartialShape(window)})
-            _leave_out(graph, border.outputs)
-            model = core.compile_model(graph, "CPU", settings)
-            self._takes = model.input(border.input).get_partial_shape()
+            graph = read_program(bundle.onnx, bundle, border, 1 if self._single else -1)
+            model = core.compile_model(graph, device, settings)
+            takes = model.input(border.input).get_partial_shape()
+            self._takes = openvino.PartialShape([-1, *list(takes)[1:]])
             for name in border.outputs:
                 model.output(name)  # raises if there is none
         except (RuntimeError, ValueError) as exc:  # ValueError: it quotes what is no text
             raise EngineError(f"{bundle.onnx}: {str(exc).strip().splitlines()[-1]}") from exc
         self._request: openvino.InferRequest | None = model.create_infer_request()
-        self._one_at_a_time = threading.Lock()
-        actual = model.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-        self.precision: str = actual.replace("f", "fp").replace("bfp", "bf")
-        threads = model.get_property("INFERENCE_NUM_THREADS")
-        version = openvino.__version__.split("-")[0]
+        self.precision: str = precision
+        if device != NPU:
+            actual = model.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+            self.precision = actual.replace("f", "fp").replace("bfp", "bf")
+        where = _title(device)
+        if device == CPU:
+            where = f"{model.get_property('INFERENCE_NUM_THREADS')} threads"
         arithmetic = "int8 and " * (bundle.precision == "int8") + self.precision
-        self.description = f"OpenVINO {version}, {arithmetic}, {threads} threads"
+        self.description = f"OpenVINO {_version()}, {arithmetic}, {where}"
+
+    def _disagreement(self, bundle: Bundle, device: str) -> str:
+        """Say how far a device is from the processor; empty if it is near enough."""
+        parts = (_version(), _title(device), _driver(device), self.precision)
+        name = f"{bundle.sha256[:16]}-openvino_{'-'.join(map(plain, parts))}.json"
+        limit = max(LIMITS[bundle.precision], LIMITS[self.precision])
+        found = remembered(
+            cache_folder() / "agreements" / name, lambda: compare(self, bundle, limit)
+        )
+        log.info("openvino on %s in %s %s", device, self.precision, found)
+        return "" if found.holds else str(found)
 
     def run(self, fbank: NDArray[np.float32]) -> Scores:
         """Score windows (batch, frames, mel_bins).
@@ -86,19 +141,26 @@ class OpenVinoEngine:
             raise EngineError(
                 f"the graph refused windows of shape {fbank.shape}: expected {self._takes}"
             )
+        fed = self._border.feed(fbank)
+        batches = np.split(fed, len(fed)) if self._single else [fed]
         with self._one_at_a_time:
             if self._request is None:
                 raise EngineError(CLOSED)
             try:
-                results = self._request.infer({self._border.input: self._border.feed(fbank)})
+                each = [self._infer(self._request, batch) for batch in batches]
             except RuntimeError as exc:
                 raise EngineError(
                     f"the graph refused windows of shape {fbank.shape}: "
                     f"{str(exc).strip().splitlines()[-1]}"
                 ) from exc
-            # Copies: the next run writes where these lie.
-            found = [np.array(results[name], np.float32) for name in self._border.outputs]
-        return self._border.scores(found)
+        return self._border.scores([np.concatenate(parts) for parts in zip(*each, strict=True)])
+
+    def _infer(
+        self, request: openvino.InferRequest, batch: NDArray[np.generic]
+    ) -> list[NDArray[np.float32]]:
+        results = request.infer({self._border.input: batch})
+        # Copies: the next run writes where these lie.
+        return [np.array(results[name], np.float32) for name in self._border.outputs]
 
     def close(self) -> None:
         """Free the compiled graph."""
@@ -111,3 +173,39 @@ def _leave_out(graph: openvino.Model, wanted: Collection[str]) -> None:
     for result in graph.results:
         if not result.output(0).get_names() & set(wanted):
             graph.remove_result(result)
+
+
+def _candidates(config: EngineConfig) -> Iterator[tuple[str, str]]:
+    """Yield devices and precisions to try, the processor last; say what is asked for and absent."""
+    core, wanted = shared_core(), config.precision
+    kind = GPU if config.device == "auto" else config.device.upper()
+    if kind != CPU:
+        found = next((name for name in core.available_devices if name.startswith(kind)), None)
+        if found is not None:
+            precisions = ["fp16", "fp32"] if wanted == "auto" else [wanted]
+            yield from ((found, one) for one in (["fp16"] if kind == NPU else precisions))
+        elif config.device != "auto":
+            log.warning(
+                "openvino: there is no %s here, it sees %s: install its driver (docs/gpu.md); "
+                "the processor is used",
+                *(kind, ", ".join(core.available_devices)),
+            )
+    if wanted == "auto":
+        native = core.get_property(CPU, "OPTIMIZATION_CAPABILITIES")
+        wanted = "bf16" if "BF16" in native else "fp32"
+    yield CPU, wanted
+
+
+def _version() -> str:
+    return str(openvino.__version__).split("-")[0]
+
+
+def _title(device: str) -> str:
+    return str(shared_core().get_property(device, "FULL_DEVICE_NAME"))
+
+
+def _driver(device: str) -> str:
+    """Return the version of a device's driver, as far as OpenVINO tells."""
+    core = shared_core()
+    names = [str(n) for n in core.get_property(device, "SUPPORTED_PROPERTIES")]
+    return " ".join(str(core.get_property(device, n)) for n in names if n.endswith("VERSION"))

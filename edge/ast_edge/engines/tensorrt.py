@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 
 from ast_edge.base.errors import EngineError
 from ast_edge.base.systemd import notify, watchdog_usec
+from ast_edge.engines.agreement import LIMITS, Agreement, compare, remembered
 from ast_edge.engines.config import EngineConfig
 from ast_edge.engines.engine import CLOSED, Scores
 from ast_edge.engines.graph_border import GraphBorder
 from ast_edge.engines.trt.build import BuildOptions, build_engine
 from ast_edge.engines.trt.cuda import Device
 from ast_edge.engines.trt.cuda_choice import open_cuda
-from ast_edge.engines.trt.engine_cache import EngineCache, EngineKey, cache_folder
+from ast_edge.engines.trt.engine_cache import EngineCache, EngineKey, cache_folder, plain
 from ast_edge.engines.trt.engine_card import EngineCard, Tensor
 from ast_edge.engines.trt.execution import Execution, LoadedEngine, load_engine
+from ast_edge.engines.trt.half_bundle import HalfRefused, NothingToHalve, half_bundle
 from ast_edge.engines.trt.library import Library, find_library
 from ast_edge.model.bundle import Bundle
 
@@ -30,7 +32,8 @@ log = logging.getLogger(__name__)
 class TensorRTEngine:
     """A graph compiled for the first visible GPU; any size of batch.
 
-    Arithmetic is that of the bundle's graph: TensorRT keeps its types.
+    TensorRT computes as a graph says. Of one in float32, one in float16 is made first; where that
+    cannot be, or gives other scores here, float32 it is.
     """
 
     name = "tensorrt"
@@ -40,26 +43,66 @@ class TensorRTEngine:
 
         Raises:
             EngineUnavailable: if this machine has no NVIDIA GPU or no driver for it.
-            EngineError: if TensorRT or CUDA is not installed or fails, or the bundle has another
-                precision than the configuration asks for.
+            EngineError: if TensorRT or CUDA is not installed or fails, or the bundle cannot be
+                computed in the precision that the configuration asks for.
         """
         self._one_at_a_time = threading.Lock()
         self._cuda = open_cuda()
+        self._border = GraphBorder(bundle)
+        self._outputs = tuple(bundle.outputs)  # under our names, which the build gives them
+        self._execution: Execution | None = None
         with ExitStack() as opened:
-            opened.callback(self._cuda.close)
+            opened.callback(lambda: self._cuda.close())  # it may be opened again
             _check_precision(bundle, config)
             library = find_library()
-            with self._cuda.current():
-                loaded = _obtain(bundle, library, self._cuda.device)
-                self._execution: Execution | None = Execution(loaded, self._cuda, graphs=graphs)
+            if bundle.precision == "fp32" and config.precision != "fp32":
+                self._begin_in_half(bundle, config, library, graphs=graphs)
+            if self._execution is None:
+                self._begin(bundle, library, graphs=graphs)
             opened.pop_all()
-        self._window = (bundle.frames, bundle.fbank.mel_bins)
-        self._outputs = tuple(bundle.outputs)  # under our names, which the build gives them
-        self._border = GraphBorder(bundle)
-        self.precision: str = bundle.precision
         self.description = (
             f"{library.title}, {self.precision}, {self._cuda.device.name}, {self._cuda.library}"
         )
+
+    def _begin_in_half(
+        self, bundle: Bundle, config: EngineConfig, library: Library, *, graphs: bool
+    ) -> None:
+        """Make ready to run in float16; where that cannot be, say why, and end if it must be."""
+        try:
+            SignsOfLife().step("making a graph in fp16", 0, 1)
+            half, _ = half_bundle(bundle, cache_folder())
+            self._begin(half, library, graphs=graphs)
+            self._check_agreement(bundle, half, library)
+        except EngineError as exc:
+            if config.precision == "fp16":
+                raise
+            level = logging.DEBUG if isinstance(exc, NothingToHalve) else logging.WARNING
+            log.log(level, "%s; it computes in fp32, which is slower", exc)
+            if self._execution is not None:
+                self._end()
+                self._cuda = open_cuda()
+
+    def _begin(self, bundle: Bundle, library: Library, *, graphs: bool) -> None:
+        """Make ready to run a bundle's graph in its own arithmetic."""
+        self._window = (bundle.frames, bundle.fbank.mel_bins)
+        self.precision: str = bundle.precision
+        with self._cuda.current():
+            loaded = _obtain(bundle, library, self._cuda.device)
+            self._execution = Execution(loaded, self._cuda, graphs=graphs)
+
+    def _check_agreement(self, bundle: Bundle, half: Bundle, library: Library) -> None:
+        """Compare what this GPU makes of a float16 graph with float32, once."""
+        parts = (library.name, library.version, self._cuda.device.name, "fp16")
+        name = f"{half.sha256[:16]}-{'-'.join(map(plain, parts))}.json"
+
+        def measure() -> Agreement:
+            SignsOfLife().step("comparing with fp32", 0, 1)
+            return compare(self, bundle, LIMITS["fp16"])
+
+        found = remembered(cache_folder() / "agreements" / name, measure)
+        log.info("fp16 on %s %s", self._cuda.device.name, found)
+        if not found.holds:
+            raise HalfRefused(f"{bundle.name!r} in fp16 on {self._cuda.device.name} {found}")
 
     def run(self, fbank: NDArray[np.float32]) -> Scores:
         """Score windows (batch, frames, mel_bins).
@@ -83,10 +126,15 @@ class TensorRTEngine:
         """Free the memory of host and GPU."""
         with self._one_at_a_time:
             if self._execution is not None:
-                with self._cuda.current():
-                    self._execution.close()
-                self._execution = None
-                self._cuda.close()
+                self._end()
+
+    def _end(self) -> None:
+        """Let go of the engine, and of the GPU and its memory."""
+        if self._execution is not None:
+            with self._cuda.current():
+                self._execution.close()
+            self._execution = None
+            self._cuda.close()
 
 
 def _obtain(bundle: Bundle, library: Library, device: Device) -> LoadedEngine:
@@ -151,11 +199,11 @@ class SignsOfLife:
 
 
 def _check_precision(bundle: Bundle, config: EngineConfig) -> None:
-    if config.precision not in ("auto", bundle.precision):
+    known = {"fp32": ("auto", "fp32", "fp16")}.get(bundle.precision, ("auto", bundle.precision))
+    if config.precision not in known:
         raise EngineError(
-            f"TensorRT computes as the graph of {bundle.name!r} says, in {bundle.precision}: set "
-            f"engine.precision to auto or {bundle.precision}, or export the bundle again with "
-            f"--precision {config.precision}"
+            f"TensorRT computes {bundle.name!r}, a bundle in {bundle.precision}, in "
+            f"{' or '.join(known[1:])}: set engine.precision to one of {', '.join(known)}"
         )
 
 

@@ -1,26 +1,36 @@
 """From where a model lies to an installed bundle."""
 
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ast_edge.base.errors import BundleError, ConfigError
+from ast_edge.base.files import file_sha256
 from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig
 from ast_edge.hub.description import describe, write_card
-from ast_edge.hub.errors import MissingError
+from ast_edge.hub.errors import MissingError, StorageError
 from ast_edge.hub.files import LocalFile, ModelFiles
+from ast_edge.hub.frame_curve import NoCurve, add_curve
 from ast_edge.hub.graph_fit import fit_graph
 from ast_edge.hub.known import KNOWN, KnownModel
-from ast_edge.hub.layout import read_layout, read_licence
-from ast_edge.hub.outline import read_outline
+from ast_edge.hub.layout import Layout, read_layout, read_licence
+from ast_edge.hub.outline import GraphOutline, read_outline
 from ast_edge.hub.shelf import check_name, new_bundle, take_in
 from ast_edge.model.bundle import Bundle, Precision, load_bundle
 from ast_edge.model.bundle_files import BANK_FILE
+from ast_edge.model.graph_spec import GraphSpec
 from ast_edge.model.installed import installed_bundles
 from ast_edge.model.onnx_file import external_files
+from ast_edge.model.onnx_graph import read_graph
 from ast_edge.model.own_labels import HEADS_FILE
+
+log = logging.getLogger(__name__)
 
 GRAPHS: dict[Precision, tuple[str, ...]] = {
     "fp32": ("onnx/model.onnx", "model.onnx"),
@@ -49,6 +59,8 @@ class Wish:
     precision: Precision = "fp32"
     sha256: str = ""
     """Of the graph, if the user knows it."""
+    frame_curve: bool = False
+    """Scores of every step as well, where the graph allows it."""
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -75,18 +87,44 @@ def deliver(files: ModelFiles, wish: Wish, engine: EngineConfig) -> Delivery:
     known = _known(files)
     graph, path = _graph(files, wish, known)
     parts = {"model.onnx": graph} | _beside(files, graph.path, path)
-    spec = fit_graph(read_outline(graph.path), layout, path)
-    tree = describe(
-        wish.name,
-        layout,
-        spec,
-        wish.precision,
-        parts,
-        origin=f"{files.origin.title}, {path}",
-        licence=known.licence if known else _licence(files),
-        quality=known.quality if known else {},
-    )
-    return _install(files, wish, engine, tree, parts, write_card(tree))
+    outline = read_outline(graph.path)
+    spec = fit_graph(outline, layout, path)
+    with _maybe_curved(graph, outline, layout, spec, wanted=wish.frame_curve) as curved:
+        taken = {"model.onnx": curved} if curved else parts
+        tree = describe(
+            wish.name,
+            layout,
+            spec,
+            wish.precision,
+            taken,
+            origin=f"{files.origin.title}, {path}",
+            licence=known.licence if known else _licence(files),
+            quality=known.quality if known else {},
+            curve_of=graph.sha256 if curved else "",
+        )
+        delivery = _install(files, wish, engine, tree, taken, write_card(tree))
+    return Delivery(delivery.bundle, graph)
+
+
+@contextmanager
+def _maybe_curved(
+    graph: LocalFile, outline: GraphOutline, layout: Layout, spec: GraphSpec, *, wanted: bool
+) -> Iterator[LocalFile | None]:
+    """Give a graph that scores every step as well; None, and a line in the log, if it cannot be."""
+    if not wanted:
+        yield None
+        return
+    with TemporaryDirectory() as scratch:
+        path, curved = Path(scratch) / "model.onnx", None
+        try:
+            clip = next(port for port in outline.outputs if port.name == spec.clip)
+            add_curve(read_graph(graph.path), layout.model, clip).write(path)
+            curved = LocalFile(path, file_sha256(path), graph.checked)
+        except (NoCurve, ValueError, IndexError) as exc:
+            log.warning("no --frame-curve: %s; it scores whole windows only", exc)
+        except OSError as exc:
+            raise StorageError(f"{path}: cannot be written: {exc.strerror}") from exc
+        yield curved
 
 
 def _known(files: ModelFiles) -> KnownModel | None:
@@ -152,6 +190,8 @@ def _licence(files: ModelFiles) -> str:
 
 def _copy_bundle(files: ModelFiles, wish: Wish, engine: EngineConfig) -> Delivery:
     """Install a bundle of ours as it is, but for its name."""
+    if wish.frame_curve:
+        log.warning("no --frame-curve: this is a bundle already, and stays what it is")
     try:
         said = files.fetch(DESCRIPTION, LARGEST_TEXT)
     except MissingError as exc:

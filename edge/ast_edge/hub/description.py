@@ -1,7 +1,7 @@
 """What a bundle says of itself that was made of a published model."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from ast_edge.hub.files import LocalFile
@@ -33,18 +33,22 @@ def describe(
     origin: str,
     licence: str,
     quality: Mapping[str, Any],
+    curve_of: str = "",
 ) -> dict[str, Any]:
-    """Return `bundle.json`; `files` are those of the graph, by their names in the bundle."""
+    """Return `bundle.json`; `files` are those of the graph, by their names in the bundle.
+
+    `curve_of` is the sum of the published graph, if scores of steps were added to it.
+    """
     settings = asdict(TrackerSettings())
     return {
         "format": FORMAT_WITH_GRAPH,
         "name": name,
         "fbank": {"kind": FRONT_END} | asdict(layout.fbank),
-        "members": [asdict(layout.model)],
+        "members": [asdict(replace(layout.model, frame_head=bool(curve_of)))],
         "graph": asdict(graph),
         "precision": precision,
-        "frame": "none",
-        "clip_gate": False,
+        "frame": "curve" if curve_of else "none",
+        "clip_gate": bool(curve_of),
         "weights": precision,
         "labels": [
             {"name": label, "mid": mid, "settings": dict(settings)} for label, mid in layout.labels
@@ -57,7 +61,8 @@ def describe(
             "checked against": "; ".join(
                 dict.fromkeys(CHECKED[file.checked] for file in files.values())
             ),
-        },
+        }
+        | ({"graph": f"sha256 {curve_of}, to which ast-edge added a curve"} if curve_of else {}),
         "licence": licence,
         "files": {file: found.sha256 for file, found in sorted(files.items())},
     }
@@ -82,7 +87,11 @@ def write_card(tree: Mapping[str, Any]) -> str:
         "Labels": f"{len(labels)}, {known} of them of AudioSet's ontology",
         "Computes in": tree["precision"],
         "Left to ast-edge": " and ".join(inside) or "nothing",
-        "Scores of steps": "none: events are placed by whole windows",
+        "Scores of steps": (
+            "none: events are placed by whole windows"
+            if tree["frame"] == "none"
+            else "a curve: its classifier on the patches of each step; nothing was trained for it"
+        ),
         "Licence of the weights": tree["licence"],
         "Published quality": f"{published}; not measured here",
     }

@@ -3,13 +3,15 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from statistics import median
 
 import numpy as np
 
 from ast_edge.base.errors import EngineError
+from ast_edge.engines.agreement import LIMITS, compare
 from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig
 from ast_edge.engines.engine import Engine
@@ -22,12 +24,12 @@ ROUNDS = 3
 SHORTEST, LONGEST = 0.5, 10.0
 """Seconds of a hop: that of a configuration without one, and the longest that it may have."""
 BUSY, IDLE = 0.5, 0.1
-"""Shares of the time that one source may take while it sounds, and while nothing does."""
+"""Shares of the time that sources may take while they sound, and while nothing does."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How often one source can be looked at."""
+    """How often sources can be looked at."""
 
     seconds: float
     """Of one window, in the middle of a few."""
@@ -41,26 +43,51 @@ class Pace:
 class Timing:
     """What a window costs in one engine."""
 
-    engine: str
+    engine: EngineConfig
     description: str
     pace: Pace
 
 
-def time_engines(bundle: Bundle, names: Sequence[str]) -> list[Timing]:
-    """Time a window in each of these engines that works here, in this order."""
-    timings = []
-    for name in names:
+def time_engines(
+    bundle: Bundle, names: Sequence[str], sources: int = 1, threads: int = 0
+) -> list[Timing]:
+    """Time a window in each of these engines that works here, in this order.
+
+    OpenVINO is also tried in fp16 and on a GPU, where there is either and the scores stay what they
+    are. The pace is that of so many sources.
+    """
+    timings = list[Timing]()
+    for way in _ways(names):
+        config = way.model_copy(update={"threads": threads})
         try:
-            engine = open_engine(bundle, EngineConfig.model_validate({"name": name}))
+            engine = open_engine(bundle, config)
         except EngineError as exc:
             log.debug("%s", exc)
             continue
         try:
-            pace = suggest_pace(measure(engine, bundle), bundle.window_seconds)
-            timings.append(Timing(name, engine.description, pace))
+            if config.precision == "fp16" and not compare(engine, bundle, LIMITS["fp16"], 2).holds:
+                continue
+            if engine.description in [timing.description for timing in timings]:
+                continue  # it fell back
+            pace = suggest_pace(measure(engine, bundle), bundle.window_seconds, sources)
+            timings.append(Timing(config, engine.description, pace))
         finally:
             engine.close()
     return timings
+
+
+def _ways(names: Sequence[str]) -> Iterator[EngineConfig]:
+    """Yield the settings of engines that may be worth a try."""
+    for name in names:
+        yield EngineConfig.model_validate({"name": name})
+        if name == "openvino" and find_spec("openvino"):
+            from ast_edge.engines.openvino import shared_core
+
+            native = shared_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+            if "FP16" in native and "BF16" not in native:  # as on a Raspberry Pi 5
+                yield EngineConfig(name="openvino", precision="fp16")
+            if any(device.startswith("GPU") for device in shared_core().available_devices):
+                yield EngineConfig(name="openvino", device="gpu")
 
 
 def fastest(timings: Sequence[Timing]) -> Timing:
@@ -69,7 +96,7 @@ def fastest(timings: Sequence[Timing]) -> Timing:
 
 
 def advice(timings: Sequence[Timing]) -> list[str]:
-    """Return lines of a configuration for one source, or why there can be none."""
+    """Return lines of a configuration, or why there can be none."""
     best = fastest(timings)
     if best.pace.hop is None:
         return [
@@ -80,7 +107,8 @@ def advice(timings: Sequence[Timing]) -> list[str]:
     if best.pace.idle_hop:
         lines.append(f"idle_hop: {best.pace.idle_hop:g}")
     if best is not timings[0]:  # the first one is what runs without being named
-        lines.append(f"engine: {{name: {best.engine}}}")
+        chosen = best.engine.model_dump(exclude_defaults=True)
+        lines.append(f"engine: {{{', '.join(f'{key}: {chosen[key]}' for key in chosen)}}}")
     return lines
 
 
@@ -98,13 +126,13 @@ def measure(
     return median(times)
 
 
-def suggest_pace(seconds: float, window: float) -> Pace:
+def suggest_pace(seconds: float, window: float, sources: int = 1) -> Pace:
     """Choose hops for a window that takes so many seconds to compute, and lasts so many."""
     longest = math.floor(min(window, LONGEST) * 10) / 10
-    hop = max(min(SHORTEST, longest), _up(seconds / BUSY))
+    hop = max(min(SHORTEST, longest), _up(sources * seconds / BUSY))
     if hop > longest:
         return Pace(seconds, None, None)
-    idle = min(_up(seconds / IDLE), longest)
+    idle = min(_up(sources * seconds / IDLE), longest)
     return Pace(seconds, hop, idle if idle > hop else None)
 
 

@@ -345,10 +345,10 @@ def _check_fit(path: Path, bundle: Bundle) -> None:
             f"{path}: has frame scores, but its members do not all have a frame head, or not the "
             "same steps in time"
         )
-    if bundle.graph != WHOLE and (len(bundle.members) != 1 or bundle.frame != "none"):
+    if bundle.graph != WHOLE and len(bundle.members) != 1:
         raise BundleError(
-            f"{path}: expected one member without frame scores, for its graph leaves a part of the "
-            f"model to ast-edge; got {len(bundle.members)} and {bundle.frame!r}"
+            f"{path}: expected one member, for its graph leaves a part of the model to ast-edge; "
+            f"got {len(bundle.members)}"
         )
     _check_heads(path, bundle)
     if reason := why_unusable(bundle.labels):

@@ -26,8 +26,11 @@ def _address(text: str) -> str:
     return text
 
 
+Address = Annotated[str, AfterValidator(_address)]
+
+
 class MetricsConfig(Section):
     """Numbers about the running daemon, for Prometheus; whoever reaches the address reads them."""
 
-    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:9464"
+    listen: Address = "127.0.0.1:9464"
     """Address and port; only this machine reaches the one that is taken unless given."""

@@ -2,12 +2,13 @@
 
 Without --out it goes to the cache from which ast-edge takes its engines on this device; ast-edge
 would build it on its first start. TensorRT builds for the GPU that it runs on; TensorRT-RTX needs
-none, and with --compute-capability builds for others. The graph decides the precision: an fp16
-bundle makes an fp16 engine.
+none, and with --compute-capability builds for others. Of an fp32 bundle an fp16 graph is made
+first, and compared with it on real sound; where that is beyond the limits, the engine is in fp32.
 """
 
 import argparse
 import os
+import sys
 import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ast_edge.engines.trt.build import BuildOptions
     from ast_edge.engines.trt.cuda import Device
     from ast_edge.engines.trt.engine_card import EngineCard
+    from ast_edge.engines.trt.half_bundle import HalfReport
+    from ast_edge.model.bundle import Bundle
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -39,6 +42,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="ENGINE",
         help="file to write, with a card beside it (the cache: $CACHE_DIRECTORY, which systemd "
         "sets, or that of the user)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=["fp16", "fp32"],
+        help="of an fp32 bundle's engine (fp16, and fp32 where that cannot be)",
     )
     parser.add_argument("--max-batch", type=int, default=8, metavar="N", help="largest batch (8)")
     parser.add_argument(
@@ -89,6 +97,7 @@ def run(args: argparse.Namespace) -> int:
         options = replace(options, compute_capabilities=options.compute_capabilities or native)
     folder = args.out.parent if args.out else cache_folder()
     _prepare(folder)
+    bundle, report = _in_precision(bundle, args.precision)
     start = time.monotonic()
     with _bar() as bar:
         plan, card = build_engine(library, bundle, options, bar, name)
@@ -96,6 +105,8 @@ def run(args: argparse.Namespace) -> int:
     if args.out:
         write_engine(args.out, plan, card)
     path = args.out or EngineCache(folder).store(plan, card)
+    if report:
+        print(f"fp16: {report}")
     print(f"built in {seconds:.1f} s: {_describe(card)}")
     print(f"wrote {path}")
     return 0
@@ -117,6 +128,27 @@ def _options(args: argparse.Namespace) -> "BuildOptions":
         compute_capabilities=args.compute_capability,
         timing_cache=args.timing_cache,
     )
+
+
+def _in_precision(bundle: "Bundle", wanted: str | None) -> "tuple[Bundle, HalfReport | None]":
+    """Return the bundle in the arithmetic that is wanted, and how near that is to its own."""
+    from ast_edge.base.errors import ConfigError
+    from ast_edge.engines.trt.engine_cache import cache_folder
+    from ast_edge.engines.trt.half_bundle import HalfRefused, half_bundle
+
+    if bundle.precision != "fp32":
+        if wanted not in (None, bundle.precision):
+            raise ConfigError(f"--precision {wanted}: {bundle.name!r} is in {bundle.precision}")
+        return bundle, None
+    if wanted == "fp32":
+        return bundle, None
+    try:
+        return half_bundle(bundle, cache_folder())
+    except HalfRefused as exc:
+        if wanted == "fp16":
+            raise
+        print(f"ast-export: {exc}; the engine is in fp32", file=sys.stderr)
+        return bundle, None
 
 
 def _find_device(args: argparse.Namespace) -> "Device":

@@ -50,6 +50,13 @@ def test_a_known_model_is_one_command_away(hub, call):
     assert all(f"/{known.revision}/" in request.path for request in hub.asked)
 
 
+def test_a_graph_that_allows_no_curve_is_got_without(hub, call, caplog):
+    code, out, _ = call("get", "audioset", "--frame-curve")
+    assert code == 0
+    assert "no --frame-curve: its classifier does not read the two special tokens" in caplog.text
+    assert "5 labels" in out
+
+
 def test_what_was_got_is_used_by_its_name(hub, call, tmp_path, capsys):
     import numpy as np
     import soundfile

@@ -6,6 +6,7 @@ from rigs.model import tone
 from rigs.sound.camera import Camera
 from rigs.sound.encoded import needs_ffmpeg
 
+from ast_edge.doctor import examination
 from ast_edge.doctor.examination import examine
 
 
@@ -36,6 +37,20 @@ def test_every_step_that_works_says_so(config):
     assert list(found) == ["configuration", "engine", "source kitchen"]
     assert all(finding.well and not finding.remedy for finding in found.values())
     assert "3.0 s, peak -10 dBFS, most likely " in found["source kitchen"].text
+
+
+def test_for_a_model_that_costs_much_here_it_is_measured_what_fits(config, monkeypatch):
+    monkeypatch.setattr(examination, "IDLE", 0.0)
+    found = findings(config())["fits"]
+    assert found.well
+    assert "s a window: OpenVINO " in found.text
+    assert found.remedy.startswith("for 1 source: hop: 0.5")
+
+
+def test_only_the_engine_that_is_configured_is_measured(config, monkeypatch):
+    monkeypatch.setattr(examination, "IDLE", 0.0)
+    found = findings(config(engine={"name": "openvino"}))["fits"]
+    assert found.text.count("s a window") == 1
 
 
 def test_a_mistake_in_the_configuration_ends_the_examination(config):

@@ -356,6 +356,7 @@ def test_onnx_runtime_computes_on_the_gpu_if_its_build_can(monkeypatch):
 
     build = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(onnxruntime_engine.onnxruntime, "get_available_providers", lambda: build)
-    (tensorrt, settings), *others = onnxruntime_engine._providers()
-    assert [tensorrt, *others] == build
+    (tensorrt, settings), (cuda, cuda_settings), cpu = onnxruntime_engine._providers()
+    assert [tensorrt, cuda, cpu] == build
     assert settings["trt_engine_cache_enable"] == "True"
+    assert cuda_settings == {"use_tf32": "0"}

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 import onnx
-from rigs.model import FRAMES, make_graph, make_tree, scores, write_bundle, write_tree
+from rigs.model import FRAMES, make_graph, make_tree, scores, step_scores, write_bundle, write_tree
 
 from ast_edge.base.errors import BundleError
 from ast_edge.engines.choice import open_engine
@@ -91,8 +91,28 @@ def test_what_cannot_be_done_is_refused(outside, graph, message):
         outside(graph=asdict(OUTSIDE) | graph)
 
 
-def test_frame_scores_are_not_left_to_us(tmp_path):
-    folder = write_bundle(tmp_path / "steps", frame=True)
-    write_tree(folder, make_tree(folder, frame=True) | {"format": 3, "graph": asdict(OUTSIDE)})
-    with pytest.raises(BundleError, match="expected one member without frame scores"):
+@pytest.fixture
+def in_steps(tmp_path):
+    """A folder whose graph gives logits of windows and steps, and what bundle.json says of it."""
+    names = {"name": OUTSIDE.input, "output": OUTSIDE.clip}
+    folder = write_bundle(tmp_path / "steps", frame=True, squash="Identity", **names)
+    tree = make_tree(folder, frame=True) | {"format": 3, "graph": asdict(OUTSIDE)}
+    tree["members"][0] |= {"mean": MEAN, "std": STD}
+    write_tree(folder, tree)
+    return folder, tree
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_scores_of_steps_are_made_of_logits_as_well(in_steps, name):
+    pytest.importorskip(name)
+    engine = open_engine(load_bundle(in_steps[0]), EngineConfig(name=name, precision="fp32"))
+    expected = step_scores((windows() - MEAN) / (2 * STD))
+    assert engine.run(windows()).frame == pytest.approx(expected, abs=1e-5)
+    engine.close()
+
+
+def test_what_is_left_to_us_is_that_of_one_member(in_steps):
+    folder, tree = in_steps
+    write_tree(folder, tree | {"members": 2 * tree["members"]})
+    with pytest.raises(BundleError, match="expected one member, for its graph leaves a part"):
         load_bundle(folder)

@@ -12,7 +12,7 @@ from rigs import gpu
 from rigs.engine_card import make_card
 from rigs.fake_cuda import FakeCuda, FakeEngine, FakeTensorRT
 from rigs.full_disk import files_end_at
-from rigs.model import FRAMES, LABELS, PATCH, scores, step_scores
+from rigs.model import FRAMES, LABELS, PATCH, scores, step_scores, write_bundle
 
 from ast_edge.base.errors import EngineError
 from ast_edge.engines import tensorrt as tensorrt_engine
@@ -44,22 +44,27 @@ def cache(tmp_path, monkeypatch):
 
 
 class Machine:
-    """A machine with a fake GPU, and how often an engine was built on it."""
+    """A machine with a fake GPU, and what engines were built on it."""
 
     def __init__(self, *, frame=False):
         self.cuda = FakeCuda()
-        self.library = FakeTensorRT(FakeEngine(self.cuda, MAX_BATCH, frame=frame)).library()
+        self.engine = FakeEngine(self.cuda, MAX_BATCH, frame=frame)
+        self.library = FakeTensorRT(self.engine).library()
         self.plan = b"plan"
         self.clip = Tensor("clip", "float32", (-1, len(LABELS)))
         self.frame = [Tensor("frame", "float32", (-1, FRAMES // PATCH, len(LABELS)))] * frame
-        self.builds = 0
+        self.built = []
+
+    @property
+    def builds(self):
+        return len(self.built)
 
     def open_cuda(self):
         self.cuda.closed = False
         return self.cuda
 
     def build(self, library, bundle, options, progress, device):
-        self.builds += 1
+        self.built.append(bundle.precision)
         progress.step("Building engine", 0, 1)
         return self.plan, make_card(
             self.plan,
@@ -220,13 +225,85 @@ def test_windows_of_another_shape_are_refused(machine, bundle, shape):
 
 
 def test_a_precision_that_is_not_the_graphs_is_refused(machine, bundle):
-    with pytest.raises(EngineError, match=r"in fp32: set engine\.precision to auto or fp32"):
+    with pytest.raises(EngineError, match=r"set engine\.precision to one of auto, fp32, fp16"):
         make(bundle, precision="bf16")
     assert machine.builds == 0
 
 
 def test_the_description_names_library_precision_gpu_and_cuda(machine, bundle):
     assert make(bundle).description == "tensorrt 10.3.0, fp32, fake GPU, fake CUDA"
+
+
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory):
+    """A bundle with a product that is computed in float16."""
+    return load_bundle(write_bundle(tmp_path_factory.mktemp("bundle") / "deep", spread=2.0))
+
+
+@pytest.fixture(scope="module")
+def loud(tmp_path_factory):
+    """A bundle whose numbers float16 cannot hold."""
+    return load_bundle(write_bundle(tmp_path_factory.mktemp("bundle") / "loud", spread=32768.0))
+
+
+def test_a_bundle_in_fp32_is_computed_in_fp16_unless_asked_otherwise(machine, deep):
+    assert (make(deep).precision, machine.built) == ("fp16", ["fp16"])
+    assert make(deep, precision="fp16").description.startswith("tensorrt 10.3.0, fp16, ")
+    assert make(deep, precision="fp32").precision == "fp32"
+    assert machine.built == ["fp16", "fp32"]
+
+
+def test_what_the_gpu_says_in_fp16_is_compared_once(machine, deep, caplog):
+    with caplog.at_level(logging.INFO, "ast_edge.engines.tensorrt"):
+        make(deep).close()
+    assert "fp16 on fake GPU differs by " in caplog.text
+    before = len(machine.engine.batches)
+    make(deep).close()
+    assert len(machine.engine.batches) == before
+
+
+def test_a_gpu_that_gives_other_scores_in_fp16_computes_in_fp32(machine, deep, caplog):
+    machine.engine.error = 0.02
+    for _ in range(2):  # which is remembered
+        assert make(deep).precision == "fp32"
+    assert machine.built == ["fp16", "fp32"]
+    (first, _) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert "in fp16 on fake GPU differs by 2.0e-02 at most from ONNX Runtime" in first
+    assert "it computes in fp32" in first
+
+
+def test_numbers_that_fp16_cannot_hold_are_said_and_computed_in_fp32(machine, loud, caplog):
+    assert make(loud).precision == "fp32"
+    assert machine.built == ["fp32"]
+    (warning,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert "cannot be computed in fp16: values up to " in warning
+    assert "float16 ends at 65504" in warning
+
+
+def test_fp16_that_was_asked_for_and_cannot_be_is_an_error(machine, loud):
+    with pytest.raises(EngineError, match="float16 ends at 65504"):
+        make(loud, precision="fp16")
+    assert machine.cuda.closed
+
+
+def test_a_graph_in_fp16_that_tensorrt_refuses_is_computed_in_fp32(
+    machine, deep, caplog, monkeypatch
+):
+    def build(library, bundle, *others):
+        if bundle.precision == "fp16":
+            raise EngineError("cannot read the graph")
+        return machine.build(library, bundle, *others)
+
+    monkeypatch.setattr(tensorrt_engine, "build_engine", build)
+    assert make(deep).precision == "fp32"
+    assert "cannot read the graph; it computes in fp32" in caplog.text
+
+
+def test_without_space_for_a_graph_in_fp16_it_computes_in_fp32(machine, deep, caplog):
+    with files_end_at(0):
+        engine = make(deep)
+    assert engine.precision == "fp32"
+    assert "cannot be written" in caplog.text
 
 
 def test_a_closed_engine_says_so(machine, bundle):
@@ -260,11 +337,23 @@ def manager(tmp_path, monkeypatch):
 
 
 def test_a_service_manager_is_asked_for_time_while_an_engine_is_built(machine, bundle, manager):
-    make(bundle)
+    make(bundle, precision="fp32")
     assert manager.recv(4096).decode().splitlines() == [
         "EXTEND_TIMEOUT_USEC=60000000",
         "STATUS=building the TensorRT engine: Building engine 0/1",
     ]
+
+
+def test_a_service_manager_is_asked_for_time_while_a_graph_is_turned_and_compared(
+    machine, deep, manager
+):
+    make(deep)
+    said = []
+    for _ in range(3):
+        extend, status = manager.recv(4096).decode().splitlines()
+        assert extend == "EXTEND_TIMEOUT_USEC=60000000"
+        said.append(status.rpartition(": ")[2])
+    assert said == ["making a graph in fp16 0/1", "Building engine 0/1", "comparing with fp32 0/1"]
 
 
 def test_a_service_manager_is_not_flooded(manager):

@@ -7,10 +7,11 @@ import pytest
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs import gpu
-from rigs.model import FRAMES, scores, step_scores
+from rigs.model import FRAMES, scores, step_scores, write_bundle
 
 from ast_edge.base.errors import EngineError
 from ast_edge.engines import tensorrt as tensorrt_engine
+from ast_edge.engines.agreement import LIMITS
 from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig
 from ast_edge.engines.tensorrt import TensorRTEngine
@@ -79,14 +80,23 @@ def test_frame_scores_come_with_those_of_the_clip(framed_model):
 
 
 @pytest.mark.slow
-def test_the_default_bundle_has_the_scores_of_onnxruntime(home):
+@pytest.mark.parametrize("precision", ["auto", "fp32"])
+def test_the_default_bundle_has_the_scores_of_onnxruntime(home, precision):
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     reference = open_engine(home, EngineConfig(name="onnxruntime"))
-    engine = opened(home)
-    limit = {"fp32": 1e-4, "fp16": 1e-2}[home.precision]  # as `ast-export onnx` allows
+    engine = TensorRTEngine(home, EngineConfig(precision=precision))
+    assert engine.precision == ("fp16" if precision == "auto" else "fp32")
+    limit = LIMITS[engine.precision]
     for batch in range(1, 9):
         fbank = home_windows(home, batch)
         assert engine.run(fbank).clip == pytest.approx(reference.run(fbank).clip, abs=limit)
+    engine.close()
+
+
+def test_numbers_that_fp16_cannot_hold_are_computed_in_fp32(tmp_path):
+    engine = opened(load_bundle(write_bundle(tmp_path, spread=32768.0)))
+    assert engine.precision == "fp32"
+    assert engine.run(windows(2)).clip == pytest.approx(scores(windows(2)), abs=1e-4)
     engine.close()
 
 

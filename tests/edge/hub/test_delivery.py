@@ -18,6 +18,7 @@ from rigs import published as tiny_ast
 from ast_edge.base.errors import AstError, BundleError, ConfigError, EngineError
 from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig
+from ast_edge.engines.trt.half_bundle import half_bundle
 from ast_edge.hub.delivery import Wish
 from ast_edge.model.bundle import find_bundle, load_bundle
 from ast_edge.model.installed import bundle_folders, installed_bundles
@@ -51,6 +52,16 @@ def test_scores_are_the_sigmoids_of_the_logits_of_transformers(get, precision, n
     assert np.ptp(expected) > 0.2
     assert found.clip == pytest.approx(expected, abs=LIMITS[precision])
     assert found.frame is None
+
+
+def test_a_published_graph_can_be_computed_in_fp16(get, tmp_path):
+    bundle = get()
+    half, report = half_bundle(bundle, tmp_path / "half")
+    assert report.difference < 2e-3
+    engine = open_engine(half, FP32)
+    found = engine.run(windows())
+    engine.close()
+    assert found.clip == pytest.approx(tiny_ast.probabilities(windows()), abs=LIMITS["fp16"])
 
 
 def test_a_bundle_is_found_by_its_name(get):

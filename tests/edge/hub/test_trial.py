@@ -27,8 +27,8 @@ def test_a_hop_leaves_no_sound_unheard(window, hop, idle_hop):
     assert suggest_pace(0.1, window) == Pace(0.1, hop, idle_hop)
 
 
-def timing(engine, seconds):
-    return Timing(engine, engine, suggest_pace(seconds, WINDOW))
+def timing(engine, seconds, **config):
+    return Timing(EngineConfig(name=engine, **config), engine, suggest_pace(seconds, WINDOW))
 
 
 def test_a_machine_that_is_too_slow_is_told_what_to_do():
@@ -45,6 +45,17 @@ def test_an_engine_that_is_faster_than_the_first_is_named():
     assert lines == ["hop: 0.5", "idle_hop: 1", "engine: {name: onnxruntime}"]
 
 
+def test_a_precision_and_a_device_that_are_faster_are_named():
+    half, gpu = timing("openvino", 0.2, precision="fp16"), timing("openvino", 0.1, device="gpu")
+    first = timing("openvino", 0.3)
+    assert advice([first, half])[-1] == "engine: {name: openvino, precision: fp16}"
+    assert advice([first, half, gpu])[-1] == "engine: {name: openvino, device: gpu}"
+
+
+def test_several_sources_share_the_machine():
+    assert suggest_pace(0.3, WINDOW, 3) == Pace(0.3, 1.8, 9.0)
+
+
 def test_a_window_is_timed(tiny_model):
     bundle = load_bundle(tiny_model)
     engine = open_engine(bundle, EngineConfig(name="openvino"))
@@ -55,5 +66,5 @@ def test_a_window_is_timed(tiny_model):
 
 def test_engines_that_do_not_work_here_are_left_out(tiny_model):
     found = time_engines(load_bundle(tiny_model), ["tensorrt", "openvino"])
-    assert "openvino" in [timing.engine for timing in found]
+    assert "openvino" in [timing.engine.name for timing in found]
     assert all(timing.pace.seconds > 0 for timing in found)

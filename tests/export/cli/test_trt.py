@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import pytest
 from rigs.full_disk import files_end_at
+from rigs.model import write_bundle as write_small_bundle
 from rigs.training.checkpoints import random_checkpoint
 
 from ast_edge.engines.trt.engine_card import read_engine
+from ast_edge.engines.trt.half_bundle import half_bundle, half_sha256
 from ast_edge.engines.trt.library import find_library
 from ast_edge.engines.trt.network import read_network
 from ast_edge.model.bundle import find_bundle, load_bundle
@@ -48,13 +50,40 @@ def test_writes_an_engine_with_its_card_and_says_what_it_is(bundle, out, capsys)
     _, card = read_engine(out)
     assert (card.profile.max[0], card.capabilities) == (4, (86, 120))
     lines = capsys.readouterr().out.splitlines()
-    assert "batches of 1 to 4, for compute capability 8.6, 12.0" in lines[0]
-    assert lines[1:] == [f"wrote {out}"]
+    assert "batches of 1 to 4, for compute capability 8.6, 12.0" in lines[-2]
+    assert lines[-1] == f"wrote {out}"
 
 
 def test_the_card_names_the_graph_of_the_bundle(bundle, out):
-    assert export(bundle, out) == 0
+    assert export(bundle, out, "--precision", "fp32") == 0
     assert read_engine(out)[1].onnx_sha256 == load_bundle(bundle).sha256
+
+
+def test_an_fp32_bundle_becomes_an_fp16_engine_and_the_report_is_printed(bundle, out, capsys):
+    assert export(bundle, out) == 0
+    _, card = read_engine(out)
+    assert (card.precision, card.onnx_sha256) == ("fp16", half_sha256(load_bundle(bundle)))
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith("fp16: 6 windows of real sound: values up to ")
+    assert "differs by " in first
+
+
+def test_the_default_bundle_becomes_a_smaller_engine_in_fp16(tmp_path):
+    sizes = []
+    for precision in ("fp32", "fp16"):
+        assert export("home", tmp_path / precision, "--precision", precision) == 0
+        sizes.append((tmp_path / precision).stat().st_size)
+    assert sizes[1] < 0.75 * sizes[0]  # the rest is no weights
+
+
+def test_numbers_that_fp16_cannot_hold_make_an_fp32_engine(tmp_path, out, capsys):
+    loud = write_small_bundle(tmp_path / "loud", spread=32768.0)
+    assert export(loud, out) == 0
+    assert read_engine(out)[1].precision == "fp32"
+    assert "float16 ends at 65504; the engine is in fp32" in capsys.readouterr().err
+    out.unlink()
+    assert export(loud, out, "--precision", "fp16") == 69
+    assert not out.exists()
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +96,13 @@ def half(checkpoint, audio, tmp_path_factory):
 
 def test_an_fp16_bundle_becomes_an_fp16_engine(half, out):
     assert export(half, out) == 0
-    assert read_engine(out)[1].precision == "fp16"
+    _, card = read_engine(out)
+    assert (card.precision, card.onnx_sha256) == ("fp16", load_bundle(half).sha256)
+
+
+def test_an_fp16_bundle_does_not_become_an_fp32_engine(half, out, capsys):
+    assert export(half, out, "--precision", "fp32") == 78
+    assert "--precision fp32: 'half' is in fp16" in complaint(capsys)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
@@ -117,14 +152,25 @@ def test_ast_base_becomes_an_fp16_engine(tmp_path, out):
     assert len(plan) > 2 * 86e6  # bytes: two for each weight
 
 
-def test_tensorrt_multiplies_in_the_float16_of_an_fp16_bundle(half):
+def outputs(graph, kind):
+    """Return the types of what the layers of a kind give."""
     library = find_library()
     builder = library.module.Builder(library.messages.logger)
-    graph = read_network(library, builder, half / "model.onnx").definition
-    layers = [graph.get_layer(index) for index in range(graph.num_layers)]
-    products = [layer for layer in layers if layer.type.name == "MATRIX_MULTIPLY"]
-    types = [layer.get_output(0).dtype.name for layer in products]
+    network = read_network(library, builder, graph)
+    layers = map(network.definition.get_layer, range(network.definition.num_layers))
+    return [layer.get_output(0).dtype.name for layer in layers if layer.type.name == kind]
+
+
+def test_tensorrt_multiplies_in_the_float16_of_an_fp16_bundle(half):
+    types = outputs(half / "model.onnx", "MATRIX_MULTIPLY")
     assert types.count("HALF") == len(types) - 1  # all but the head
+
+
+def test_tensorrt_multiplies_in_the_float16_that_was_made_of_an_fp32_bundle(bundle, tmp_path):
+    made, _ = half_bundle(load_bundle(bundle), tmp_path)
+    types = outputs(made.onnx, "MATRIX_MULTIPLY")
+    assert types.count("HALF") == len(types) - 1  # all but the head
+    assert set(outputs(made.onnx, "NORMALIZATION") + outputs(made.onnx, "SOFTMAX")) == {"FLOAT"}
 
 
 def test_without_a_gpu_an_engine_for_this_device_is_refused(monkeypatch, capsys):
@@ -219,5 +265,5 @@ def test_an_engine_for_this_device_is_found_by_ast_edge(tmp_path, monkeypatch, c
     cuda = open_cuda()
     name = cuda.device.name
     cuda.close()
-    key = EngineKey(home.sha256, library.name, library.version, name, home.precision)
+    key = EngineKey(half_sha256(home), library.name, library.version, name, "fp16")
     assert EngineCache(cache_folder()).find(key) is not None

@@ -38,11 +38,12 @@ class EngineKey:
     @property
     def stem(self) -> str:
         """Start of the file's name; a dash stands only between the parts."""
-        library = _plain(f"{self.library}_{self.version}")
-        return f"{self.onnx_sha256[:16]}-{library}-{_plain(self.device)}-{self.precision}"
+        library = plain(f"{self.library}_{self.version}")
+        return f"{self.onnx_sha256[:16]}-{library}-{plain(self.device)}-{self.precision}"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Return text as a part of a file's name, without a dash."""
     return re.sub(r"[^a-z0-9.]+", "_", text.lower())
 
 

@@ -54,7 +54,7 @@ class EngineCard:
     """Compute capabilities it was built for (86 is 8.6); none if the library chose."""
     precision: str
     onnx_sha256: str
-    """Of the bundle's graph."""
+    """Of the bundle's graph, or what names the float16 graph that was made of it."""
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     profile: Profile

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, TypeAlias
 
 from ast_edge.base.errors import EngineError
+from ast_edge.engines.trt.jetson import refusal
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ def find_library() -> Library:
     """Import the TensorRT that is installed; the full one if both are.
 
     Raises:
-        EngineError: if there is none that works, with the reason.
+        EngineError: if there is none that works here, with the reason.
     """
     broken = []
     for name in NAMES:
@@ -82,6 +83,8 @@ def find_library() -> Library:
         except (ImportError, OSError) as exc:  # a shared library is missing
             broken.append(f"{name} cannot be imported: {exc}")
         else:
+            if reason := refusal(str(module.__version__)):
+                raise EngineError(reason)
             return Library(module, name, str(module.__version__))
     raise EngineError(
         "; ".join(broken)

@@ -196,7 +196,7 @@ def _measure(
         "ast-edge-benchmark-subscriber",
         on_up=lambda: subscriber.subscribe(Topics(mqtt.base_topic, NODE).event("+")),
         on_subscribed=lambda topic, refusal: ready.put(refusal),
-        on_message=lambda _, payload: arrived.put((time.time(), json.loads(payload))),
+        on_message=lambda _, payload, retained: arrived.put((time.time(), json.loads(payload))),
     )
     subscriber.start()
     if refusal := ready.get(timeout=10):

@@ -5,22 +5,16 @@ says where it came from, and claims nothing else.
 """
 
 from collections.abc import Iterable, Sequence
-from pathlib import PurePath
 from typing import Any
 
 from ast_export.measurements import measured_sections
 from ast_training.measure.evidence import FEW
-from ast_training.measure.held_out_metrics import MEASURED_ON
 from ast_training.model.checkpoint import Checkpoint
+from ast_training.report.description import data_used, facts, interval_text, measured_on
 
 EXPERIMENTAL_AP, FOUND = 0.5, 0.1
 """A label below this average precision, measured on few sources, or of whose events a smaller share
 is found, is called experimental."""
-STANDING = {
-    "test": "that chose nothing",
-    "validation": "which chose the epoch: expect less of others",
-}
-"""What a card says of the recordings that figures were measured on."""
 FRAME = {
     "none": "none: events are placed by whole windows",
     "head": "a head trained for them: events are placed by steps",
@@ -33,7 +27,7 @@ def model_card(members: Sequence[Checkpoint], tree: dict[str, Any]) -> str:
     """Write the card of a bundle as Markdown, from its checkpoints and `bundle.json`."""
     recipes = {member.recipe.get("name", ""): member.recipe for member in members}
     sections = {
-        "Data": _unique(_data(recipe) for recipe in recipes.values()),
+        "Data": _unique(data_used(recipe) for recipe in recipes.values()),
         "Quality": _quality(tree),
         **measured_sections(tree["metrics"]),
         "Limits": _limits(members, tree["metrics"]),
@@ -56,14 +50,14 @@ def _summary(members: Sequence[Checkpoint], tree: dict[str, Any]) -> list[str]:
     recipes = [member.recipe for member in members]
     quality = "not measured here"
     if "macro_ap" in metrics:
-        quality = f"**{metrics['macro_ap']:.3f}**{_interval(metrics.get('macro_ap_interval'))} on "
-        quality += _recordings(metrics, recipes)
+        interval = interval_text(metrics.get("macro_ap_interval"))
+        quality = f"**{metrics['macro_ap']:.3f}**{interval} on {measured_on(metrics, recipes)}"
     opening = "An Audio Spectrogram Transformer (Gong et al. 2021)"
-    rows = _rows(members[0])
+    rows = facts(members[0])
     if several:
         opening = f"An ensemble of {len(members)} Audio Spectrogram Transformers (Gong et al. 2021)"
         rows = {
-            f"Member {number}": "; ".join(_rows(member).values())
+            f"Member {number}": "; ".join(facts(member).values())
             for number, member in enumerate(members, 1)
         }
     rows |= {
@@ -82,84 +76,6 @@ def _summary(members: Sequence[Checkpoint], tree: dict[str, Any]) -> list[str]:
         "|---|---|",
         *(f"| {name} | {value} |" for name, value in rows.items()),
     ]
-
-
-def _recordings(metrics: dict[str, Any], recipes: Sequence[dict[str, Any]]) -> str:
-    """Say what was measured on; of bundles that were made before it was kept, not all is known."""
-    measured_on = metrics.get(MEASURED_ON, "")
-    held_out = measured_on == "test" or all(map(_holds_out, recipes))
-    sources = f" of {metrics['sources']} sources" if "sources" in metrics else ""
-    standing = STANDING.get(measured_on, "some of which may have chosen the epoch")
-    kind = "held-out" if held_out else "(perhaps its own)"
-    return f"{metrics['recordings']} {kind} recordings{sources}, {standing}"
-
-
-def _interval(interval: Sequence[float] | None) -> str:
-    return f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
-
-
-def _rows(checkpoint: Checkpoint) -> dict[str, str]:
-    model, recipe = checkpoint.model, checkpoint.recipe
-    parameters = sum(weights.numel() for weights in checkpoint.weights.values())
-    seconds = checkpoint.fbank.samples_in(model.frames) / checkpoint.fbank.sample_rate
-    rows = {
-        "Size": f"{parameters / 1e6:.1f} M parameters, width {model.width}, {model.depth} blocks",
-        "Window": f"{seconds:.2f} s ({model.frames} frames), patches of {model.patch[0]} mel bins "
-        f"by {model.patch[1]} frames, stride {model.stride[0]} by {model.stride[1]}",
-        "Trained": _training(checkpoint),
-    }
-    return rows | ({"Recipe": f"`{recipe['name']}`"} if recipe else {})
-
-
-def _training(checkpoint: Checkpoint) -> str:
-    recipe = checkpoint.recipe
-    if not recipe:
-        return f"elsewhere; imported from {checkpoint.provenance.get('imported from', 'a file')}"
-    examples = (
-        recipe.get("soundscapes", {}).get("examples_per_epoch") if recipe.get("packs") else None
-    )
-    amount = f" of {examples} composed examples" if examples else ""
-    init = recipe.get("init")
-    start = f"the weights of `{PurePath(init['source']).name}`" if init else "random weights"
-    return f"{checkpoint.epoch} epochs{amount}, from {start}"
-
-
-def _data(recipe: dict[str, Any]) -> list[str]:
-    if recipe.get("packs"):
-        held_out = [name for name, pack in recipe["packs"].items() if _holds_any_out(pack)]
-        return [
-            f"Sources of {', '.join(f'`{name}`' for name in held_out)} were held out; none of them "
-            "trained."
-            if held_out
-            else "The recipe holds no source out.",
-            "",
-            *(f"- `{name}`: {_use(pack)}" for name, pack in recipe["packs"].items()),
-        ]
-    if recipe.get("data"):
-        return [f"Clips of `{PurePath(recipe['data']['folder']).name}`, as the recipe lists them."]
-    return ["Not known here: ask the source of the weights (see Provenance)."]
-
-
-def _holds_out(recipe: dict[str, Any]) -> bool:
-    """Tell whether a recipe keeps what it measures on out of the training."""
-    if data := recipe.get("data"):
-        splits = set(data.get("train", ["train"])) & set(data.get("evaluate", ["validation"]))
-        return bool(data.get("fold")) or not splits
-    return any(map(_holds_any_out, recipe.get("packs", {}).values()))
-
-
-def _holds_any_out(pack: dict[str, Any]) -> bool:
-    keys = ("validation", "validation_share", "test_share", "hold_out")
-    return any(pack.get(key) for key in keys)
-
-
-def _use(pack: dict[str, Any]) -> str:
-    labels = sorted({label for label in pack["labels"].values() if label})
-    use = "; ".join(labels) or "examples of none of the labels"
-    role = pack.get("role", "background" if pack.get("background") else "events")
-    if role != "events":
-        use = {"background": "background noise", "room": "how rooms sound"}[role]
-    return f"{use}. Terms: {pack.get('licence') or 'not stated in the recipe'}."
 
 
 def _quality(tree: dict[str, Any]) -> list[str]:

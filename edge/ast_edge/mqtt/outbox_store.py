@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ast_edge.base.errors import ConfigError
+from ast_edge.base.state_database import Tables
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
-"""Raised when the tables change; a file of another format is put aside."""
-TABLES = {"event": "number, time, topic, payload", "running": "id, topic, payload"}
-SCHEMA = f"""
+COLUMNS = {"event": "number, time, topic, payload", "running": "id, topic, payload"}
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
     number INTEGER PRIMARY KEY, time REAL NOT NULL, topic TEXT NOT NULL, payload TEXT NOT NULL
 );
@@ -21,8 +20,8 @@ CREATE INDEX IF NOT EXISTS event_time ON event (time);
 CREATE TABLE IF NOT EXISTS running (
     id TEXT PRIMARY KEY, topic TEXT NOT NULL, payload TEXT NOT NULL
 );
-PRAGMA user_version = {FORMAT};
 """
+TABLES = Tables(format=1, schema=SCHEMA, exclusive=True)
 LOCK_TIMEOUT = 1.0
 """Seconds to wait for a daemon that is about to end."""
 
@@ -66,7 +65,7 @@ class OutboxStore:
         try:
             self.database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             # The first change after a checkpoint waits for the disk: this is it.
-            self.database.execute(f"PRAGMA user_version = {FORMAT}")
+            self.database.execute(f"PRAGMA user_version = {TABLES.format}")
         except sqlite3.Error as exc:  # the log goes on, and says so itself when it cannot
             log.debug("%s: no checkpoint: %s", self._path, exc)
 
@@ -129,15 +128,12 @@ def open_memory() -> sqlite3.Connection:
 def open_file(path: Path) -> sqlite3.Connection:
     """Return the database in a file, which is made if need be.
 
-    A damaged file is moved aside, which is said in one line of the log.
-
     Raises:
         ConfigError: another process uses the file.
         OSError, sqlite3.Error: it cannot be made or written.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        return _open(path)
+        database = TABLES.open(path, lock_timeout=LOCK_TIMEOUT)
     except sqlite3.OperationalError as exc:
         if "locked" in str(exc):
             raise ConfigError(
@@ -145,44 +141,15 @@ def open_file(path: Path) -> sqlite3.Connection:
                 "or give each its own `node`"
             ) from exc
         raise
-    except sqlite3.DatabaseError as exc:
-        aside = path.with_name(path.name + ".damaged")
-        for suffix in ("-wal", ""):
-            part = path.with_name(path.name + suffix)
-            if part.exists():
-                part.replace(aside.with_name(aside.name + suffix))
-        log.error("%s: is damaged (%s); moved to %s; events in it are lost", path, exc, aside)
-        return _open(path)
+    database.execute("PRAGMA wal_autocheckpoint = 0")  # by whoever may wait for the disk
+    return database
 
 
 def copy_rows(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     """Make the tables of `target` those of `source`."""
     with target:
-        for table, columns in TABLES.items():
+        for table, columns in COLUMNS.items():
             target.execute(f"DELETE FROM {table}")
             marks = ", ".join("?" for _ in columns.split())
             rows = source.execute(f"SELECT {columns} FROM {table} ORDER BY rowid")
             target.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=LOCK_TIMEOUT, check_same_thread=False)
-    try:
-        # Ours alone until we end, even by kill -9.
-        database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        # A commit is with the kernel when it returns, and survives this process. Waiting for the
-        # disk would save the last seconds before a power cut, but stall and wear out SD cards.
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.execute("PRAGMA wal_autocheckpoint = 0")  # by whoever may wait for the disk
-        (found,) = database.execute("PRAGMA user_version").fetchone()
-        if found not in (0, FORMAT):
-            raise sqlite3.DatabaseError(f"expected format {FORMAT}, got {found}")
-        (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
-        database.executescript(SCHEMA)
-    except BaseException:
-        database.close()
-        raise
-    return database

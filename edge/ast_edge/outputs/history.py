@@ -11,21 +11,20 @@ from typing import Any
 
 from ast_edge.base.errors import AstError, ConfigError
 from ast_edge.base.mailbox import Mailbox
+from ast_edge.base.state_database import Tables
 from ast_edge.base.state_folder import SERVICE_FOLDER, state_folder
 from ast_edge.detection.event import Event
 from ast_edge.outputs.payload import event_json, interrupted_json
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
-"""Raised when the table changes; a file of another format is put aside."""
-SCHEMA = f"""
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
     ended INTEGER NOT NULL, payload TEXT NOT NULL
 );
-PRAGMA user_version = {FORMAT};
 """
+TABLES = Tables(format=1, schema=SCHEMA)
 PUT = """
 INSERT INTO event (id, ended, payload) VALUES (?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET ended = excluded.ended, payload = excluded.payload
@@ -89,7 +88,7 @@ class History:
         del self._taken[:-WAITING]
         try:
             if self._database is None:
-                self._database = _open(self._path)
+                self._database = TABLES.open(self._path, lock_timeout=LOCK_TIMEOUT)
             if self._taken or not self._interrupted:
                 with self._database:
                     self._put(self._database, self._taken)
@@ -181,37 +180,3 @@ def _read(path: Path, count: int) -> Iterator[Json]:
         newest = "SELECT payload FROM event ORDER BY number DESC LIMIT ?"
         for (payload,) in reversed(database.execute(newest, (count,)).fetchall()):
             yield json.loads(payload)
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    """Open a file, which is made if need be; a damaged one is put aside."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        return _connect(path)
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError as exc:
-        for suffix in ("-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        aside = path.replace(path.with_name(path.name + ".damaged"))
-        log.error("%s: is damaged (%s); moved to %s", path, exc, aside)
-        return _connect(path)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=LOCK_TIMEOUT, check_same_thread=False)
-    try:
-        # Others read while we write; nothing waits for the disk but the thread that writes.
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        (found,) = database.execute("PRAGMA user_version").fetchone()
-        if found not in (0, FORMAT):
-            raise sqlite3.DatabaseError(f"expected format {FORMAT}, got {found}")
-        (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
-        database.executescript(SCHEMA)
-    except BaseException:
-        database.close()
-        raise
-    return database

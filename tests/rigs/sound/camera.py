@@ -2,9 +2,9 @@
 
 import socketserver
 import struct
-import threading
 import time
-from types import TracebackType
+
+from rigs.sound.live_server import LiveServer
 
 _DESCRIPTION = """v=0
 o=- 0 0 IN IP4 127.0.0.1
@@ -22,7 +22,7 @@ _SECOND, _PACKET = 8000, 160
 _HISS = bytes((n * n * 7919 >> 7) & 0xFF for n in range(_PACKET))
 
 
-class Camera:
+class Camera(LiveServer):
     """Serves at `url`; what it gives to those who want its sound alone is `stingy`.
 
     "" is nothing less than to others; "refuse" refuses to play; "burst" hangs up after a second.
@@ -44,21 +44,8 @@ class Camera:
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = daemon_threads = True
 
-        self._server = Server(("127.0.0.1", 0), Client)
-        self.url = f"RTSP://127.0.0.1:{self._server.server_address[1]}/live"
-
-    def __enter__(self) -> "Camera":
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Server(("127.0.0.1", 0), Client))
+        self.url = f"RTSP://{self.address}/live"
 
 
 def _converse(

@@ -1,18 +1,18 @@
 """A live stream in segments (HLS), at any path that is none of its files."""
 
 import subprocess
-import threading
 import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
+
+from rigs.sound.live_server import LiveServer
 
 _SECONDS = 4
 """Of a segment."""
 _SEGMENTS = 15
 
 
-class SegmentServer:
+class SegmentServer(LiveServer):
     """Serves a tone of a minute; its list holds the newest three segments."""
 
     def __init__(self, folder: Path) -> None:
@@ -44,18 +44,5 @@ class SegmentServer:
             def log_message(self, *args: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Files)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> "SegmentServer":
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(ThreadingHTTPServer(("127.0.0.1", 0), Files))
+        self.url = f"http://{self.address}"

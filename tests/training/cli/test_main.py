@@ -25,6 +25,7 @@ def config(tmp_path):
         "ablate",
         "calibrate",
         "export-hf",
+        "push",
     ],
 )
 def test_every_command_has_help(command, capsys):

@@ -30,6 +30,11 @@ def test_columns_hold_what_the_rows_say(tmp_path):
     assert table.sizes.tolist() == [-1, 7]
 
 
+def test_a_source_is_read_where_it_was_written(tmp_path):
+    table = read(tmp_path, ROW | {"group": "speaker 7"}, ROW)
+    assert [table.groups.text(index) for index in range(2)] == ["speaker 7", ""]
+
+
 def test_a_set_without_clips_has_no_rows(tmp_path):
     assert len(read(tmp_path)) == 0
 
@@ -41,6 +46,7 @@ def test_a_set_without_clips_has_no_rows(tmp_path):
         ({"split": "dev"}, "'dev' is missing, or no label or split of the set"),
         ({"seconds": None}, "must be real number"),
         ({"name": 7}, "'int' object has no attribute 'encode'"),
+        ({"group": 7}, "'int' object has no attribute 'encode'"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_named(tmp_path, change, reason):

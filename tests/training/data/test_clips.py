@@ -22,7 +22,7 @@ def clips(tmp_path):
 def test_a_clip_comes_back_as_it_was_listed(clips, tmp_path):
     assert len(clips) == 4
     assert clips[1] == Clip(
-        "clip 1", tmp_path / "source" / "1.wav", labels=(0, 2), split="train", fold=2
+        "clip 1", tmp_path / "source" / "1.wav", (0, 2), split="train", fold=2, group="clip"
     )
     assert clips[2].labels == ()
 

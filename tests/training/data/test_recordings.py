@@ -1,4 +1,6 @@
+import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from rigs.training.clip_lists import write_noise
@@ -7,7 +9,7 @@ from rigs.training.packs import Pack, make_recipe
 
 from ast_edge.base.errors import ConfigError
 from ast_training.data.recordings import read_recordings
-from ast_training.datasets.own import read_folder
+from ast_training.datasets.own import read_csv, read_folder
 from ast_training.datasets.prepare import prepare
 
 
@@ -316,11 +318,38 @@ def test_takes_of_a_prepared_set_are_of_one_source_or_of_that_in_their_names(tmp
     assert {one.group for one in by_number} == {"freesound:77", "freesound:b"}
 
 
-def own_set(tmp_path):
+def test_a_prepared_set_says_what_is_of_one_source(tmp_path):
+    rows = {"a1.wav": "ann", "a2.wav": "bob", "x.wav": "ann"}
+    for number, name in enumerate(rows):
+        write_noise(tmp_path / name, number)
+    lines = [f"{name},Hum,train,{group}" for name, group in rows.items()]
+    table = tmp_path / "own.csv"
+    table.write_text("\n".join(["filename,label,split,speaker", *lines]))
+    folder = prepare(read_csv(table, group="speaker"), tmp_path / "set", jobs=1).folder
+    assert [one.group for one in read_set(folder)] == ["one:ann", "one:bob", "one:ann"]
+
+
+def test_an_upload_is_the_same_source_in_every_prepared_set(tmp_path):
+    folder = own_set(tmp_path, group="freesound: 77")
+    assert {one.group for one in read_set(folder, group_prefix="mine")} == {"freesound:77"}
+
+
+def test_a_set_that_was_prepared_before_sources_were_written_still_reads(tmp_path):
+    folder = own_set(tmp_path)
+    listed = folder / "clips.jsonl"
+    rows = [json.loads(line) for line in listed.read_text().splitlines()]
+    assert all(row.pop("group") for row in rows)
+    listed.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert {one.group for one in read_set(folder)} == {"one:Hum/a 77 take", "one:Hum/b"}
+
+
+def own_set(tmp_path, **changes):
     for name in ("a 77 take 1", "a 77 take 2", "b"):
         (tmp_path / "own" / "Hum").mkdir(parents=True, exist_ok=True)
         write_noise(tmp_path / "own" / "Hum" / f"{name}.wav", 0)
-    return prepare(read_folder(tmp_path / "own"), tmp_path / "set", jobs=1).folder
+    found = read_folder(tmp_path / "own")
+    clips = [replace(clip, **changes) for clip in found.clips]
+    return prepare(replace(found, clips=clips), tmp_path / "set", jobs=1).folder
 
 
 def test_a_pack_that_was_not_prepared_is_refused(tmp_path):

@@ -48,6 +48,11 @@ def test_reads_labels_and_split_of_every_segment(root):
     ]
 
 
+def test_the_source_of_a_segment_is_its_video(root):
+    add(root, "YdlsiellS4Q.wav")
+    assert [clip.group for clip in read_audioset(root, "full").clips] == ["YdlsiellS4Q"]
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_id(tmp_path):
     row = f'aaaaaaaaaaa, 0.000, 10.000, "{SPEECH}"\n'
     (tmp_path / "balanced_train_segments.csv").write_text(row, encoding="utf-8-sig")

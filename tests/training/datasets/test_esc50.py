@@ -21,7 +21,7 @@ def root(tmp_path):
     with (tmp_path / "meta" / "esc50.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["filename", "fold", "target", "category", "esc10", "src_file", "take"])
-        writer.writerows([*row, "x", "A"] for row in ROWS)
+        writer.writerows([*row, row[0].split("-")[1], "A"] for row in ROWS)
     return tmp_path
 
 
@@ -31,6 +31,14 @@ def test_lists_every_recording_with_its_fold(root):
         (root / "audio" / "1-100032-A-0.wav", ("dog",), 1),
         (root / "audio" / "1-116765-A-41.wav", ("chainsaw",), 1),
         (root / "audio" / "5-212181-A-49.wav", ("hand_saw",), 5),
+    ]
+
+
+def test_the_source_of_a_recording_is_its_upload(root):
+    assert [clip.group for clip in read_esc50(root).clips] == [
+        "freesound:100032",
+        "freesound:116765",
+        "freesound:212181",
     ]
 
 

@@ -35,6 +35,11 @@ def test_lists_every_recording_in_the_published_split(root):
     ]
 
 
+def test_the_source_of_a_recording_is_its_upload(root):
+    groups = [clip.group for clip in read_fsd50k(root).clips]
+    assert groups == ["freesound:64760", "freesound:16399", "freesound:99"]
+
+
 def test_labels_have_audiosets_names_where_it_knows_them(root):
     clips = read_fsd50k(root)
     assert [(label.name, label.mid) for label in clips.labels] == [

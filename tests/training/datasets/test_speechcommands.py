@@ -48,6 +48,11 @@ def test_without_lists_the_split_is_by_hash(root):
     assert splits(read_speechcommands(root, ["left"])) == expected
 
 
+def test_the_source_of_a_recording_is_its_speaker(root):
+    groups = {clip.name: clip.group for clip in read_speechcommands(root, ["left", "one"]).clips}
+    assert groups["left/55463c16_nohash_1.wav"] == groups["one/55463c16_nohash_0.wav"] == "55463c16"
+
+
 def test_the_lists_decide_where_they_are(root):
     (root / "validation_list.txt").write_text("one/55463c16_nohash_0.wav\n", "utf-8-sig")
     (root / "testing_list.txt").write_text("left/00176480_nohash_0.wav\n")

@@ -23,6 +23,12 @@ def test_lists_every_recording_with_its_fold(tmp_path):
     ]
 
 
+def test_the_source_of_a_recording_is_its_upload(tmp_path):
+    write(tmp_path)
+    groups = [clip.group for clip in read_urbansound8k(tmp_path).clips]
+    assert groups == ["freesound:100032", "freesound:100263"]
+
+
 def test_table_and_folds_may_lie_in_the_folder_itself(tmp_path):
     write(tmp_path)
     assert read_urbansound8k(tmp_path).clips[0].path == tmp_path / "fold5" / "100032-3-0-0.wav"

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ast_training.model.losses import frame_losses, losses
+from ast_training.model.losses import effective_number_weights, frame_losses, losses
 
 
 def test_bce_is_that_of_torch():
@@ -52,3 +52,26 @@ def test_what_is_not_known_teaches_nothing():
     assert logits.grad.isfinite().all()
     assert (logits.grad[0, :, 1] == 0).all()
     assert (logits.grad[1, :, 1] != 0).all()
+
+
+def test_a_label_counts_by_the_inverse_of_its_effective_number():
+    """Cui et al. 2019: E = (1 - beta^n) / (1 - beta), computed by its sum here."""
+    counts, beta = [1, 5, 300], 0.99
+    inverse = [1 / sum(beta**i for i in range(n)) for n in counts]
+    expected = [3 * one / sum(inverse) for one in inverse]
+    assert effective_number_weights(counts, beta) == pytest.approx(expected)
+
+
+def test_without_beta_all_labels_count_alike():
+    assert effective_number_weights([1, 7, 1000], 0.0) == [1, 1, 1]
+
+
+def test_a_label_without_clips_counts_as_the_rarest():
+    none, one, many = effective_number_weights([0, 1, 50], 0.999)
+    assert none == one > many
+
+
+def test_cross_entropy_can_weigh_labels():
+    logits, weights = torch.randn(3, 3), torch.tensor([1.0, 2.0, 0.5])
+    plain = losses(logits, torch.eye(3), "ce")
+    torch.testing.assert_close(losses(logits, torch.eye(3), "ce", weights), plain * weights)

@@ -6,7 +6,7 @@ from rigs.training.clips import clip_recipe
 from rigs.training.packs import make_recipe, two_sounds
 
 from ast_edge.base.errors import ConfigError
-from ast_training.recipe.settings import check_settings
+from ast_training.recipe.settings import check_settings, without_places
 
 
 def recipe_of(**sections):
@@ -115,3 +115,24 @@ def test_files_may_lie_elsewhere_but_not_have_another_name(taught):
     moved["teachers"][0]["weights"] = "/elsewhere/mn10.pt"
     with pytest.raises(ConfigError, match=r"teachers\.0\.weights was '/elsewhere/mn10\.pt'"):
         check_settings(recipe, moved, Path("last"))
+
+
+def test_places_of_files_can_be_left_out_of_a_recipe():
+    recipe = {
+        "name": "a/b",
+        "labels": {"source": "/m/01", "Dog": "/m/02"},
+        "data": {"folder": "/home/anna/set"},
+        "init": {"source": "/home/anna/tiny.safetensors"},
+        "packs": {"my.pack": {"table": "/home/anna/t.csv", "audio": "/home/anna/audio"}},
+        "teachers": [{"weights": "/home/anna/mn04.pt", "kind": "mobilenet"}],
+        "loop": {"decoded": "/home/anna/cache", "workers": 2},
+    }
+    assert without_places(recipe) == {
+        "name": "a/b",
+        "labels": {"source": "/m/01", "Dog": "/m/02"},
+        "data": {"folder": "set"},
+        "init": {"source": "tiny.safetensors"},
+        "packs": {"my.pack": {"table": "t.csv", "audio": "audio"}},
+        "teachers": [{"weights": "mn04.pt", "kind": "mobilenet"}],
+        "loop": {"decoded": "cache", "workers": 2},
+    }

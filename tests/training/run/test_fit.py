@@ -2,10 +2,10 @@ import shutil
 
 import pytest
 import torch
-from rigs.training.clips import clip_recipe, tones
+from rigs.training.clips import clip_recipe
 from rigs.training.packs import Pack, backgrounds, hiss, make_recipe, two_sounds
 from rigs.training.torchrun import torchrun
-from rigs.training.training_runs import AUGMENT, changed, command, losses_of, train, write
+from rigs.training.training_runs import changed, command, losses_of, train, write
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ast_edge.base.errors import ConfigError
@@ -15,24 +15,6 @@ from ast_training.run.folder import RunFolder
 from ast_training.run.log import read_rows
 from ast_training.run.training_data import open_data
 from ast_training.run.validation_scenes import ValidationScenes
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Nine clips to train on: with a batch of 4, the last of an epoch's 3 steps has one."""
-    return tones(tmp_path_factory.mktemp("clips"))
-
-
-@pytest.fixture(scope="module")
-def recipe(folder):
-    return clip_recipe(folder, augment=AUGMENT, optimizer={"lr": 1e-3, "clip_norm": 1.0})
-
-
-@pytest.fixture(scope="module")
-def whole(recipe, tmp_path_factory):
-    """Two epochs without a break; not to be written to."""
-    return train(recipe, tmp_path_factory.mktemp("whole"))
-
 
 # What a run leaves
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 from rigs.full_disk import files_end_at
-from rigs.training.clips import clip_recipe, tones
-from rigs.training.training_runs import AUGMENT, assert_same_run, changed, command, train, write
+from rigs.training.clips import tones
+from rigs.training.training_runs import assert_same_run, changed, command, train, write
 
 from ast_edge.base.errors import ConfigError
 from ast_training.base.errors import TrainingError
@@ -20,24 +20,6 @@ from ast_training.run.fit import seed_of
 from ast_training.run.folder import RunFolder
 from ast_training.run.log import read_rows
 from ast_training.run.training_data import open_data
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Nine clips to train on: with a batch of 4, the last of an epoch's 3 steps has one."""
-    return tones(tmp_path_factory.mktemp("clips"))
-
-
-@pytest.fixture(scope="module")
-def recipe(folder):
-    return clip_recipe(folder, augment=AUGMENT, optimizer={"lr": 1e-3, "clip_norm": 1.0})
-
-
-@pytest.fixture(scope="module")
-def whole(recipe, tmp_path_factory):
-    """Two epochs without a break; not to be written to."""
-    return train(recipe, tmp_path_factory.mktemp("whole"))
-
 
 # Stopping and going on
 

@@ -56,6 +56,18 @@ def test_what_is_not_defined_is_left_empty(run):
     assert read_rows(run.metrics)[0]["accuracy"] == ""
 
 
+def test_epochs_are_counted_since_the_first_of_the_best(run):
+    log = write(run, [row(1, 0.25), row(2, 0.75), row(3, 0.5), row(4, 0.75)])
+    assert log.epochs_since_best("map") == 2
+    assert log.epochs_since_best("accuracy") == 0  # no epoch has one
+
+
+def test_a_run_that_goes_on_knows_its_best_epoch(run):
+    write(run, [row(1, 0.75), row(2, 0.5)])
+    log = RunLog(run, epoch=2, step=2, active=False)
+    assert log.epochs_since_best("map") == 1
+
+
 def test_the_rows_stay_when_the_run_goes_on(run):
     write(run, [row(1), row(2)])
     write(run, [row(3)], epoch=2, step=2)

@@ -27,7 +27,8 @@ def step(state, decay=0.0):
     """Go one step in a direction that depends on nothing but the number of the step."""
     torch.manual_seed(state.step)
     for parameter in state.model.parameters():
-        parameter.grad = torch.randn_like(parameter)
+        if parameter.requires_grad:
+            parameter.grad = torch.randn_like(parameter)
     state.optimizer.step()
     state.advance(decay)
 
@@ -53,6 +54,41 @@ def assert_same_weights(one, other):
 
 
 # Start and resume
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Weights to start from."""
+    path = tmp_path / "source.safetensors"
+    trained(recipe_of(seed=5), path)
+    return path
+
+
+@pytest.mark.parametrize("learn", ["heads", "lora"])
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_a_resumed_part_takes_the_steps_that_the_first_would_have(tmp_path, source, learn, ema):
+    recipe = recipe_of(init={"source": str(source)}, adapt={"learn": learn}, optimizer={"ema": ema})
+    golden = trained(recipe, tmp_path / "last.safetensors")
+    source.unlink()  # resuming does not need it
+    resumed = start(recipe, tmp_path / "last.safetensors")
+    for state in (golden, resumed):
+        for _ in range(2):
+            step(state, ema)
+    assert_same_weights(golden.weights(), resumed.weights())
+
+
+def test_a_checkpoint_of_learnt_changes_is_one_of_a_plain_model(tmp_path, source):
+    recipe = recipe_of(init={"source": str(source)}, adapt={"learn": "lora"})
+    state = trained(recipe, tmp_path / "last.safetensors")
+    plain = load_checkpoint(tmp_path / "last.safetensors").build()
+    fbank = torch.linspace(-8, 2, FRAMES * 128).view(1, FRAMES, 128)
+    torch.testing.assert_close(plain(fbank), state.model.eval()(fbank))
+
+
+def test_what_stays_as_it_is_needs_the_input_that_it_was_trained_with(source):
+    recipe = recipe_of(init={"source": str(source)}, adapt={"learn": "heads"}, model={"mean": -4.0})
+    with pytest.raises(BundleError, match=r"mean -7 and std 5, .*set model\.mean"):
+        start(recipe)
 
 
 def test_the_same_seed_starts_from_the_same_weights():

@@ -128,3 +128,10 @@ def test_statistics_are_those_of_the_training_examples_as_they_are_trained_on(fo
     seen = np.stack([examples.example(0, position)[0] for position in range(len(examples))])
     assert (seen[:, -1] == 0).all()  # padding counts
     assert example_statistics(recipe) == pytest.approx((seen.mean(), seen.std()), rel=1e-5)
+
+
+def test_clips_are_read_from_where_the_recipe_keeps_them_decoded(tmp_path):
+    store = tmp_path / "store"
+    examples, _ = open_data(clip_recipe(tones(tmp_path / "clips"), loop={"decoded": str(store)}))
+    assert len(examples.clips.decoded) == 14
+    assert list(store.glob("*.pcm"))

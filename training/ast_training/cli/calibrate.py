@@ -10,6 +10,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ast_training.cli.recipe_option import add_recipe, recipe_of
+
 if TYPE_CHECKING:
     from ast_training.run.calibration import Fitted
 
@@ -24,7 +26,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--config configs/train/home.yaml",
     )
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--config", type=Path, required=True, help="the recipe (YAML)")
+    add_recipe(parser)
     parser.add_argument(
         "--windows", type=int, default=4000, help="to compose and fit on, and to test on (4000)"
     )
@@ -39,12 +41,11 @@ def run(args: argparse.Namespace) -> int:
     from ast_edge.base.errors import ConfigError
     from ast_training.measure.evidence import say_few
     from ast_training.model.checkpoint import load_checkpoint
-    from ast_training.recipe.recipe import load_recipe
     from ast_training.run.calibration import calibrate
 
     if args.windows < 1:
         raise ConfigError(f"--windows: expected one or more, got {args.windows}")
-    calibration = calibrate(args.checkpoint, load_recipe(args.config), args.windows)
+    calibration = calibrate(args.checkpoint, recipe_of(args), args.windows)
     table = Table(box=None, pad_edge=False)
     table.add_column("label")
     for heading in ("sources", "clip", "ECE", "step", "ECE"):

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from ast_training.cli.recipe_option import add_recipe, recipe_of
+
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `fit` to the sub-commands."""
@@ -10,9 +12,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "fit",
         help="train a model by a recipe",
         description=__doc__,
-        epilog="example: ast-train fit --config configs/train/home.yaml",
+        epilog="example: ast-train fit --config configs/train/home.yaml --set optimizer.lr=2e-4",
     )
-    parser.add_argument("--config", type=Path, required=True, help="the recipe (YAML)")
+    add_recipe(parser)
     parser.add_argument("--out", type=Path, help="folder of the run (runs/<name of the recipe>)")
     parser.add_argument("--threads", type=int, help="CPU threads (all)")
     parser.set_defaults(command=run)
@@ -23,13 +25,12 @@ def run(args: argparse.Namespace) -> int:
     import torch
     from rich.console import Console
 
-    from ast_training.recipe.recipe import load_recipe
     from ast_training.run.fit import fit
     from ast_training.run.folder import RunFolder
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    recipe = load_recipe(args.config)
+    recipe = recipe_of(args)
     folder = RunFolder(args.out or Path("runs") / recipe.name)
     console = Console(markup=False, soft_wrap=True)  # paths stay as they are
     fit(recipe, folder, console)

@@ -20,6 +20,7 @@ from ast_training.cli import (
     fit,
     import_,
     prepare,
+    push,
     soundscapes,
 )
 
@@ -33,6 +34,7 @@ COMMANDS = (
     ablate,
     calibrate,
     export_hf,
+    push,
     soundscapes,
 )
 
@@ -48,6 +50,8 @@ def main(argv: list[str] | None = None) -> int:
         command.add_parser(commands)
     args = parser.parse_args(argv)
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO)
+    for client in ("httpx", "httpx2"):  # of the Hub: a line for every request
+        logging.getLogger(client).setLevel(logging.WARNING)
     for handler in logging.getLogger().handlers:
         handler.addFilter(SecretFilter())
     try:

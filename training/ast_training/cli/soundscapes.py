@@ -8,6 +8,7 @@ without a label.
 import argparse
 from pathlib import Path
 
+from ast_training.cli.recipe_option import add_recipe, recipe_of
 from ast_training.data.clip_list import SPLITS
 
 
@@ -19,7 +20,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description=__doc__,
         epilog="example: ast-train soundscapes --config configs/train/home.yaml --out data/scenes",
     )
-    parser.add_argument("--config", type=Path, required=True, help="the recipe (YAML)")
+    add_recipe(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="to write")
     parser.add_argument("--minutes", type=int, default=60, help="recordings of a minute (60)")
     parser.add_argument("--events", type=float, default=6.0, help="mean number in a minute (6)")
@@ -33,12 +34,11 @@ def run(args: argparse.Namespace) -> int:
     """Compose, and say what was written."""
     from ast_training.data.recordings import read_recordings
     from ast_training.measure.evidence import check_test_split, say_few
-    from ast_training.recipe.recipe import load_recipe
     from ast_training.run.training_data import open_composer
     from ast_training.soundscapes.scenes import write_scenes
     from ast_training.soundscapes.sheet import write_sheet
 
-    recipe = load_recipe(args.config)
+    recipe = recipe_of(args)
     if args.split == "test":
         evidence = check_test_split(recipe, read_recordings(recipe.pack_set))
         if few := say_few(evidence.labels):

@@ -98,16 +98,6 @@ def _decoded(
     found: dict[Path, Decoded | Kept] = {}
     if folder is not None:
         store = DecodedStore(folder, sample_rate)
-        found |= store.find(paths)
-        try:
-            if missing := [path for path in paths if path not in found]:
-                found |= store.add(missing, decode)
-        except OSError as exc:
-            log.warning(
-                "%s: cannot keep decoded recordings, each process keeps them in its memory: %s; "
-                "see loop.decoded",
-                folder,
-                exc.strerror or exc,
-            )
-            found |= store.find(path for path in paths if path not in found)
+        otherwise = "each process keeps them in its memory"
+        found |= store.find_or_add(paths, decode, otherwise=otherwise)
     return found | dict(decode(p for p in paths if p not in found and p not in unusable))

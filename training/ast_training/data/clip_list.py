@@ -29,6 +29,9 @@ class RawClip:
     offset: int | None = None
     """First byte within a tar shard."""
     size: int | None = None
+    group: str = ""
+    """What recordings of one source (a speaker, an upload) have in common, where the set knows it;
+    else their name tells."""
 
 
 @dataclass(frozen=True)

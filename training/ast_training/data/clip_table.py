@@ -56,6 +56,8 @@ class ClipTable:
     seconds: NDArray[np.float64]
     offsets: NDArray[np.int64]
     sizes: NDArray[np.int64]
+    groups: Ragged
+    """The source of each; empty in a set that was prepared before they were written."""
 
     def __len__(self) -> int:
         return len(self.splits)
@@ -79,12 +81,14 @@ def read_table(path: Path, labels: Sequence[str]) -> ClipTable:
     columns = {name: index for index, name in enumerate(labels)}
     split_of = {name: index for index, name in enumerate(SPLITS)}
     names, name_ends, paths, path_ends = bytearray(), array("q"), bytearray(), array("q")
+    groups, group_ends = bytearray(), array("q")
     indices, label_ends = array("i"), array("q")
     splits, folds, seconds, offsets, sizes = (array(code) for code in "Bidqq")
     for number, row in _rows(path):
         try:
             names += row["name"].encode()
             paths += row["path"].encode()
+            groups += row.get("group", "").encode()
             indices.extend(columns[label] for label in row["labels"])
             splits.append(split_of[row["split"]])
             seconds.append(row["seconds"])
@@ -100,6 +104,7 @@ def read_table(path: Path, labels: Sequence[str]) -> ClipTable:
             raise ConfigError(f"{path}:{number}: {exc}; run ast-train prepare again") from exc
         name_ends.append(len(names))
         path_ends.append(len(paths))
+        group_ends.append(len(groups))
         label_ends.append(len(indices))
     return ClipTable(
         names=Ragged(np.frombuffer(names, np.uint8), np.frombuffer(name_ends, np.int64)),
@@ -110,6 +115,7 @@ def read_table(path: Path, labels: Sequence[str]) -> ClipTable:
         seconds=np.frombuffer(seconds, np.float64),
         offsets=np.frombuffer(offsets, np.int64),
         sizes=np.frombuffer(sizes, np.int64),
+        groups=Ragged(np.frombuffer(groups, np.uint8), np.frombuffer(group_ends, np.int64)),
     )
 
 

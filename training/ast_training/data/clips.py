@@ -1,8 +1,8 @@
 """Prepared data sets: folders that `ast-train prepare` has made."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ from ast_training.data.clip_list import SPLITS, Split
 from ast_training.data.clip_table import NONE, ClipTable, read_table
 from ast_training.data.decoding import AudioBytes, decode
 from ast_training.data.feature_cache import FeatureCache, open_cache
+from ast_training.data.segment import Kept, as_16_bit, as_floats
+from ast_training.data.sources import source_of_name
 
 FORMAT = 1
 SAMPLE_RATE = FbankSpec().sample_rate
@@ -37,20 +39,32 @@ class Clip:
     offset: int | None = None
     """First byte within a tar shard."""
     size: int | None = None
+    group: str = ""
+    """Its source: recordings of one are in one split."""
 
     def samples(self) -> NDArray[np.float32]:
-        """Decode it (samples,), mono at SAMPLE_RATE.
+        """Decode it (samples,), mono at SAMPLE_RATE, in steps of 16 bits.
 
         Raises:
             AudioError: if it cannot be decoded, or is no longer as it was prepared.
         """
-        sound = decode(AudioBytes(self.path, self.offset, self.size))
-        if (sound.rate, sound.channels) != (SAMPLE_RATE, 1):
-            raise AudioError(
-                f"{self.path}: expected mono at {SAMPLE_RATE} Hz, got {sound.channels} channels at "
-                f"{sound.rate} Hz: it has changed; run ast-train prepare again"
-            )
-        return sound.samples
+        audio = AudioBytes(self.path, self.offset, self.size)
+        return as_floats(as_16_bit(read_prepared(audio)))
+
+
+def read_prepared(audio: AudioBytes) -> NDArray[np.float32]:
+    """Decode a clip (samples,), mono at SAMPLE_RATE.
+
+    Raises:
+        AudioError: if it cannot be decoded, or is no longer as it was prepared.
+    """
+    sound = decode(audio)
+    if (sound.rate, sound.channels) != (SAMPLE_RATE, 1):
+        raise AudioError(
+            f"{audio.path}: expected mono at {SAMPLE_RATE} Hz, got {sound.channels} channels at "
+            f"{sound.rate} Hz: it has changed; run ast-train prepare again"
+        )
+    return sound.samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +82,8 @@ class ClipSet:
     licence: str
     table: ClipTable
     cache: FeatureCache | None
+    decoded: Mapping[Path, Kept] = field(default_factory=dict)
+    """Clips that are read from what was decoded before, see `with_decoded`."""
 
     @classmethod
     def open(cls, folder: Path) -> "ClipSet":
@@ -114,14 +130,16 @@ class ClipSet:
             raise IndexError(f"no clip {index} in a set of {len(self)}")
         table = self.table
         offset, size = int(table.offsets[index]), int(table.sizes[index])
+        name = table.names.text(index)
         return Clip(
-            name=table.names.text(index),
+            name=name,
             path=self.folder / table.paths.text(index),
             labels=tuple(table.labels[index].tolist()),
             split=SPLITS[table.splits[index]],
             fold=int(table.folds[index]),
             offset=None if offset == NONE else offset,
             size=None if size == NONE else size,
+            group=table.groups.text(index) or source_of_name(name),
         )
 
     @property
@@ -130,12 +148,14 @@ class ClipSet:
         return self.table.seconds
 
     def samples(self, index: int) -> NDArray[np.float32]:
-        """Decode a clip (samples,), mono at SAMPLE_RATE, full scale at 1.0.
+        """Return a clip (samples,), mono at SAMPLE_RATE, full scale at 1.0.
 
         Raises:
             AudioError: if it cannot be decoded, or is no longer as it was prepared.
         """
-        return self[index].samples()
+        clip = self[index]
+        kept = self.decoded.get(clip.path) if clip.offset is None else None
+        return as_floats(kept.samples) if kept else clip.samples()
 
     def fbank(self, index: int, spec: FbankSpec) -> NDArray[np.float32]:
         """Return the fbank of a clip (frames, mel_bins), from the cache if it is of that spec.

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ast_edge.base.errors import AudioError
@@ -59,6 +59,30 @@ class DecodedStore:
             if here:
                 with contextlib.suppress(OSError):  # a read-only disk
                     os.utime(index)
+        return found
+
+    def find_or_add(
+        self, paths: Sequence[Path], decode: Decode, *, otherwise: str
+    ) -> dict[Path, Kept]:
+        """Find recordings, and decode and keep what is missing as far as that can be done.
+
+        Args:
+            paths: the recordings.
+            decode: see `Decode`.
+            otherwise: what happens to those that cannot be kept, for the log.
+        """
+        found = self.find(paths)
+        try:
+            if missing := [path for path in paths if path not in found]:
+                found |= self.add(missing, decode)
+        except OSError as exc:
+            log.warning(
+                "%s: cannot keep decoded recordings, %s: %s; see loop.decoded",
+                self.folder,
+                otherwise,
+                exc.strerror or exc,
+            )
+            found |= self.find(path for path in paths if path not in found)
         return found
 
     def add(self, paths: Iterable[Path], decode: Decode) -> dict[Path, Kept]:

@@ -89,7 +89,7 @@ def _read_pack(
 
 
 def _rows_of_set(name: str, pack: PackConfig) -> Iterator[_Row]:
-    """Read a prepared set, whose splits stay; a source is known by the name of a recording."""
+    """Read a prepared set, whose splits and sources stay."""
     clips = ClipSet.open(pack.prepared or Path())
     names = [label.name for label in clips.labels]
     for index in range(len(clips)):
@@ -103,7 +103,7 @@ def _rows_of_set(name: str, pack: PackConfig) -> Iterator[_Row]:
             path=clip.path,
             labels=[names[label] for label in clip.labels] or [""],
             said=bool(clip.labels),
-            source=source_of_clip(name, pack, clip.name),
+            source=source_of_clip(name, pack, clip.name, clip.group),
             split=clip.split,
             terms=pack.licence or clips.licence,
         )

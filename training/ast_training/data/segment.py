@@ -10,7 +10,7 @@ import json
 import os
 import weakref
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ SEGMENT_BYTES = 1 << 30
 SCALE = np.float32(32768)
 """Of 16-bit files, which are kept as they are."""
 
+Read = Callable[[Path, int], NDArray[np.float32]]
+"""Reads a file at a sample rate."""
 Identity = list[int]
 """Size, times of the last change of content and of anything (ns), and inode of a file."""
 
@@ -38,6 +40,12 @@ Identity = list[int]
 def as_floats(samples: NDArray[np.int16]) -> NDArray[np.float32]:
     """Scale 16-bit samples to full scale at 1.0."""
     return samples.astype(np.float32) / SCALE
+
+
+def as_16_bit(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Round samples to those of 16-bit files, which stay what they are."""
+    rounded: NDArray[np.int16] = np.rint(samples * SCALE).clip(-32768, 32767).astype(np.int16)
+    return rounded
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,15 +60,14 @@ class Decoded:
     """Of its file before it was decoded."""
 
     @classmethod
-    def of(cls, path: Path, sample_rate: int) -> "Decoded":
-        """Decode a file.
+    def of(cls, path: Path, sample_rate: int, read: Read | None = None) -> "Decoded":
+        """Decode a file, by `read_audio` unless another way is given.
 
         Raises:
             AudioError: if it cannot be used.
         """
         identity = _identity(path)
-        samples = read_audio(path, sample_rate)
-        kept = np.rint(samples * SCALE).clip(-32768, 32767).astype(np.int16)
+        kept = as_16_bit((read or read_audio)(path, sample_rate))
         return cls(kept, loud_runs(as_floats(kept), sample_rate), identity)
 
     def __len__(self) -> int:

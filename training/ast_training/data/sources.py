@@ -36,10 +36,21 @@ def source_of(name: str, pack: PackConfig, row: Mapping[str, str]) -> str:
     return f"{name}:{TAKE.sub('', row[pack.filename])}"
 
 
-def source_of_clip(pack_name: str, pack: PackConfig, name: str) -> str:
-    """Name the source of a recording of a pack that is a prepared set, by its name there."""
-    found = pack.group_pattern.search(name) if "group_pattern" in pack.model_fields_set else None
-    return f"{pack.group_prefix or pack_name}:{found.group() if found else source_of_name(name)}"
+def source_of_clip(pack_name: str, pack: PackConfig, name: str, group: str) -> str:
+    """Name the source of a recording of a pack that is a prepared set, by its name or group there.
+
+    The pack's own `group_pattern` reads the name, and knows better than the set.
+    """
+    if "group_pattern" in pack.model_fields_set and (found := pack.group_pattern.search(name)):
+        return f"{pack.group_prefix or pack_name}:{found.group()}"
+    if found := FREESOUND.search(group):
+        return found.group().replace(" ", "")
+    return f"{pack.group_prefix or pack_name}:{group}"
+
+
+def freesound(number: str) -> str:
+    """Name an upload to Freesound as all packs do; of what is no number the name is empty."""
+    return f"freesound:{number}" if number.isdecimal() else ""
 
 
 def source_of_name(name: str) -> str:

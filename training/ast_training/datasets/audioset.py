@@ -73,7 +73,8 @@ def read_audioset(root: Path, train: Literal["balanced", "full"]) -> ClipList:
             names = _names(segment.mids, name_of, f"{table}: {segment.id}")
             found = [p for p in files.get(segment.id, ()) if _is_of(p.stem, segment)]
             if found:
-                clips.append(RawClip(f"{segment.id}_{segment.start:g}", found[0], names, split))
+                name = f"{segment.id}_{segment.start:g}"
+                clips.append(RawClip(name, found[0], names, split, group=segment.id))
             else:
                 missing.append(f"{segment.id}: no audio of this id below {root}")
     return ClipList("AudioSet", labels, clips, tuple(missing), LICENCE)

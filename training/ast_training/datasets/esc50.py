@@ -6,6 +6,7 @@ from ast_edge.base.errors import ConfigError
 from ast_edge.model.label import Label
 from ast_training.data.clip_list import ClipList, RawClip
 from ast_training.data.labels import label_table
+from ast_training.data.sources import freesound
 from ast_training.data.tables import read_rows
 
 
@@ -34,6 +35,7 @@ def read_esc50(root: Path, *, esc10: bool = False) -> ClipList:
                 path=root / "audio" / row["filename"],
                 labels=(row["category"],),
                 fold=int(row["fold"]),
+                group=freesound(row.get("src_file", "")),
             )
         )
     if esc10:

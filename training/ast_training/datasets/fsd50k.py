@@ -9,6 +9,7 @@ from ast_edge.base.text_file import open_text
 from ast_edge.model.label import Label
 from ast_edge.model.ontology import load_ontology
 from ast_training.data.clip_list import ClipList, RawClip, Split
+from ast_training.data.sources import freesound
 from ast_training.data.tables import read_rows
 
 LICENCE = "labels CC BY 4.0; clips CC0, CC BY, CC BY-NC or CC Sampling+, see FSD50K.metadata"
@@ -54,6 +55,7 @@ def read_fsd50k(root: Path) -> ClipList:
                     path=audio / f"{row['fname']}.wav",
                     labels=tuple(name_of[mid] for mid in mids),
                     split=SPLITS[split],
+                    group=freesound(row["fname"]),
                 )
             )
     return ClipList("FSD50K", labels, clips, tuple(missing), LICENCE)

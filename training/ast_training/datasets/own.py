@@ -77,7 +77,8 @@ class _File:
 
     def clip(self, split: Split) -> RawClip:
         """Return it as a recording of a split."""
-        return RawClip(self.name, self.path, tuple(self.labels), split, self.fold)
+        labels = tuple(self.labels)
+        return RawClip(self.name, self.path, labels, split, self.fold, group=self.group)
 
 
 def read_csv(

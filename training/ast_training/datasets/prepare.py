@@ -26,6 +26,7 @@ from ast_training.data.clips import FORMAT, SAMPLE_RATE, Clip, ClipSet
 from ast_training.data.decoding import AudioBytes, decode, resample
 from ast_training.data.feature_cache import remove_cache, write_cache
 from ast_training.data.moments import Moments
+from ast_training.data.sources import source_of_name
 
 SILENCE = 1e-4
 """A recording whose samples all lie below this (-80 dB of full scale) is silent: digital silence,
@@ -231,6 +232,7 @@ def _row(clip: RawClip, checked: Checked, out: Path) -> dict[str, Any]:
         "path": str(source.path.relative_to(out) if inside else source.path),
         "labels": clip.labels,
         "split": clip.split,
+        "group": clip.group or source_of_name(clip.name),
         "seconds": round(checked.seconds, 6),
     }
     if clip.fold:

@@ -79,16 +79,15 @@ def read_shards(root: Path, labels: tuple[Label, ...] | None = None) -> ClipList
             split=splits[member.shard] or "train",
             offset=member.offset,
             size=member.size,
+            # A key has no suffix, and may have dots in its folders.
+            group=source_of_name(f"{prefixes[member.shard]}/{member.key}.audio"),
         )
         for member in members
     ]
     if not any(splits.values()):
-        # A key has no suffix, and may have dots in its folders.
-        sources = [source_of_name(f"{clip.name}.audio") for clip in clips]
-        held_out = choose_groups(zip(sources, (clip.labels for clip in clips), strict=True))
+        held_out = choose_groups((clip.group, clip.labels) for clip in clips)
         clips = [
-            replace(clip, split="validation") if source in held_out else clip
-            for clip, source in zip(clips, sources, strict=True)
+            replace(clip, split="validation") if clip.group in held_out else clip for clip in clips
         ]
     return ClipList(root.resolve().name, labels, clips, tuple(missing))
 

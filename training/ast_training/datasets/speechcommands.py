@@ -50,7 +50,8 @@ def read_speechcommands(root: Path, words: Sequence[str] = ()) -> ClipList:
         for path in found.audio:
             key = f"{word}/{path.stem}"
             split = listed.get(key, "train") if listed else hash_split(path.name)
-            clips.append(RawClip(f"{word}/{path.name}", path, (word,), split))
+            speaker = path.name.partition("_nohash_")[0]
+            clips.append(RawClip(f"{word}/{path.name}", path, (word,), split, group=speaker))
     labels = tuple(Label(index, word, "") for index, word in enumerate(chosen))
     licence = "CC BY 4.0 (Speech Commands)"
     return ClipList("Speech Commands V2", labels, clips, tuple(missing), licence)

@@ -33,6 +33,8 @@ model:
 # Far better than starting from random weights (`ast-train import --list`), with size: base and
 # stride: [10, 10]:
 # init: {{source: ../../pretrained/ast-finetuned-audioset-10-10-0.4593.safetensors}}
+# With few recordings learn no more than a part of it; mean and std above are then the model's own:
+# adapt: {{learn: lora}} # or heads
 
 data:
   folder: .

@@ -5,6 +5,7 @@ from pathlib import Path
 from ast_edge.base.errors import ConfigError
 from ast_edge.model.label import Label
 from ast_training.data.clip_list import ClipList, RawClip
+from ast_training.data.sources import freesound
 from ast_training.data.tables import read_rows
 
 CLASSES = (
@@ -34,6 +35,14 @@ def read_urbansound8k(root: Path) -> ClipList:
                 f"{table}: {name}: {row['class']!r} in fold {fold!r} is no class of UrbanSound8K "
                 "in a numbered fold"
             )
-        clips.append(RawClip(name, audio / f"fold{fold}" / name, (row["class"],), fold=int(fold)))
+        clips.append(
+            RawClip(
+                name=name,
+                path=audio / f"fold{fold}" / name,
+                labels=(row["class"],),
+                fold=int(fold),
+                group=freesound(name.partition("-")[0]),
+            )
+        )
     labels = tuple(Label(index, name, "") for index, name in enumerate(CLASSES))
     return ClipList("UrbanSound8K", labels, clips, licence="CC BY-NC 3.0 (UrbanSound8K)")

@@ -1,5 +1,7 @@
 """The loss of each example, by the recipe's kind; a target that is no number is not known."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,7 +25,20 @@ def losses(logits: Tensor, targets: Tensor, kind: str, weights: Tensor | None = 
     """
     if kind == "bce":
         return _binary(logits, targets, weights)
-    return F.cross_entropy(logits, targets, reduction="none")
+    return F.cross_entropy(logits, targets, weights, reduction="none")
+
+
+def effective_number_weights(counts: Sequence[int], beta: float) -> list[float]:
+    """Return how much each label counts in the loss, the more the rarer it is; 1 on average.
+
+    (1 - beta) / (1 - beta^n) of a label with n clips, the inverse of the effective number of its
+    clips (Cui et al. 2019, "Class-Balanced Loss Based on Effective Number of Samples", equation 4).
+    With beta 0 all count alike, with beta near 1 by 1 / n. A label counts so for what has it and
+    for what has not: its probabilities mean what they did. One that no clip has counts as one of
+    one.
+    """
+    raw = [(1 - beta) / (1 - beta ** max(count, 1)) for count in counts]
+    return [weight * len(raw) / sum(raw) for weight in raw]
 
 
 def _binary(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:

@@ -76,12 +76,14 @@ class OptimizerConfig(Section):
 def make_optimizer(
     model: AudioSpectrogramTransformer, config: OptimizerConfig, beside: nn.Module | None = None
 ) -> torch.optim.Optimizer:
-    """Make the optimizer; every group's `scale` is its share of the learning rate.
+    """Make the optimizer of what is learnt; every group's `scale` is its share of the rate.
 
     What learns `beside` the model does so at the rate of its heads.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         decays = config.kind == "adam" or parameter.ndim > 1
         scale = config.layer_decay ** _depth_below_head(name, model.spec.depth)
         groups[config.weight_decay if decays else 0.0, scale].append(parameter)

@@ -1,12 +1,21 @@
 """A training recipe: one YAML file under configs/train."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from ast_edge.base.yaml_file import OutputPath, Section, beside_the_file, load_yaml
+from ast_edge.base.errors import ConfigError
+from ast_edge.base.yaml_file import (
+    OutputPath,
+    Section,
+    beside_the_file,
+    load_yaml,
+    parse_tree,
+    read_tree,
+)
 from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.model.label import Label
 from ast_edge.model.label_names import why_unusable
@@ -15,8 +24,10 @@ from ast_training.data.clip_list import Split
 from ast_training.data.labels import label_table
 from ast_training.data.packs import Fraction, PackConfig, PackList, PackSet
 from ast_training.data.targets import Targets
+from ast_training.model.lora import AdaptConfig
 from ast_training.model.network import TrainingOptions
 from ast_training.model.optimization import OptimizerConfig
+from ast_training.recipe.overrides import override
 from ast_training.soundscapes.config import SoundscapeConfig
 from ast_training.teacher.config import TeacherConfig
 
@@ -117,8 +128,9 @@ class LoopConfig(Section):
     save_every: int = Field(default=0, ge=0)
     """Steps between checkpoints within an epoch; 0 saves at its end only."""
     decoded: Literal["memory"] | OutputPath | None = None
-    """Folder for the recordings of packs as they were decoded, for all processes and the next
-    training; by default in the user's cache. `memory` writes none."""
+    """Folder for the recordings of packs, and the clips of prepared sets, as they were decoded, for
+    all processes and the next training; by default in the user's cache, where no set of more than
+    16 GB is kept. `memory` writes none."""
 
 
 class Recipe(Section):
@@ -136,6 +148,8 @@ class Recipe(Section):
     frontend: FrontendConfig = FrontendConfig()
     model: ModelConfig
     init: InitConfig | None = None
+    adapt: AdaptConfig | None = None
+    """Learn a part of the model that `init` gives; without it all is learnt."""
     packs: dict[str, PackConfig] = Field(default_factory=dict)
     """Recordings to compose examples of; or the name of a file that lists them."""
     terms: re.Pattern[str] = re.compile("")
@@ -159,9 +173,14 @@ class Recipe(Section):
     """`balanced` draws clips with replacement, the more often the rarer their labels."""
     loss: Literal["bce", "ce"] = "bce"
     """Binary cross-entropy per label, or cross-entropy over the labels (with soft targets)."""
+    class_weights: float = Field(default=0.0, ge=0, lt=1)
+    """Of `data`: how much more a rare label counts in the loss, see `effective_number_weights`; 0
+    counts all alike, 0.999 tells labels of less than some thousand clips apart."""
     select: Literal["map", "accuracy", "events"] = "map"
     """What the best checkpoint is chosen by: clips that are told apart, or events that are found
     in scenes."""
+    patience: int | None = Field(default=None, gt=0)
+    """Epochs in a row without a better figure of `select` that end the training."""
     average: tuple[int, int] | None = None
     """First and last epoch whose weights are averaged at the end (paper, section 3.1)."""
     optimizer: OptimizerConfig = OptimizerConfig()
@@ -237,6 +256,26 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _adapts_something(self) -> "Recipe":
+        if self.adapt is not None and self.init is None:
+            raise ValueError("adapt: needs init, the weights that are adapted")
+        return self
+
+    @model_validator(mode="after")
+    def _ends_once(self) -> "Recipe":
+        if self.patience is not None and self.average is not None:
+            raise ValueError("patience: may end before the epochs of average; give one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _favours_rare_labels_once(self) -> "Recipe":
+        if self.class_weights and self.data is None:
+            raise ValueError("class_weights: soundscapes draw labels by their sources already")
+        if self.class_weights and self.sampler == "balanced":
+            raise ValueError("class_weights: the balanced sampler favours rare labels already")
+        return self
+
+    @model_validator(mode="after")
     def _make_a_bundle(self) -> "Recipe":
         """Find now what would else be found when the trained model is exported."""
         if fault := why_unusable(self.label_set):
@@ -303,10 +342,19 @@ class Recipe(Section):
         return tuple(Label(i, name, mid) for i, (name, mid) in enumerate(self.labels.items()))
 
 
-def load_recipe(path: Path) -> Recipe:
-    """Read a recipe.
+def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
+    """Read a recipe, with settings in place of its own (see `override`).
 
     Raises:
         ConfigError: in one line with the file, the key path and, for a typo, the nearest match.
     """
-    return load_yaml(path, Recipe)
+    if not settings:
+        return load_yaml(path, Recipe)
+    tree = read_tree(path)
+    if not isinstance(tree, dict):
+        return load_yaml(path, Recipe)  # which says what is wrong
+    changed = override(tree, settings, path)
+    try:
+        return parse_tree(changed, Recipe, path)
+    except ConfigError as exc:  # what is wrong may not stand in the file
+        raise ConfigError(f"{exc} (with --set {' --set '.join(settings)})") from exc

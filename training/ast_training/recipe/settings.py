@@ -9,7 +9,7 @@ from ast_edge.base.errors import ConfigError
 from ast_training.recipe.recipe import Recipe
 
 FREE = re.compile(
-    r"name|licence|average|loop(\..*)?|optimizer\.epochs|soundscapes\.validation_minutes"
+    r"name|licence|average|patience|loop(\..*)?|optimizer\.epochs|soundscapes\.validation_minutes"
     r"|packs\.[^.]*\.licence"
 )
 """Settings of a recipe that a training may go on with when they have changed."""
@@ -17,6 +17,8 @@ FOLDERS = re.compile(r"data\.folder|init\.source|packs\.[^.]*\.(audio|prepared)"
 """Of these only the place may have changed, and what lies in it is taken for the same."""
 FILES = re.compile(r"packs\.[^.]*\.(table|terms_table)|teachers\.[0-9]+\.(weights|labels)")
 """Of these the place may have changed, but not the name."""
+PLACES = re.compile(rf"{FOLDERS.pattern}|{FILES.pattern}|loop\.decoded")
+"""That say where files lie on the machine that trained."""
 Tree = Mapping[str, object]
 
 SHOWN = 5
@@ -41,6 +43,23 @@ def check_settings(recipe: Recipe, made_by: Mapping[str, Any], path: Path) -> No
             f"{path}: was made with other settings than the recipe {recipe.name!r} has: "
             f"{'; '.join(found[:SHOWN])}{more}: train into another folder"
         )
+
+
+def without_places(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a training with the names of files and folders in place of paths.
+
+    So they tell nobody who has trained, and where; to go on, their places may differ anyway.
+    """
+    return {key: _without_places(value, key) for key, value in recipe.items()}
+
+
+def _without_places(value: object, key: str) -> object:
+    if isinstance(value, Mapping):
+        names = {name: f"{key}.{name.replace('.', '_')}" for name in value}  # of a pack, perhaps
+        return {name: _without_places(one, names[name]) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_without_places(one, f"{key}.{number}") for number, one in enumerate(value)]
+    return PurePath(value).name if isinstance(value, str) and PLACES.fullmatch(key) else value
 
 
 def _that_trains(recipe: Mapping[str, Any]) -> Tree:

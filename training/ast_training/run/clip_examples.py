@@ -66,6 +66,10 @@ class ClipExamples:
             self._order = (epoch, chosen)
         return self._order[1]
 
+    def label_counts(self) -> NDArray[np.int64]:
+        """Count the clips of each label (labels,)."""
+        return self.clips.counts(self.indices)
+
 
 def balanced_weights(clips: ClipSet, indices: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return each clip's probability to be drawn: the sum over its labels of 1000/(count + 0.01).

@@ -27,6 +27,7 @@ from ast_training.recipe.recipe import Recipe
 from ast_training.recipe.settings import check_settings
 from ast_training.run.averaging import average_epochs, is_average_of
 from ast_training.run.folder import RunFolder
+from ast_training.run.label_weights import label_weights
 from ast_training.run.log import RunLog
 from ast_training.run.seed import run_seed
 from ast_training.run.state import TrainingState
@@ -62,7 +63,8 @@ def fit(recipe: Recipe, run: RunFolder, console: Console) -> None:
         console.print(f"{len(examples)} examples an epoch, {len(held_out)} clips to evaluate on")
         # The last step of an epoch may have fewer examples.
         steps = math.ceil(len(examples) / recipe.optimizer.batch)
-        state = TrainingState.start(recipe, steps, run.last, processes, seed)
+        weights = label_weights(seeded, examples, console)
+        state = TrainingState.start(recipe, steps, run.last, processes, seed, weights)
         began = state.epoch
         if began > recipe.optimizer.epochs or len({*processes.gather([state.step])}) > 1:
             raise ConfigError(
@@ -89,6 +91,9 @@ def fit(recipe: Recipe, run: RunFolder, console: Console) -> None:
                         state.checkpoint(recipe).save(run.last)
 
             while state.epoch < recipe.optimizer.epochs:
+                if is_exhausted(recipe, log, processes):
+                    console.print(early_end(recipe, log))
+                    break
                 started, first = time.monotonic(), state.step
                 loss = train_epoch(state, examples, recipe, processes, log, after_step)
                 before = (first - (state.epoch - 1) * steps) * recipe.optimizer.batch
@@ -132,6 +137,26 @@ def check_kept(recipe: Recipe, run: RunFolder, done: int) -> None:
             f"{run.path}: average says epochs {first} to {last}, but the weights of epoch "
             f"{missing[0]} were not kept: average later ones, or train into another folder"
         )
+
+
+def is_exhausted(recipe: Recipe, log: RunLog, processes: Processes) -> bool:
+    """Tell whether the epochs that the recipe's `patience` allows without a better one are over.
+
+    The main process decides: scenes are scored by it alone.
+    """
+    if recipe.patience is None:
+        return False
+    waited = processes.gather([log.epochs_since_best(recipe.select)])[0]
+    return waited >= recipe.patience
+
+
+def early_end(recipe: Recipe, log: RunLog) -> str:
+    """Say why a training ends before its last epoch."""
+    done, waited = len(log.rows), log.epochs_since_best(recipe.select)
+    return (
+        f"ends after epoch {done} of {recipe.optimizer.epochs}: no better {recipe.select} than "
+        f"{log.best(recipe.select):.3f} (epoch {done - waited}) in {waited} epochs, see patience"
+    )
 
 
 def finish_epoch(

@@ -51,6 +51,12 @@ class RunLog:
         """Return the highest value of a column so far; 0 at the start."""
         return max((float(row[column]) for row in self.rows if row.get(column)), default=0.0)
 
+    def epochs_since_best(self, column: str) -> int:
+        """Count the epochs since a column was first as high as it ever was; 0 where it is empty."""
+        values = [float(row[column]) if row.get(column) else -1.0 for row in self.rows]
+        best = max(values, default=-1.0)
+        return 0 if best < 0 else len(values) - 1 - values.index(best)
+
     def line(self, column: str) -> str:
         """Say in a line how the last epoch went, and the best so far by a column."""
         row = self.rows[-1]

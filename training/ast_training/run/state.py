@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ from ast_edge import __version__
 from ast_edge.base.errors import ConfigError
 from ast_training.base.processes import Processes
 from ast_training.model.checkpoint import Checkpoint, load_checkpoint
+from ast_training.model.lora import adapt, merged
 from ast_training.model.network import AudioSpectrogramTransformer
 from ast_training.model.optimization import make_optimizer
 from ast_training.recipe.recipe import Recipe
+from ast_training.run.precision import matrix_dtype
 from ast_training.run.seed import KEY as SEED
 from ast_training.teacher.config import open_teachers
 from ast_training.teacher.grid import RATE
@@ -68,6 +70,7 @@ class TrainingState:
         last: Path,
         processes: Processes,
         seed: int | None = None,
+        label_weights: Sequence[float] | None = None,
     ) -> "TrainingState":
         """Make a fresh state, or the one that the checkpoint `last` holds if it exists.
 
@@ -84,7 +87,15 @@ class TrainingState:
         if recipe.model.prior is not None:
             model.expect(recipe.model.prior)
         if recipe.init is not None and not last.exists():
-            initialise(model, recipe.init.source, recipe.init.pos_embed, recipe.label_set)
+            initialise(
+                model,
+                recipe.init.source,
+                recipe.init.pos_embed,
+                recipe.label_set,
+                frozen=recipe.adapt is not None,
+            )
+        if recipe.adapt is not None:
+            adapt(model, recipe.adapt)
         model = model.to(device)
         hint = _hint_of(recipe).to(device) if recipe.hint else None
         network: nn.Module = Learner(model, hint)
@@ -92,9 +103,9 @@ class TrainingState:
             network = DistributedDataParallel(network)
         if recipe.loop.compile:
             network = torch.compile(network)  # type: ignore[assignment]
-        dtype = _dtype(recipe.loop.precision, device)
-        weights = model.state_dict() if recipe.optimizer.ema else {}
-        shares = recipe.label_weights
+        dtype = matrix_dtype(recipe.loop.precision, device)
+        weights = merged(model) if recipe.optimizer.ema else {}
+        shares = label_weights
         state = cls(
             model=model,
             network=network,
@@ -125,8 +136,8 @@ class TrainingState:
         return state
 
     def _restore(self, saved: Checkpoint) -> None:
-        model = _part(saved.state, "model.") or saved.weights
-        self.model.load_state_dict(model)
+        known = saved.weights | _part(saved.state, "model.")
+        self.model.load_state_dict({name: known[name] for name in self.model.state_dict()})
         if self.hint:
             self.hint.load_state_dict(_part(saved.state, HINT))
         # By name, since the order of the optimizer's parameters depends on its settings.
@@ -164,13 +175,16 @@ class TrainingState:
         decay = min(decay, self.step / (self.step + 10))
         if self.average:
             with torch.no_grad():
-                weights = self.model.state_dict()
+                weights = merged(self.model)
                 for name, average in self.average.items():
                     average.lerp_(weights[name], 1 - decay)
 
     def weights(self) -> dict[str, Tensor]:
-        """Return what is evaluated and kept: the moving average where there is one."""
-        return self.average or {k: v.detach() for k, v in self.model.state_dict().items()}
+        """Return what is evaluated and kept: the moving average where there is one.
+
+        What the model learns beside its weights (`lora`) is in them.
+        """
+        return self.average or merged(self.model)
 
     def evaluated(self) -> AudioSpectrogramTransformer:
         """Make a model of these weights, in evaluation mode."""
@@ -187,8 +201,9 @@ class TrainingState:
         }
         if self.seed != recipe.seed:
             state[SEED] = torch.tensor(self.seed)
-        if self.average:
-            state |= {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        raw, weights = self.model.state_dict(), self.weights()
+        # Of the average none is the model's own; else only what is merged in the weights is not.
+        state |= {f"model.{k}": v for k, v in raw.items() if self.average or k not in weights}
         if self.scaler.is_enabled():
             state["loss_scale"] = torch.tensor(self.scaler.get_scale())
         if self.hint:
@@ -200,7 +215,7 @@ class TrainingState:
             model=recipe.model_spec,
             fbank=recipe.fbank_spec,
             labels=recipe.label_set,
-            weights={k: v.cpu() for k, v in self.weights().items()},
+            weights={k: v.cpu() for k, v in weights.items()},
             recipe=recipe.model_dump(mode="json"),
             epoch=self.epoch,
             metrics=self.metrics,
@@ -235,13 +250,6 @@ def check_made_by(recipe: Recipe, checkpoint: Checkpoint, path: Path) -> None:
         )
 
 
-def has_bf16(device: torch.device) -> bool:
-    """Tell whether the device multiplies bfloat16 matrices faster than float32 ones."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
 def provenance() -> dict[str, str]:
     """Say with which versions, and from which revision of the source if known, this runs."""
     versions = {"ast_edge": __version__, "torch": str(torch.__version__)}
@@ -251,12 +259,6 @@ def provenance() -> dict[str, str]:
     ask = [git, "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
     revision = subprocess.run(ask, capture_output=True, text=True, check=False).stdout.strip()
     return versions | ({"revision": revision} if revision else {})
-
-
-def _dtype(precision: str, device: torch.device) -> torch.dtype:
-    if precision == "auto":
-        return torch.bfloat16 if has_bf16(device) else torch.float32
-    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from ast_edge.base.errors import ConfigError
 from ast_training.data.audio_cache import AudioCache, decoded_folder
 from ast_training.data.clip_list import Split
 from ast_training.data.clips import ClipSet
+from ast_training.data.decoded_clips import with_decoded
 from ast_training.data.example import Examples
 from ast_training.data.moments import statistics
 from ast_training.data.recordings import read_recordings
@@ -43,6 +44,7 @@ def open_data(recipe: Recipe, cache: Path | None = None) -> tuple[Examples, Eval
             f"{recipe.data.folder}: expected clips to train on and to evaluate on, got "
             f"{len(train)} and {len(held_out)}: see data.train, data.evaluate and data.fold"
         )
+    clips = with_decoded(clips, np.concatenate([train, held_out]), recipe.loop.decoded)
     return ClipExamples(clips, train, recipe), ClipEvaluation(clips, held_out, recipe)
 
 

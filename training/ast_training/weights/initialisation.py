@@ -32,6 +32,8 @@ class _Source:
     """Of its patches (along frequency, along time)."""
     labels: tuple[str, ...] | None = None
     """Of a checkpoint of ours."""
+    statistics: tuple[float, float] | None = None
+    """Mean and std that its input was normalised by; a DeiT has seen no spectrogram."""
 
 
 def initialise(
@@ -39,6 +41,8 @@ def initialise(
     source: Path,
     pos_embed: PosEmbed = "bilinear",
     labels: tuple[Label, ...] | None = None,
+    *,
+    frozen: bool = False,
 ) -> None:
     """Take over the weights of a DeiT, a foreign AST or a checkpoint of ours.
 
@@ -50,13 +54,17 @@ def initialise(
         source: a file or a Hugging Face folder.
         pos_embed: how the positional embedding is fitted to the model's grid of patches.
         labels: of the model; without them the heads stay random.
+        frozen: the encoder will not learn another input: it has to be what it was trained with.
 
     Raises:
-        BundleError: if the source cannot be read, or is a model of another size or patch.
+        BundleError: if the source cannot be read, or is a model of another size or patch, or
+            its input has other statistics than that of a frozen one.
     """
     found, wanted, own = _read(source), _shape_of(model.spec), model.state_dict()
     if found.shape != wanted:
         raise BundleError(f"{source}: expected a model of {wanted}, got one of {found.shape}")
+    if frozen and found.statistics:
+        _check_statistics(source, found.statistics, model.spec)
     taken = {k: v for k, v in found.weights.items() if k.startswith("v.")}
     taken["v.pos_embed"] = adapt_pos_embed(
         taken["v.pos_embed"], found.grid, model.spec.grid, pos_embed
@@ -69,6 +77,16 @@ def initialise(
             )
     names = tuple(label.name for label in labels or ())
     model.load_state_dict(own | taken | _heads(found, names, own))
+
+
+def _check_statistics(source: Path, known: tuple[float, float], spec: ModelSpec) -> None:
+    pairs = zip(known, (spec.mean, spec.std), strict=True)
+    if not all(math.isclose(one, other, rel_tol=1e-3) for one, other in pairs):
+        raise BundleError(
+            f"{source}: was trained on input of mean {known[0]:.7g} and std {known[1]:.7g}, and "
+            "what stays as it is needs the same; set model.mean and model.std (they are "
+            f"{spec.mean:g} and {spec.std:g})"
+        )
 
 
 def _heads(found: _Source, names: tuple[str, ...], own: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -94,11 +112,13 @@ def _read(source: Path) -> _Source:
         checkpoint = load_checkpoint(source)
         checkpoint.build()
         spec, names = checkpoint.model, tuple(label.name for label in checkpoint.labels)
-        return _Source(checkpoint.weights, _shape_of(spec), spec.grid, names)
+        statistics = spec.mean, spec.std
+        return _Source(checkpoint.weights, _shape_of(spec), spec.grid, names, statistics)
     foreign = read_foreign(source)
     if "mlp_head.1.bias" in foreign.weights:
         spec = foreign_spec(foreign)
-        return _Source(foreign.weights, _shape_of(spec), spec.grid)
+        statistics = spec.mean, spec.std
+        return _Source(foreign.weights, _shape_of(spec), spec.grid, statistics=statistics)
     return _read_deit(foreign)
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +18,8 @@ from rigs.broker.mosquitto import PASSWORD, USER, Mosquitto, Subscriber, retaine
 from rigs.daemon import Daemon
 
 pytest.importorskip("onnx", reason="onnx is not installed")
-from rigs.model import RATE, silence, tone
+from rigs.model import RATE, silence, tone, write_bundle
+from rigs.own import BELL_HZ, write_own
 
 from ast_edge.base.runtime_folder import find_sockets
 from ast_edge.monitoring.status_socket import ask
@@ -384,3 +386,22 @@ def test_a_second_daemon_of_the_node_is_refused(daemon):
     second = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert second.returncode == 78
     assert "another ast-edge with the node 'attic' is running" in second.stderr.splitlines()[-1]
+
+
+def test_a_sound_that_is_enrolled_in_the_bundle_in_use_is_heard_after_a_reload(folder, broker):
+    base = write_bundle(folder / "base", frame=True, embedding=True)
+    mine = shutil.copytree(base, folder / "mine")
+    phase = 2 * np.pi * BELL_HZ * np.arange(119 * RATE) / RATE
+    bell = np.concatenate([silence(1), 0.5 * np.sin(phase).astype(np.float32)])
+    daemon = Reloadable(folder, broker)
+    soundfile.write(folder / "sound.wav", bell, RATE)
+    daemon.change(bundle=str(mine))
+    with daemon:
+        wait_until(lambda: ROOT + "kitchen/hum/state" in retained(broker))
+        shutil.rmtree(mine)
+        write_own(base, mine)
+        daemon.reload()
+        assert "changed: kitchen; labels changed: Bell, Whistle" in daemon.log.read_text()
+        daemon.wait_for_events(1, label="Bell")
+        wait_until(lambda: retained(broker).get(ROOT + "kitchen/bell/state") == "ON")
+        assert ROOT + "kitchen/whistle/state" in retained(broker)

@@ -9,7 +9,8 @@ from ast_edge.app.config import load_config
 from ast_edge.base.errors import ConfigError
 from ast_edge.base.files import file_sha256
 from ast_edge.detection.tuned import Tuned
-from ast_edge.model.bundle import FORMAT, FRONT_END, FrameScores, Precision, graph_sha256
+from ast_edge.model.bundle import FORMAT, FRONT_END, FrameScores, Precision
+from ast_edge.model.bundle_files import graph_sha256
 from ast_edge.model.label_settings import TrackerSettings, override
 from ast_export.compression import Storage
 from ast_training.measure.held_out_metrics import MEASURED_ON

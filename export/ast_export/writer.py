@@ -2,19 +2,19 @@
 
 import json
 import logging
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from ast_edge.base.errors import BundleError, ConfigError
 from ast_edge.model.bundle import FrameScores, Precision, load_bundle
 from ast_edge.model.spec import same_steps
+from ast_export.bundle_folder import check_place, replace_folder, write_json
 from ast_export.card import model_card
 from ast_export.compression import Storage, compress_weights
 from ast_export.description import describe, follow_settings
+from ast_export.embedded import add_to_bundle
 from ast_export.graph import OPSET, export_graph
 from ast_export.measurements import read_evaluation, read_robustness
 from ast_export.merged import MergedModel, pytorch_scores, with_curve
@@ -59,6 +59,10 @@ class ExportOptions:
     """What `benchmarks/robustness.py` has measured, for the card."""
     evaluation: Path | None = None
     """What `ast-edge evaluate` has measured, for the card."""
+    embedding: bool = False
+    """The graph gives embeddings as well, on which `ast-edge enrol` learns own labels."""
+    bank: tuple[Path, ...] = ()
+    """Folders of recordings that such labels are learnt against; the graph embeds them."""
 
     def __post_init__(self) -> None:
         if self.precision != "fp32" and self.weights != "fp32":
@@ -83,14 +87,13 @@ def write_bundle(members: Sequence[Checkpoint], out: Path, options: ExportOption
         ConfigError: if the opset is too old, or a file of measurements is none.
     """
     out = out.resolve()
-    if out.exists() and not (out / "bundle.json").is_file():
-        raise BundleError(f"{out}: exists and is no bundle to replace; choose a new folder")
+    check_place(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
             folder = Path(scratch) / out.name
             reports = _fill(folder, members, options)
-            _replace(folder, out)
+            replace_folder(folder, out)
     except OSError as exc:
         raise BundleError(f"{out}: cannot be written: {exc}") from exc
     return reports
@@ -123,19 +126,22 @@ def _fill(folder: Path, members: Sequence[Checkpoint], options: ExportOptions) -
     )
     if options.settings:
         follow_settings(tree, options.settings)
-    _write_json(folder / "bundle.json", tree)
+    write_json(folder / "bundle.json", tree)
+    if options.embedding or options.bank:
+        add_to_bundle(folder, options.bank)
+        tree = json.loads((folder / "bundle.json").read_bytes())
     described = load_bundle(folder)
     if options.robustness:
         tree["metrics"] |= read_robustness(options.robustness, described)
     if options.evaluation:
         tree["metrics"] |= read_evaluation(options.evaluation, described)
-    _write_json(folder / "bundle.json", tree)
+    write_json(folder / "bundle.json", tree)
     expected = pytorch_scores(members, windows)
     reports = compare(load_bundle(folder), expected, windows, options.weights, labelled)
     if not all(report.holds for report in reports):
         raise ParityError(reports)
     tree["parity"] = [asdict(report) for report in reports]
-    _write_json(folder / "bundle.json", tree)
+    write_json(folder / "bundle.json", tree)
     (folder / "MODEL_CARD.md").write_text(model_card(members, tree), encoding="utf-8")
     return reports
 
@@ -151,22 +157,3 @@ def _frame_scores(members: Sequence[Checkpoint], *, curve: bool) -> FrameScores:
             "events will lie where they were to a hop only"
         )
     return "none"
-
-
-def _write_json(path: Path, tree: dict[str, Any]) -> None:
-    path.write_text(json.dumps(tree, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _replace(folder: Path, out: Path) -> None:
-    """Put the finished folder in the place of an older one, which is removed last."""
-    if out.exists():
-        old = out.with_name(f".{out.name}-old")
-        out.rename(old)
-        try:
-            folder.rename(out)
-        except OSError:
-            old.rename(out)
-            raise
-        shutil.rmtree(old)
-    else:
-        folder.rename(out)

@@ -46,6 +46,16 @@ def framed_model(tmp_path_factory) -> Path:
     return write_bundle(tmp_path_factory.mktemp("bundle") / "steps", frame=True)
 
 
+@pytest.fixture(scope="session")
+def embedding_model(tmp_path_factory) -> Path:
+    """The folder of a tiny bundle with frame scores and embeddings; do not change it."""
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    from rigs.model import write_bundle
+
+    folder = tmp_path_factory.mktemp("bundle") / "embedding"
+    return write_bundle(folder, frame=True, embedding=True)
+
+
 @pytest.fixture
 def model_folder(tiny_model, tmp_path) -> Path:
     """A copy of the tiny bundle to change."""

@@ -23,6 +23,8 @@ BANDS = {"Hum": (9, 14, 200.0), "Hiss": (113, 118, 6000.0)}
 """Label: its first mel bin, its last, and the frequency of a tone between them in hertz."""
 LABELS = tuple(BANDS)
 OTHER_LABELS = ("Buzz", "Hum")
+WIDTH = 128
+"""Numbers in an embedding: the loudest of each mel bin in a window, the mean of each in a step."""
 PATCH = 8
 """Frames in a step of the model with frame scores, 80 ms; its last 2 frames are in none."""
 
@@ -51,11 +53,14 @@ def step_scores(fbank: NDArray[np.float32]) -> NDArray[np.float64]:
     return 1 / (1 + np.exp(-(bands + 4.0)))
 
 
-def write_bundle(folder: Path, *, frame: bool = False, **graph: Any) -> Path:
-    """Write the bundle, with frame scores or without, and return its folder."""
+def write_bundle(
+    folder: Path, *, frame: bool = False, embedding: bool = False, **graph: Any
+) -> Path:
+    """Write the bundle, with frame scores and embeddings or without, and return its folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(make_graph(frame=frame, **graph), folder / "model.onnx")
-    write_tree(folder, make_tree(folder, frame=frame))
+    onnx.save(make_graph(frame=frame, embedding=embedding, **graph), folder / "model.onnx")
+    tree = make_tree(folder, frame=frame)
+    write_tree(folder, tree | {"embedding": WIDTH} if embedding else tree)
     return folder
 
 
@@ -109,11 +114,13 @@ def make_graph(
     frame: bool = False,
     steps: str = "frame",
     spread: float = 0.0,
+    embedding: bool = False,
 ) -> onnx.ModelProto:
     """Build the graph: mean of a band, its maximum over time, and the sigmoid of that plus 4.
 
-    With `frame` a second output, named `steps`, has the mean over each step instead. With `spread`
-    another product comes first, which makes so much of everything; the bands make it good.
+    With `frame` a second output, named `steps`, has the mean over each step instead. With
+    `embedding` it gives those as well. With `spread` another product comes first, which makes so
+    much of everything; the bands make it good.
     """
     weights = np.zeros((mel_bins, labels), np.float32)
     for column, (low, high, _) in zip(range(labels), _bands(), strict=False):
@@ -153,6 +160,19 @@ def make_graph(
         ]
         shape = ["batch", count, labels]
         outputs.append(helper.make_tensor_value_info(steps, TensorProto.FLOAT, shape))
+    if embedding:
+        nodes.append(helper.make_node("ReduceMax", [name, "time"], ["embedding"], keepdims=0))
+        shape = ["batch", mel_bins]
+        outputs.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, shape))
+    if embedding and frame:
+        constants["parts"] = np.array([0, count, PATCH, mel_bins], np.int64)
+        nodes += [
+            helper.make_node("Slice", [name, "first", "last", "time"], ["all of it"]),
+            helper.make_node("Reshape", ["all of it", "parts"], ["in steps"]),
+            helper.make_node("ReduceMean", ["in steps", "within"], ["frame_embedding"], keepdims=0),
+        ]
+        shape = ["batch", count, mel_bins]
+        outputs.append(helper.make_tensor_value_info("frame_embedding", TensorProto.FLOAT, shape))
     graph = helper.make_graph(
         nodes,
         "bands",

@@ -53,7 +53,7 @@ class Daemon:
         observers: Sequence[Observer] = (),
         each_turn: Callable[[], list[Event]] = list,
     ) -> None:
-        """Take one pipeline for each source, by its name, and an engine by each bundle's folder.
+        """Take one pipeline for each source, by its name, and an engine by each bundle's key.
 
         `sinks` and `observers` may change until `run`, then in its thread (see `submit`).
         `each_turn` is called there several times a second, and its events are published.
@@ -290,7 +290,7 @@ class Daemon:
 
     def _run(self, bundle: Bundle, batch: Sequence[Window]) -> Scores:
         try:
-            return self._engines[bundle.folder].run(np.stack([window.fbank for window in batch]))
+            return self._engines[bundle.key].run(np.stack([window.fbank for window in batch]))
         except EngineError as exc:
             if not self._several:
                 raise
@@ -299,7 +299,7 @@ class Daemon:
     @property
     def _several(self) -> bool:
         """Whether there is more than one bundle, so that it must be said which is meant."""
-        return len({pipeline.bundle.folder for pipeline in self.pipelines.values()}) > 1
+        return len({pipeline.bundle.key for pipeline in self.pipelines.values()}) > 1
 
     def _count_unusable(self, bundle: Bundle, windows: int) -> None:
         if windows and not self.unusable[bundle.name]:

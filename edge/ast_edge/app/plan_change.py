@@ -75,7 +75,8 @@ def compare(old: Plan, new: Plan) -> PlanChange:
         changed=tuple(
             name
             for name, source in after.sources.items()
-            if name in before.sources and before.sources[name] != source
+            if name in before.sources
+            and (before.sources[name] != source or _has_other_labels(name, old, new))
         ),
         labels=tuple(_labels(old, new)),
         connection=_connection(old) != _connection(new),
@@ -83,13 +84,20 @@ def compare(old: Plan, new: Plan) -> PlanChange:
     )
 
 
+def _has_other_labels(source: str, old: Plan, new: Plan) -> bool:
+    """Tell whether a sound was enrolled in the bundle of a source, or forgotten."""
+    return old.hearings[source].bundle.key != new.hearings[source].bundle.key
+
+
 def _restart(old: Plan, new: Plan) -> Iterable[str]:
     before, after = old.config, new.config
     for key in Config.model_fields:
         if key not in RELOADED and getattr(before, key) != getattr(after, key):
             yield key
-    known = {bundle.folder: bundle for bundle in old.bundles}
-    if any(known.get(bundle.folder, bundle) != bundle for bundle in new.bundles):
+    known = {bundle.folder: bundle.without_own for bundle in old.bundles}
+    if any(
+        known.get(bundle.folder, bundle.without_own) != bundle.without_own for bundle in new.bundles
+    ):
         yield "bundle (its files)"
     mqtt, wanted = before.mqtt or MqttConfig(), after.mqtt or MqttConfig()
     for key in ("embedded", "echo"):

@@ -83,7 +83,7 @@ def make_report(service: Service, reload: Reload) -> DaemonReport:
     """Return how everything is; safe in any thread."""
     plan, reading, node = service.plan, service.monitor.read(), service.node
     # Each is looked up: a reload may be exchanging them.
-    engines = [e for bundle in plan.bundles if (e := service.engines.get(bundle.folder))]
+    engines = [e for bundle in plan.bundles if (e := service.engines.get(bundle.key))]
     return DaemonReport(
         time=time.time(),
         version=__version__,
@@ -109,7 +109,7 @@ def make_report(service: Service, reload: Reload) -> DaemonReport:
 
 def _source(service: Service, plan: Plan, name: str, found: SourceReading) -> SourceReport:
     hearing = plan.hearings.get(name)  # what was read may be of another plan
-    engine = service.engines.get(hearing.bundle.folder) if hearing else None
+    engine = service.engines.get(hearing.bundle.key) if hearing else None
     return SourceReport(
         reading=found,
         dropped=service.daemon.dropped[name],

@@ -226,7 +226,7 @@ class Service:
 
     def _engine_name(self, source: str) -> str:
         """Return what scores a source's windows; called in the daemon's thread."""
-        return self.engines[self.daemon.pipelines[source].bundle.folder].name
+        return self.engines[self.daemon.pipelines[source].bundle.key].name
 
     def _exchange_outputs(self, outputs: Outputs) -> None:
         """Give events and sound to other outputs from now on."""

@@ -11,6 +11,7 @@ from ast_edge.base.errors import BundleError
 from ast_edge.base.printable import printable
 from ast_edge.hub.known import KNOWN
 from ast_edge.model.bundle import Bundle, load_bundle, shipped_bundles
+from ast_edge.model.bundle_files import BANK_FILE
 from ast_edge.model.installed import installed_bundles
 
 LABELS_SHOWN = 40
@@ -81,6 +82,9 @@ def print_bundle(console: Console, bundle: Bundle) -> None:
         "curve": f"also a curve in steps of {bundle.step_seconds:g} s",
     }
     print_line(console, "scores", frame[bundle.frame])
+    for label, evidence in bundle.own.items():
+        print_line(console, "own", f"{label.name}: {evidence}")
+    print_line(console, "enrol", _enrolment(bundle))
     print_line(console, "tuned", str(tree.get("calibration", "not stated")))
     for key, value in _items(tree.get("provenance")):
         print_line(console, "origin", f"{key}: {value}")
@@ -89,6 +93,15 @@ def print_bundle(console: Console, bundle: Bundle) -> None:
     others = f"; and {more} others (bundle.json)" if more > 0 else ""
     print_line(console, "labels", "; ".join(names[:LABELS_SHOWN]) + others)
     _print_card(console, bundle.folder)
+
+
+def _enrolment(bundle: Bundle) -> str:
+    """Say whether own sounds can be added."""
+    if bundle.embedding is None:
+        return "not possible: its graph gives no embeddings"
+    bank = (bundle.folder / BANK_FILE).is_file()
+    against = "its bank or your own recordings" if bank else "your own recordings (no bank)"
+    return f"own sounds on embeddings of {bundle.embedding} numbers, against {against}"
 
 
 def _print_card(console: Console, folder: Path) -> None:

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     missing = _print_sources(plan, console)
     for bundle in plan.bundles:
         _print_model(plan, bundle, console)
-        console.print(f"[bold]engine[/]  {engines[bundle.folder].description}")
+        console.print(f"[bold]engine[/]  {engines[bundle.key].description}")
     _print_broker(plan, console)
     console.print(f"[bold]jsonl[/]   {escape(str(plan.config.jsonl or 'none'))}", soft_wrap=True)
     clips = plan.config.clips.folder if plan.config.clips else "none"
@@ -154,6 +154,8 @@ def _print_labels(plan: "Plan", console: Console) -> None:
     for bundle in plan.bundles:
         if len(plan.bundles) > 1:
             console.print(f"\n[bold]{escape(bundle.name)}[/]")
+        for label, evidence in bundle.own.items():
+            console.print(f"[bold]own[/]     {escape(label.name)}: {evidence}", soft_wrap=True)
         _print_hearing(plan.hearings[plan.sources_of(bundle)[0]], console)
 
 

@@ -55,7 +55,7 @@ def check_fit(engine: Engine, bundle: Bundle) -> None:
     """Run two silent windows: the graph must take and give what the bundle says."""
     batch = np.full((2, bundle.frames, bundle.fbank.mel_bins), LOG_FLOOR, np.float32)
     scores = engine.run(batch)
-    for name, shape in bundle.outputs.items():
+    for name, shape in bundle.scores.items():
         found: NDArray[np.float32] | None = getattr(scores, name)
         # Written so that NaN does not pass.
         if found is None or found.shape != (2, *shape) or not ((found >= 0) & (found <= 1)).all():

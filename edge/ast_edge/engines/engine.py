@@ -29,6 +29,10 @@ class Scores:
     frame: NDArray[np.float32] | None = None
     """(batch, steps, labels) probabilities that it sounds in each step; None if the bundle has no
     frame scores."""
+    embedding: NDArray[np.float32] | None = None
+    """(batch, width) of each window, where the bundle was opened to give it (`Bundle.embeds`)."""
+    frame_embedding: NDArray[np.float32] | None = None
+    """(batch, steps, width) the same of each step, where it has frame scores as well."""
 
     @cached_property
     def usable(self) -> NDArray[np.bool_]:

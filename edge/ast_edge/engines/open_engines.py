@@ -11,7 +11,7 @@ from ast_edge.model.bundle import Bundle
 
 
 class Engines(Mapping[Path, Engine]):
-    """Engines by the folders of their bundles; any thread may look one up."""
+    """Engines by the keys of their bundles; any thread may look one up."""
 
     def __init__(
         self,
@@ -22,8 +22,8 @@ class Engines(Mapping[Path, Engine]):
         self._config, self._make = config, make
         self._open: dict[Path, Engine] = {}  # replaced, never changed: others read it
 
-    def __getitem__(self, folder: Path) -> Engine:
-        return self._open[folder]
+    def __getitem__(self, key: Path) -> Engine:
+        return self._open[key]
 
     def __iter__(self) -> Iterator[Path]:
         return iter(self._open)
@@ -39,10 +39,10 @@ class Engines(Mapping[Path, Engine]):
         """
         opened: dict[Path, Engine] = {}
         for bundle in bundles:
-            if bundle.folder in self._open:
+            if bundle.key in self._open:
                 continue
             try:
-                opened[bundle.folder] = self._make(bundle, self._config)
+                opened[bundle.key] = self._make(bundle, self._config)
             except EngineError as exc:
                 for engine in opened.values():
                     engine.close()
@@ -53,11 +53,11 @@ class Engines(Mapping[Path, Engine]):
 
     def keep(self, bundles: Collection[Bundle]) -> None:
         """Close all but those of these bundles."""
-        folders = {bundle.folder for bundle in bundles}
+        keys = {bundle.key for bundle in bundles}
         before = self._open
-        self._open = {folder: before[folder] for folder in before if folder in folders}
-        for folder in before.keys() - folders:
-            before[folder].close()
+        self._open = {key: before[key] for key in before if key in keys}
+        for key in before.keys() - keys:
+            before[key].close()
 
     def close(self) -> None:
         """Close all."""

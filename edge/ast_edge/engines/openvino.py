@@ -6,7 +6,7 @@ On a processor it computes in bfloat16 where that is multiplied natively.
 import logging
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ def read_program(path: Path, bundle: Bundle, border: GraphBorder, batch: int = -
         RuntimeError, ValueError: if OpenVINO cannot read it.
     """
     graph = shared_core().read_model(path)
+    _leave_out(graph, border.outputs)
     if not border.is_plain or batch > 0:  # one that takes windows of any length is fixed to ours
         window = [batch, bundle.frames, bundle.fbank.mel_bins]
         graph.reshape({border.input: openvino.PartialShape(window)})
@@ -165,6 +166,13 @@ class OpenVinoEngine:
         """Free the compiled graph."""
         with self._one_at_a_time:
             self._request = None
+
+
+def _leave_out(graph: openvino.Model, wanted: Collection[str]) -> None:
+    """Cut off the outputs that nobody asks for, and what is computed for them alone."""
+    for result in graph.results:
+        if not result.output(0).get_names() & set(wanted):
+            graph.remove_result(result)
 
 
 def _candidates(config: EngineConfig) -> Iterator[tuple[str, str]]:

@@ -23,10 +23,12 @@ from ast_edge.hub.layout import Layout, read_layout, read_licence
 from ast_edge.hub.outline import GraphOutline, read_outline
 from ast_edge.hub.shelf import check_name, new_bundle, take_in
 from ast_edge.model.bundle import Bundle, Precision, load_bundle
+from ast_edge.model.bundle_files import BANK_FILE
 from ast_edge.model.graph_spec import GraphSpec
 from ast_edge.model.installed import installed_bundles
 from ast_edge.model.onnx_file import external_files
 from ast_edge.model.onnx_graph import read_graph
+from ast_edge.model.own_labels import HEADS_FILE
 
 log = logging.getLogger(__name__)
 
@@ -163,7 +165,7 @@ def _beside(files: ModelFiles, graph: Path, path: str) -> dict[str, LocalFile]:
             raise BundleError(
                 f"{path}: takes weights from {name!r:.100}, which lies outside of its folder"
             )
-        if name in ("model.onnx", DESCRIPTION, CARD):
+        if name in ("model.onnx", DESCRIPTION, CARD, BANK_FILE, HEADS_FILE):
             raise BundleError(f"{path}: takes weights from {name!r}, which is another file")
         try:
             found[name] = files.fetch(str(PurePosixPath(path).with_name(name)), 4 * LARGEST_GRAPH)

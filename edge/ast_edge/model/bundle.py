@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-import stat
 import unicodedata
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args
@@ -12,15 +12,15 @@ from typing import Any, Literal, TypeVar, cast, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from ast_edge.base.errors import BundleError
-from ast_edge.base.files import file_sha256
 from ast_edge.base.yaml_file import did_you_mean
 from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.bundle_files import graph_sha256, own_file, verify_files
 from ast_edge.model.graph_spec import WHOLE, GraphSpec
 from ast_edge.model.installed import installed_bundles
 from ast_edge.model.label import Label
 from ast_edge.model.label_names import LONGEST_NAME, why_unusable
 from ast_edge.model.label_settings import TrackerSettings
-from ast_edge.model.onnx_file import external_files
+from ast_edge.model.own_labels import HEADS_FILE, LARGEST_FILE, Evidence, Heads, read_heads
 from ast_edge.model.spec import ModelSpec, same_steps
 
 Precision = Literal["fp32", "fp16", "int8"]
@@ -30,11 +30,17 @@ FORMAT = 2
 """Of a bundle whose graph takes fbanks and gives probabilities, as those of `ast-export` do."""
 FORMAT_WITH_GRAPH = 3
 """Of one that says how its graph is fed and read (`graph`)."""
+FORMAT_WITH_OWN = 4
+"""Of one with labels that its graph does not know (`own`); it may say `graph` as well."""
+FORMATS = (FORMAT, FORMAT_WITH_GRAPH, FORMAT_WITH_OWN)
+EMBEDDINGS = {"clip": "embedding", "frame": "frame_embedding"}
+"""What the graph calls the embeddings that belong to scores."""
 FRONT_END = "kaldi-fbank"
 """The only front end there is; a bundle that names another is refused."""
 
 LARGEST_DESCRIPTION = 1 << 24
 """Bytes of bundle.json."""
+LARGEST_EMBEDDING = 1 << 16
 LARGEST_ARRAY = 1 << 24
 """Numbers in a window, and in the front end's filters; those of AST are 131,072 and 32,896."""
 
@@ -49,6 +55,7 @@ class Bundle:
     members: tuple[ModelSpec, ...]
     """The networks in the graph: one, or those of an ensemble, whose probabilities it averages."""
     labels: tuple[Label, ...]
+    """What can be heard: what the graph knows, then own labels."""
     settings: dict[Label, TrackerSettings]
     """How each label becomes events unless the configuration says otherwise."""
     sha256: str
@@ -64,15 +71,40 @@ class Bundle:
     licence: str
     graph: GraphSpec = WHOLE
     """How the graph is fed and read."""
+    embedding: int | None = None
+    """Numbers in the embedding that the graph gives of a window, and of each step where it has
+    frame scores; None if it gives none."""
+    own: Mapping[Label, Evidence] = field(default_factory=dict)
+    """Labels that were enrolled, and how well they are found."""
+    heads: Heads | None = None
+    """What scores them."""
+    embeds: bool = False
+    """Whether its engine is to give the embeddings as well, and not only scores."""
 
     @property
     def onnx(self) -> Path:
         """The graph: input `fbank` (batch, frames, mels), output `clip` (batch, labels).
 
         With frame scores there is an output `frame` (batch, steps, labels) as well. That is what
-        they are called unless `graph` says otherwise.
+        they are called unless `graph` says otherwise. Those of `embedding` are `embedding`
+        (batch, width) and `frame_embedding` (batch, steps, width).
         """
         return self.folder / "model.onnx"
+
+    @property
+    def key(self) -> Path:
+        """What its engine is known by: its folder, and the own labels, which may change in it."""
+        if self.heads is None:
+            return self.folder
+        names = "".join(f"{len(label.name)} {label.name}" for label in self.own)
+        return self.folder / hashlib.sha256(f"{self.heads.sha256} {names}".encode()).hexdigest()
+
+    @property
+    def without_own(self) -> "Bundle":
+        """The same without own labels: what its graph hears."""
+        labels = self.labels[: self.members[0].labels]
+        settings = {label: self.settings[label] for label in labels}
+        return replace(self, labels=labels, settings=settings, own={}, heads=None)
 
     @property
     def frames(self) -> int:
@@ -81,10 +113,22 @@ class Bundle:
 
     @property
     def outputs(self) -> dict[str, tuple[int, ...]]:
-        """The graph's outputs and their shapes without the batch, the clip's first."""
-        shapes: dict[str, tuple[int, ...]] = {"clip": (len(self.labels),)}
+        """The outputs that are asked of the graph, without the batch, the clip's first."""
+        shapes = self._of_each(self.members[0].labels)
+        if self.embedding is not None and (self.own or self.embeds):
+            of_each = self._of_each(self.embedding)
+            shapes |= {EMBEDDINGS[name]: shape for name, shape in of_each.items()}
+        return shapes
+
+    @property
+    def scores(self) -> dict[str, tuple[int, ...]]:
+        """What an engine gives, without the batch: `clip` and, where there are any, `frame`."""
+        return self._of_each(len(self.labels))
+
+    def _of_each(self, numbers: int) -> dict[str, tuple[int, ...]]:
+        shapes: dict[str, tuple[int, ...]] = {"clip": (numbers,)}
         if self.frame != "none":
-            shapes["frame"] = (self.members[0].steps, len(self.labels))
+            shapes["frame"] = (self.members[0].steps, numbers)
         return shapes
 
     @property
@@ -158,7 +202,7 @@ def load_bundle(folder: Path, *, sums: bool = True) -> Bundle:
     try:
         tree = _read_tree(path)
         if sums:
-            _verify(folder, tree["files"])
+            verify_files(folder, tree["files"])
         front_end = dict(tree["fbank"])
         if front_end.pop("kind") != FRONT_END:
             raise BundleError(
@@ -180,29 +224,35 @@ def load_bundle(folder: Path, *, sums: bool = True) -> Bundle:
 
 def _read_tree(path: Path) -> dict[str, Any]:
     """Read what a bundle says of itself, in a format that is known."""
-    if _own_file(path.parent, path.name) > LARGEST_DESCRIPTION:
+    if own_file(path.parent, path.name) > LARGEST_DESCRIPTION:
         raise BundleError(f"{path}: is larger than any description, {LARGEST_DESCRIPTION} bytes")
     tree: dict[str, Any] = json.loads(path.read_bytes())
     json.dumps(tree, ensure_ascii=False).encode()  # JSON can hold what could not be sent
-    if tree["format"] not in (FORMAT, FORMAT_WITH_GRAPH):
+    if tree["format"] not in FORMATS:
         older = tree["format"] in range(FORMAT)
         remedy = "export the bundle again" if older else "update ast-edge"
         raise BundleError(
-            f"{path}: is format {tree['format']!r}, this ast-edge reads {FORMAT} and "
-            f"{FORMAT_WITH_GRAPH}: {remedy}"
+            f"{path}: is format {tree['format']!r}, this ast-edge reads {FORMATS[0]} to "
+            f"{FORMATS[-1]}: {remedy}"
         )
     return tree
 
 
 def _from_tree(folder: Path, tree: dict[str, Any], front_end: dict[str, Any]) -> Bundle:
+    own = tree["own"] if tree["format"] == FORMAT_WITH_OWN else []
+    entries = [*tree["labels"], *({"mid": ""} | label for label in own)]
     labels = tuple(
-        Label(index, str(label["name"]), str(label["mid"]))
-        for index, label in enumerate(tree["labels"])
+        Label(index, str(label["name"]), str(label["mid"])) for index, label in enumerate(entries)
     )
     settings = {
         label: _make(TrackerSettings, entry["settings"], "settings")
-        for label, entry in zip(labels, tree["labels"], strict=True)
+        for label, entry in zip(labels, entries, strict=True)
     }
+    evidence = {
+        label: _make(Evidence, entry["evidence"], f"own.{label.name}.evidence")
+        for label, entry in zip(labels[len(tree["labels"]) :], own, strict=True)
+    }
+    width = tree.get("embedding")
     return Bundle(
         folder=folder,
         name=str(tree["name"]),
@@ -219,19 +269,30 @@ def _from_tree(folder: Path, tree: dict[str, Any], front_end: dict[str, Any]) ->
         clip_gate=_one_of((True, False), tree["clip_gate"], "clip_gate"),
         metrics=dict(tree["metrics"]),
         licence=str(tree["licence"]),
-        graph=(
-            WHOLE if tree["format"] == FORMAT else _make(GraphSpec, dict(tree["graph"]), "graph")
-        ),
+        graph=_graph(tree),
+        embedding=None if width is None else _embedding(width),
+        own=evidence,
+        heads=_heads(folder) if own else None,
     )
 
 
-def graph_sha256(sums: dict[str, str]) -> str:
-    """Return the sum of the graph by those of its files, weights beside it included."""
-    if len(sums) == 1:
-        return sums["model.onnx"]
-    return hashlib.sha256(
-        "\n".join(f"{sums[name]} {name}" for name in sorted(sums)).encode()
-    ).hexdigest()
+def _graph(tree: dict[str, Any]) -> GraphSpec:
+    said = tree["graph"] if tree["format"] == FORMAT_WITH_GRAPH else tree.get("graph")
+    if said is None or tree["format"] == FORMAT:
+        return WHOLE
+    return _make(GraphSpec, dict(said), "graph")
+
+
+def _heads(folder: Path) -> Heads:
+    if own_file(folder, HEADS_FILE) > LARGEST_FILE:
+        raise ValueError(f"{HEADS_FILE}: is larger than any heads, {LARGEST_FILE} bytes")
+    return read_heads(folder / HEADS_FILE)
+
+
+def _embedding(width: object) -> int:
+    if type(width) is not int or not 0 < width <= LARGEST_EMBEDDING:
+        raise ValueError(f"embedding: expected 1 to {LARGEST_EMBEDDING} numbers, got {width!r:.60}")
+    return width
 
 
 def _one_of(known: tuple[Made, ...], value: Made, where: str) -> Made:
@@ -256,44 +317,6 @@ def _make(kind: type[Made], values: dict[str, Any], where: str) -> Made:
         raise ValueError(f"{key}: {error['msg']}, got {error['input']!r:.60}") from exc
 
 
-def _own_file(folder: Path, name: str) -> int:
-    """Return the size of a file of the folder; a pipe or a device could be read for ever.
-
-    Raises:
-        BundleError: if it is none, or a link that leads out of the folder.
-    """
-    path = folder / name
-    status = path.stat()
-    if path.resolve().parent != folder.resolve():
-        raise BundleError(
-            f"{path}: is a link that leads out of the folder; put the file itself there"
-        )
-    if not stat.S_ISREG(status.st_mode):
-        raise BundleError(f"{path}: expected a file, got something else")
-    return status.st_size
-
-
-def _verify(folder: Path, sums: dict[str, str]) -> None:
-    """Compare every file with its sum."""
-    if "model.onnx" not in sums:
-        raise KeyError("files.model.onnx")
-    for name, expected in sums.items():
-        if Path(name).name != name:
-            raise BundleError(f"{folder}: names a file outside the folder: {name!r}")
-        _own_file(folder, name)
-        found = file_sha256(folder / name)
-        if found != expected:
-            raise BundleError(
-                f"{folder / name}: is damaged or was changed: expected sha256 {expected[:16]}…, "
-                f"got {found[:16]}…; install the bundle again"
-            )
-    for name in sorted(external_files(folder / "model.onnx") - sums.keys()):
-        raise BundleError(
-            f"{folder / 'model.onnx'}: takes weights from {name!r:.100}, which is none of the "
-            "bundle's files"
-        )
-
-
 def _check_fit(path: Path, bundle: Bundle) -> None:
     if not bundle.members:
         raise BundleError(f"{path}: has no members: expected one network or more")
@@ -303,9 +326,10 @@ def _check_fit(path: Path, bundle: Bundle) -> None:
                 f"{path}: the model reads {member.mel_bins} mel bins, but its front end makes "
                 f"{bundle.fbank.mel_bins}: the two do not belong together"
             )
-        if member.labels != len(bundle.labels):
+        if member.labels != len(bundle.labels) - len(bundle.own):
             raise BundleError(
-                f"{path}: the model has {member.labels} outputs for {len(bundle.labels)} labels"
+                f"{path}: the model has {member.labels} outputs for "
+                f"{len(bundle.labels) - len(bundle.own)} labels"
             )
     if bundle.frames * bundle.fbank.mel_bins > LARGEST_ARRAY:
         raise BundleError(f"{path}: a window of {bundle.frames} frames is too long to be computed")
@@ -326,5 +350,20 @@ def _check_fit(path: Path, bundle: Bundle) -> None:
             f"{path}: expected one member, for its graph leaves a part of the model to ast-edge; "
             f"got {len(bundle.members)}"
         )
+    _check_heads(path, bundle)
     if reason := why_unusable(bundle.labels):
         raise BundleError(f"{path}: {reason}")
+
+
+def _check_heads(path: Path, bundle: Bundle) -> None:
+    """Refuse own labels that have no head, or one for another graph."""
+    if bundle.heads is None:
+        return
+    if bundle.embedding is None:
+        raise BundleError(f"{path}: has own labels, but no embedding that they could be heard by")
+    shape = (len(bundle.own), bundle.embedding + 1)
+    for kind in bundle.scores:
+        head = getattr(bundle.heads, kind)
+        if head is None or head.shape != shape:
+            found = "none" if head is None else str(head.shape)
+            raise BundleError(f"{path}: expected {kind} heads {shape} of own labels, got {found}")

@@ -10,9 +10,9 @@ from ast_edge.base.errors import AstError
 from ast_edge.base.log_format import SecretFilter
 from ast_edge.base.secret_values import hide_in_tracebacks
 from ast_edge.cli.any_text import allow_any_text
-from ast_export.cli import bench, onnx_, trt, verify
+from ast_export.cli import bench, embedding, onnx_, trt, verify
 
-COMMANDS = (onnx_, trt, verify, bench)
+COMMANDS = (onnx_, embedding, trt, verify, bench)
 
 
 def main(argv: list[str] | None = None) -> int:

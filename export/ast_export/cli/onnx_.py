@@ -9,6 +9,8 @@ import os
 import sys
 from pathlib import Path
 
+from ast_export.cli.embedding import add_bank
+
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `onnx` to the sub-commands."""
@@ -90,6 +92,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         default=[],
         help="leave this label out, by name or machine id (can be repeated); the card says so",
     )
+    parser.add_argument(
+        "--embedding",
+        action="store_true",
+        help="give embeddings beside scores, so that `ast-edge enrol` can add own sounds",
+    )
+    add_bank(parser)
     parser.set_defaults(command=run)
 
 
@@ -114,6 +122,8 @@ def run(args: argparse.Namespace) -> int:
         settings=args.settings,
         robustness=args.robustness,
         evaluation=args.evaluation,
+        embedding=args.embedding,
+        bank=tuple(args.bank),
     )
     average = args.average and args.checkpoints[1:]
     members = [average_checkpoints(args.checkpoints)] if average else load_members(args.checkpoints)

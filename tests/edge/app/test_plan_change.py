@@ -1,6 +1,8 @@
 import json
+import shutil
 
 import pytest
+from rigs.own import write_own
 
 from ast_edge.app.config import Config
 from ast_edge.app.plan import load_plan
@@ -118,6 +120,21 @@ def test_a_bundle_whose_files_have_changed_needs_a_restart(
     tree["labels"][0]["name"] = "Purr"
     (model_folder / "bundle.json").write_text(json.dumps(tree))
     assert compare(before, load_plan(tmp_path / "c.yaml")).restart == ("bundle (its files)",)
+
+
+def test_own_labels_that_have_changed_open_the_sources_of_their_bundle_anew(
+    tmp_path, embedding_model, other_model
+):
+    mine = shutil.copytree(embedding_model, tmp_path / "mine")
+    sources = SOURCES | {"attic": SOURCES["attic"] | {"bundle": str(other_model)}}
+    (tmp_path / "c.yaml").write_text(json.dumps({"sources": sources, "bundle": str(mine)}))
+    before = load_plan(tmp_path / "c.yaml")
+    shutil.rmtree(mine)
+    write_own(embedding_model, mine)
+    change = compare(before, load_plan(tmp_path / "c.yaml"))
+    assert change.restart == ()
+    assert change.changed == ("hall",)
+    assert change.labels == ("Bell", "Whistle")
 
 
 def test_secrets_and_variables_that_changed_are_followed(tmp_path, model_folder, monkeypatch):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ast_edge.base.errors import BundleError
 from ast_edge.base.files import file_sha256
 from ast_edge.frontend.fbank import FbankSpec
-from ast_edge.model.bundle import FORMAT, FORMAT_WITH_GRAPH, find_bundle, load_bundle
+from ast_edge.model.bundle import FORMAT, FORMAT_WITH_OWN, find_bundle, load_bundle
 from ast_edge.model.label import Label
 from ast_edge.model.label_settings import TrackerSettings
 
@@ -117,8 +117,8 @@ def test_huge_nesting_is_refused(model_folder, text):
 
 
 def test_a_newer_format_is_refused(model_folder):
-    tree = altered(model_folder, "format", value=FORMAT_WITH_GRAPH + 1)
-    assert "this ast-edge reads 2 and 3: update ast-edge" in refusal(model_folder, tree)
+    tree = altered(model_folder, "format", value=FORMAT_WITH_OWN + 1)
+    assert "this ast-edge reads 2 to 4: update ast-edge" in refusal(model_folder, tree)
 
 
 def test_a_bundle_says_what_its_graph_answers(tiny_model, framed_model):
@@ -145,7 +145,7 @@ def test_frame_scores_without_a_frame_head_are_refused(model_folder):
 
 def test_an_older_format_is_refused(model_folder):
     tree = altered(model_folder, "format", value=FORMAT - 1)
-    assert "this ast-edge reads 2 and 3: export the bundle again" in refusal(model_folder, tree)
+    assert "this ast-edge reads 2 to 4: export the bundle again" in refusal(model_folder, tree)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_an_engine_holds_the_weights_of_the_graph(rtx, home):
     plan, card = build(rtx, home)
     assert len(plan) > home.onnx.stat().st_size
     shapes = {output.name: output.shape[1:] for output in card.outputs}
-    assert shapes == home.outputs
+    assert home.outputs.items() <= shapes.items()
 
 
 def test_frame_scores_are_an_output_of_the_engine(rtx, framed_model):

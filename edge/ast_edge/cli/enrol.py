@@ -1,0 +1,185 @@
+"""Learn a sound from a handful of recordings, on this device, and add it to a bundle.
+
+The network stays as it is; a small head is learnt on what it makes of sound. The bundle that is
+written has the new label beside all others.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ast_edge.cli.terminal import log_to_stderr
+
+if TYPE_CHECKING:
+    from ast_edge.enrolment.embedder import Embedder
+    from ast_edge.enrolment.negatives import Negatives
+    from ast_edge.enrolment.take import Take
+    from ast_edge.model.bundle import Bundle
+
+_EPILOG = """\
+examples:
+  ast-edge enrol "Doorbell (mine)" ring1.wav ring2.wav ring3.wav --out bundles/mine
+  ast-edge enrol "Doorbell (mine)" ring*.wav --negatives days/ --out bundles/mine
+  ast-edge enrol "Doorbell (mine)" --microphone usb --out bundles/mine
+  ast-edge enrol "Doorbell (mine)" --rename "Front door" --out bundles/mine
+  ast-edge enrol "Front door" --remove --out bundles/mine
+"""
+TAKES = 5
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `enrol` to the sub-commands."""
+    parser = commands.add_parser(
+        "enrol",
+        help="learn a sound of your own from a few recordings",
+        description=__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", metavar="NAME", help="what the sound is to be called")
+    parser.add_argument("files", metavar="FILE", type=Path, nargs="*", help="a recording of it")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the bundle to write")
+    parser.add_argument(
+        "--bundle", help="what to derive it from (what is in --out already; else home)"
+    )
+    parser.add_argument("--microphone", metavar="NAME", help="record the takes here and now")
+    parser.add_argument(
+        "--takes", type=_takes, default=TAKES, help=f"how many the microphone records ({TAKES})"
+    )
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="keep what the microphone recorded (as FLAC)"
+    )
+    parser.add_argument(
+        "--negatives",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="PATH",
+        help="recordings of ordinary days without the sound, or folders of them (its bank)",
+    )
+    parser.add_argument(
+        "--alarms", default="1 per day", help="how many false alarms one can live with (1 per day)"
+    )
+    change = parser.add_mutually_exclusive_group()
+    change.add_argument("--remove", action="store_true", help="forget the sound")
+    change.add_argument("--rename", metavar="NEW", help="call the sound otherwise")
+    parser.add_argument(
+        "--engine", default="auto", choices=["auto", "tensorrt", "openvino", "onnxruntime"]
+    )
+    parser.set_defaults(command=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Learn, rename or forget the sound, and write the bundle."""
+    from ast_edge.model.bundle import find_bundle, load_bundle
+
+    log_to_stderr()
+    _check_options(args)
+    inside = args.bundle is None and (args.out / "bundle.json").is_file()
+    base = load_bundle(args.out if inside else find_bundle(args.bundle or "home"))
+    if args.remove or args.rename:
+        return _change(args, base)
+    return _enrol(args, base)
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """Refuse what does not go together, rather than forget half of it."""
+    from ast_edge.base.errors import ConfigError
+
+    if args.remove or args.rename:
+        if args.files or args.negatives or args.microphone is not None:
+            raise ConfigError("--remove and --rename take no recordings, and no microphone")
+    elif bool(args.files) == (args.microphone is not None):
+        raise ConfigError("expected recordings of the sound, or --microphone to make some")
+    if args.keep and args.microphone is None:
+        raise ConfigError("--keep is for what a --microphone records")
+
+
+def _change(args: argparse.Namespace, base: "Bundle") -> int:
+    from dataclasses import replace
+
+    from ast_edge.enrolment.derived import check_name, find_own, own_labels, write_derived
+
+    label = find_own(base, args.name)
+    labels = own_labels(base)
+    if args.remove:
+        labels = [own for own in labels if own.name != label.name]
+    else:
+        check_name(base, args.rename)
+        labels = [
+            replace(own, name=args.rename) if own.name == label.name else own for own in labels
+        ]
+    write_derived(base, args.out, labels)
+    done = f"is called {args.rename!r} now" if args.rename else "is forgotten"
+    print(f"{label.name!r} {done}: wrote {args.out}")
+    return 0
+
+
+def _enrol(args: argparse.Namespace, base: "Bundle") -> int:
+    from ast_edge.base.errors import ConfigError
+    from ast_edge.cli.enrol_view import print_learnt, print_take
+    from ast_edge.engines.config import EngineConfig
+    from ast_edge.enrolment.derived import (
+        OwnLabel,
+        check_name,
+        check_place,
+        own_labels,
+        write_derived,
+    )
+    from ast_edge.enrolment.embedder import Embedder
+    from ast_edge.enrolment.learning import learn
+    from ast_edge.enrolment.negatives import find_recordings, noises
+    from ast_edge.enrolment.variants import VariantMaker
+    from ast_edge.model.label_settings import TrackerSettings
+    from ast_edge.tuning.wish import parse_wish
+
+    try:
+        wish = parse_wish(args.alarms)
+    except ValueError as exc:
+        raise ConfigError(f"--alarms: {exc}") from exc
+    check_name(base, args.name)
+    check_place(base, args.out)
+    embedder = Embedder(base, EngineConfig(name=args.engine))
+    try:
+        recordings = find_recordings(args.negatives)
+        takes = _read_takes(args, base)
+        started = time.monotonic()
+        for take in takes:
+            print_take(take)
+        print(f"learning from {len(takes)} takes …", flush=True)
+        negatives = _negatives(base, recordings, embedder)
+        maker = VariantMaker(base.fbank, base.frames, noises(recordings, base.fbank.sample_rate))
+        learnt = learn(takes, negatives, maker, embedder, wish)
+    finally:
+        embedder.close()
+    own = OwnLabel(args.name, TrackerSettings(), learnt.evidence, learnt.heads)
+    derived = write_derived(base, args.out, [*own_labels(base), own])
+    print_learnt(args.name, takes, learnt, base)
+    print(f"wrote {args.out}: {len(derived.labels)} labels, {len(derived.own)} of them own")
+    print(f"took {time.monotonic() - started:.1f} s")
+    return 0
+
+
+def _read_takes(args: argparse.Namespace, base: "Bundle") -> "Sequence[Take]":
+    from ast_edge.enrolment.take import read_take
+
+    if args.microphone is not None:
+        from ast_edge.cli.enrol_recording import record_takes
+
+        return record_takes(args.microphone, args.takes, base.fbank, args.keep)
+    return [read_take(path, base.fbank) for path in args.files]
+
+
+def _negatives(base: "Bundle", recordings: Sequence[Path], embedder: "Embedder") -> "Negatives":
+    from ast_edge.enrolment.bank import read_bank
+    from ast_edge.enrolment.negatives import hear_negatives
+
+    return hear_negatives(recordings, embedder) if recordings else read_bank(base)
+
+
+def _takes(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 50:
+        raise argparse.ArgumentTypeError(f"expected 1 to 50 takes, got {text}")
+    return int(text)

@@ -1,0 +1,1 @@
+"""Learning a new sound on the device, from a handful of recordings of it."""

@@ -9,8 +9,8 @@ from rich.console import Console
 from ast_edge.cli.terminal import log_to_stderr
 
 if TYPE_CHECKING:
-    from ast_edge.cli.download_progress import DownloadProgress
     from ast_edge.hub.delivery import Delivery
+    from ast_edge.hub.download_progress import DownloadProgress
     from ast_edge.hub.files import ModelFiles
     from ast_edge.hub.origin import Origin
     from ast_edge.hub.trial import Timing
@@ -86,9 +86,9 @@ def _list(args: argparse.Namespace) -> int:
 
 def _get(args: argparse.Namespace) -> int:
     """Fetch, install and try a model."""
-    from ast_edge.cli.download_progress import DownloadProgress
     from ast_edge.engines.config import EngineConfig
     from ast_edge.hub.delivery import Wish, deliver
+    from ast_edge.hub.download_progress import DownloadProgress
     from ast_edge.hub.known import KNOWN
     from ast_edge.hub.origin import hub_endpoint, parse_origin
 

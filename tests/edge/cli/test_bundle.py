@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from rigs.hub import COMMIT, REPOSITORY, Hub, status
+from rigs.hub.server import COMMIT, REPOSITORY, Hub, status
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs import exported
@@ -181,7 +181,7 @@ def test_a_damaged_bundle_is_not_verified(call, tmp_path):
 
 
 def test_progress_is_told_where_there_is_no_terminal(capsys):
-    from ast_edge.cli.download_progress import DownloadProgress
+    from ast_edge.hub.download_progress import DownloadProgress
 
     with DownloadProgress() as progress:
         progress("config.json", 1000, 1000)

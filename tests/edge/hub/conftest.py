@@ -1,7 +1,7 @@
 """Fixtures for tests of downloads."""
 
 import pytest
-from rigs.hub import REPOSITORY, Hub, model_files
+from rigs.hub.server import REPOSITORY, Hub, model_files
 
 from ast_edge.engines.config import EngineConfig
 from ast_edge.hub.delivery import Wish, deliver

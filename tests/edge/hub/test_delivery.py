@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from rigs.hub import COMMIT, REPOSITORY
+from rigs.hub.server import COMMIT, REPOSITORY
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -13,7 +13,7 @@ pytest.importorskip("transformers", reason="transformers is not installed")
 import onnx
 from onnx import helper
 from rigs import exported, model
-from rigs import published as tiny_ast
+from rigs.hub import published as tiny_ast
 
 from ast_edge.base.errors import AstError, BundleError, ConfigError, EngineError
 from ast_edge.engines.choice import open_engine

@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 from rigs import tmpfs
-from rigs.hub import REPOSITORY, Stall, cut_after, endless, status, trickle, whole_again
+from rigs.hub.server import REPOSITORY, Stall, cut_after, endless, status, trickle, whole_again
 
 from ast_edge.base.errors import BundleError
 from ast_edge.hub import download as download_module

@@ -1,7 +1,7 @@
 """What was fetched once is not fetched again, and is there without a network."""
 
 import pytest
-from rigs.hub import COMMIT, REPOSITORY, cut_after, status
+from rigs.hub.server import COMMIT, REPOSITORY, cut_after, status
 
 from ast_edge.base.errors import BundleError
 from ast_edge.hub.errors import HubError, MissingError

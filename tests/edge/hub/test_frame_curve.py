@@ -5,7 +5,7 @@ import logging
 
 import numpy as np
 import pytest
-from rigs.hub import REPOSITORY
+from rigs.hub.server import REPOSITORY
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -14,7 +14,7 @@ pytest.importorskip("transformers", reason="transformers is not installed")
 import onnx
 from onnx import helper
 from rigs import exported
-from rigs import published as tiny_ast
+from rigs.hub import published as tiny_ast
 
 from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig
@@ -152,7 +152,7 @@ def test_without_hidden_states_it_scores_whole_windows_and_says_so(
 
 
 def test_a_softmax_has_no_curve(get, published, caplog):
-    from rigs.hub import model_files
+    from rigs.hub.server import model_files
 
     published.files.update(model_files(published.files, problem_type="single_label_classification"))
     assert get().bundle.frame == "none"

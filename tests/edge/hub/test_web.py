@@ -5,7 +5,7 @@ import threading
 
 import pytest
 from rigs.broker.mosquitto import make_authority
-from rigs.hub import COMMIT, REPOSITORY, Hub, Stall, status
+from rigs.hub.server import COMMIT, REPOSITORY, Hub, Stall, status
 
 from ast_edge.base.errors import ConfigError
 from ast_edge.base.secret_values import masked

@@ -3,7 +3,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 from huggingface_hub import constants
-from rigs.push_hub import TOKEN, PushHub
+from rigs.hub.push_server import TOKEN, PushHub
 from rigs.training.checkpoints import random_checkpoint
 
 from ast_training.cli.main import main

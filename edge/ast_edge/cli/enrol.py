@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     _check_options(args)
     inside = args.bundle is None and (args.out / "bundle.json").is_file()
     base = load_bundle(args.out if inside else find_bundle(args.bundle or "home"))
-    if args.remove or args.rename:
+    if args.remove or args.rename is not None:
         return _change(args, base)
     return _enrol(args, base)
 
@@ -88,11 +88,13 @@ def _check_options(args: argparse.Namespace) -> None:
     """Refuse what does not go together, rather than forget half of it."""
     from ast_edge.base.errors import ConfigError
 
-    if args.remove or args.rename:
+    if args.remove or args.rename is not None:
         if args.files or args.negatives or args.microphone is not None:
             raise ConfigError("--remove and --rename take no recordings, and no microphone")
     elif bool(args.files) == (args.microphone is not None):
         raise ConfigError("expected recordings of the sound, or --microphone to make some")
+    if len({path.resolve() for path in args.files}) < len(args.files):
+        raise ConfigError("expected takes of the sound, each once: a recording is named twice")
     if args.keep and args.microphone is None:
         raise ConfigError("--keep is for what a --microphone records")
 
@@ -107,12 +109,12 @@ def _change(args: argparse.Namespace, base: "Bundle") -> int:
     if args.remove:
         labels = [own for own in labels if own.name != label.name]
     else:
-        check_name(base, args.rename)
+        check_name(base, args.rename, instead_of=label)
         labels = [
             replace(own, name=args.rename) if own.name == label.name else own for own in labels
         ]
     write_derived(base, args.out, labels)
-    done = f"is called {args.rename!r} now" if args.rename else "is forgotten"
+    done = "is forgotten" if args.remove else f"is called {args.rename!r} now"
     print(f"{label.name!r} {done}: wrote {args.out}")
     return 0
 
@@ -144,12 +146,17 @@ def _enrol(args: argparse.Namespace, base: "Bundle") -> int:
     embedder = Embedder(base, EngineConfig(name=args.engine))
     try:
         recordings = find_recordings(args.negatives)
+        # Files are read in a moment; what is recorded here and now is asked for when nothing else
+        # can go wrong any more.
         takes = _read_takes(args, base)
         started = time.monotonic()
+        negatives = _negatives(base, recordings, embedder)
+        if args.microphone is not None:
+            takes = _record_takes(args, base)
+            started = time.monotonic()
         for take in takes:
             print_take(take)
-        print(f"learning from {len(takes)} takes …", flush=True)
-        negatives = _negatives(base, recordings, embedder)
+        print(f"learning from {len(takes)} {'takes' if len(takes) > 1 else 'take'} …", flush=True)
         maker = VariantMaker(base.fbank, base.frames, noises(recordings, base.fbank.sample_rate))
         learnt = learn(takes, negatives, maker, embedder, wish)
     finally:
@@ -165,11 +172,13 @@ def _enrol(args: argparse.Namespace, base: "Bundle") -> int:
 def _read_takes(args: argparse.Namespace, base: "Bundle") -> "Sequence[Take]":
     from ast_edge.enrolment.take import read_take
 
-    if args.microphone is not None:
-        from ast_edge.cli.enrol_recording import record_takes
-
-        return record_takes(args.microphone, args.takes, base.fbank, args.keep)
     return [read_take(path, base.fbank) for path in args.files]
+
+
+def _record_takes(args: argparse.Namespace, base: "Bundle") -> "Sequence[Take]":
+    from ast_edge.cli.enrol_recording import record_takes
+
+    return record_takes(args.microphone, args.takes, base.fbank, args.keep)
 
 
 def _negatives(base: "Bundle", recordings: Sequence[Path], embedder: "Embedder") -> "Negatives":

@@ -4,7 +4,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from ast_edge.enrolment.errors import EnrolmentError
 from ast_edge.enrolment.margin import HeadPair
 from ast_edge.model.bundle import FORMAT, FORMAT_WITH_GRAPH, FORMAT_WITH_OWN, Bundle, load_bundle
 from ast_edge.model.label import Label
-from ast_edge.model.label_names import why_unusable
+from ast_edge.model.label_names import LONGEST_NAME, why_unusable
 from ast_edge.model.label_settings import TrackerSettings
 from ast_edge.model.own_labels import HEADS_FILE, Evidence, heads_bytes
 
@@ -52,8 +53,8 @@ def own_labels(bundle: Bundle) -> list[OwnLabel]:
     ]
 
 
-def check_name(bundle: Bundle, name: str) -> None:
-    """Refuse a name that a label cannot have, or that one has.
+def check_name(bundle: Bundle, name: str, instead_of: Label | None = None) -> None:
+    """Refuse a name that a label cannot have, or that another has than the one it is to replace.
 
     Raises:
         EnrolmentError: with what to do.
@@ -62,7 +63,7 @@ def check_name(bundle: Bundle, name: str) -> None:
         raise EnrolmentError(reason)
     slug = Label(0, name, "").slug
     for label in bundle.labels:
-        if slug == label.slug:
+        if slug == label.slug and label != instead_of:
             own = label in bundle.own
             what = "was enrolled already" if own else f"is what {bundle.name!r} hears by itself"
             remedy = "remove it first (--remove)" if own else 'call yours "… (mine)"'
@@ -97,26 +98,45 @@ def write_derived(base: Bundle, out: Path, labels: Sequence[OwnLabel]) -> Bundle
     """
     out = out.resolve()
     check_place(base, out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
-            folder = Path(scratch) / out.name
-            folder.mkdir(mode=0o755)
-            _fill(folder, base, labels)
-            load_bundle(folder)
-            _replace(folder, out, Path(scratch) / "old")
-    except OSError as exc:
-        raise BundleError(f"{out}: cannot be written: {exc.strerror or exc}") from exc
+    with _scratch(out) as scratch:
+        folder = scratch / out.name
+        folder.mkdir(mode=0o755)
+        _fill(folder, base, labels)
+        load_bundle(folder)
+        _replace(folder, out, scratch / "old")
     return load_bundle(out, sums=False)
 
 
-def check_place(base: Bundle, out: Path) -> None:
-    """Refuse to write where something else is.
+@contextmanager
+def _scratch(out: Path) -> Iterator[Path]:
+    """Make a folder beside `out`, which is gone at the end.
 
     Raises:
-        EnrolmentError: with what to do.
+        BundleError: if nothing can be written there.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name[:40]}-", dir=out.parent) as scratch:
+            yield Path(scratch)
+    except OSError as exc:
+        raise BundleError(f"{out}: cannot be written: {exc.strerror or exc}") from exc
+
+
+def check_place(base: Bundle, out: Path) -> None:
+    """Refuse to write where something else is, or nothing can be.
+
+    Raises:
+        EnrolmentError: if something else is there, or a bundle cannot be called so.
+        BundleError: if it cannot be written.
     """
     out = out.resolve()
+    if len(out.name) > LONGEST_NAME or not out.name.isprintable():
+        raise EnrolmentError(
+            f"{str(out)!r}: a bundle is called as its folder: expected a name of at most "
+            f"{LONGEST_NAME} characters that can be printed in one line"
+        )
+    with _scratch(out):
+        pass
     if not out.exists() or out == base.folder.resolve():
         return
     if not (out / DESCRIPTION).is_file():

@@ -1,5 +1,7 @@
 """Other sound, which a head is learnt and judged against: the user's own days, or the bank."""
 
+import contextlib
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.audio.sound_file import AUDIO_SUFFIXES
+from ast_edge.base.errors import AudioError
 from ast_edge.enrolment.embedder import Embedded, Embedder, join
 from ast_edge.enrolment.errors import EnrolmentError
 from ast_edge.enrolment.take import read_mono
@@ -15,6 +18,8 @@ from ast_edge.frontend.listener import Listener, Window
 from ast_edge.frontend.listening import Listening
 from ast_edge.model.bundle import Bundle
 from ast_edge.sources.recording import RecordingSource
+
+log = logging.getLogger(__name__)
 
 STRETCH = 60.0
 """Seconds of a recording that are held out together."""
@@ -47,11 +52,14 @@ def find_recordings(paths: Iterable[Path]) -> list[Path]:
     """Return files as they are named, and the recordings in folders, however deep.
 
     Raises:
-        EnrolmentError: if there is none.
+        AudioError: if one that is named is not there.
+        EnrolmentError: if there is none in a folder.
     """
     found: list[Path] = []
     for path in paths:
         if not path.is_dir():
+            if not path.exists():
+                raise AudioError(f"{path}: no such recording, nor folder of recordings")
             found.append(path)
             continue
         below = sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
@@ -67,8 +75,10 @@ def find_recordings(paths: Iterable[Path]) -> list[Path]:
 def hear_negatives(paths: Sequence[Path], embedder: Embedder) -> Negatives:
     """Let the network hear recordings without the sound, up to `MOST_HOURS`.
 
+    Those that cannot be read are named in the log and left out.
+
     Raises:
-        AudioError: if one cannot be read.
+        EnrolmentError: if none is left.
     """
     hop = embedder.bundle.window_seconds / 2
     heard: list[_Heard] = []
@@ -84,7 +94,10 @@ def hear_negatives(paths: Sequence[Path], embedder: Embedder) -> Negatives:
         if len(heard) * hop > MOST_HOURS * 3600:
             break
     if not parts:
-        raise EnrolmentError("--negatives: expected recordings of ordinary days, all are too short")
+        raise EnrolmentError(
+            "--negatives: expected recordings of ordinary days, none can be used: they cannot be "
+            "read, or are too short"
+        )
     count = sum(map(len, parts))
     files = np.array([one.recording for one in heard[:count]])
     of_stretch = np.array([one.start // STRETCH for one in heard[:count]])
@@ -110,9 +123,13 @@ class _Heard:
 def _windows(paths: Sequence[Path], bundle: Bundle, hop: float) -> Iterator[tuple[int, Window]]:
     for number, path in enumerate(paths):
         listener = Listener(Listening(bundle.fbank, bundle.frames, hop))
-        for block in RecordingSource(path.stem, path, pace="fast").blocks():
-            for window in listener.feed(block):
-                yield number, window
+        try:
+            for block in RecordingSource(path.stem, path, pace="fast").blocks():
+                for window in listener.feed(block):
+                    yield number, window
+        except AudioError as exc:
+            log.warning("left out of the negatives: %s", exc)
+            continue
         for window in listener.flush():
             yield number, window
 
@@ -126,10 +143,11 @@ def thinned(embedded: Embedded, most: int = MOST_STEPS) -> Embedded:
 
 
 def noises(paths: Sequence[Path], rate: int, seed: int = 0) -> list[NDArray[np.float32]]:
-    """Read the beginnings of some recordings, to mix takes with (samples,).
-
-    Raises:
-        AudioError: if one cannot be read.
-    """
-    chosen = np.random.default_rng(seed).permutation(len(paths))[:NOISES]
-    return [read_mono(paths[one], rate, most=NOISE_SECONDS) for one in sorted(chosen)]
+    """Read the beginnings of some recordings that can be read, to mix takes with (samples,)."""
+    found: list[NDArray[np.float32]] = []
+    for one in np.random.default_rng(seed).permutation(len(paths)):
+        if len(found) == NOISES:
+            break
+        with contextlib.suppress(AudioError):  # said when it was to be heard
+            found.append(read_mono(paths[one], rate, most=NOISE_SECONDS))
+    return found

@@ -12,6 +12,7 @@ import soundfile
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.model import RATE
 
+from ast_edge.cli import enrol_recording
 from ast_edge.cli.main import main
 from ast_edge.enrolment import lesson
 from ast_edge.model.bundle import load_bundle
@@ -148,6 +149,28 @@ def test_a_sound_is_renamed_and_stays_what_it_is(mine, enrol, tmp_path):
     assert list(after.own.values()) == list(before.own.values())
 
 
+@pytest.mark.parametrize("new", ["doorbell (Mine)", "Doorbell, mine"])
+def test_a_sound_may_be_spelt_otherwise(mine, enrol, tmp_path, new):
+    assert enrol("--rename", new, base=False) == 0
+    assert labels(tmp_path / "mine") == ["Hum", "Hiss", new]
+
+
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [
+        ("hum", "is what 'mine' hears by itself"),
+        ("", "no topic name can be made"),
+        ("two\nlines", "in one line"),
+    ],
+)
+def test_a_new_name_that_no_label_can_have_or_another_has_is_refused(
+    mine, enrol, capsys, new, said
+):
+    assert enrol("--rename", new, base=False) == 65
+    assert said in capsys.readouterr().err
+    assert labels(mine) == ["Hum", "Hiss", NAME]
+
+
 def test_the_last_sound_that_is_removed_leaves_a_plain_bundle(mine, enrol, tmp_path):
     assert enrol("--remove", base=False) == 0
     bundle = load_bundle(tmp_path / "mine")
@@ -252,6 +275,7 @@ def test_a_bundle_of_another_base_is_not_replaced(mine, enrol, capsys):
         (["TAKES", "--microphone", "usb"], "expected recordings of the sound, or --microphone"),
         (["TAKES", "DAYS", "--alarms", "never"], "--alarms: expected something like"),
         (["TAKES", "--keep", "folder"], "--keep is for what a --microphone records"),
+        (["TAKES", "TAKES", "DAYS"], "each once: a recording is named twice"),
         (["TAKES", "--remove"], "--remove and --rename take no recordings"),
         (["DAYS", "--rename", "Other"], "--remove and --rename take no recordings"),
     ],
@@ -269,6 +293,42 @@ def test_negatives_that_hold_the_sound_are_named_with_their_place(enrol, tmp_pat
     soundfile.write(days / "tuesday.wav", np.concatenate(parts), RATE)
     assert enrol("TAKES", "DAYS", "--negatives", str(days), "--alarms", "100/h") == 0
     assert "tuesday.wav at 0:00:29" in capsys.readouterr().out
+
+
+def test_a_recording_of_days_that_cannot_be_read_is_left_out_and_named(
+    enrol, recordings, tmp_path, caplog
+):
+    (tmp_path / "broken.wav").write_bytes(b"RIFF of nothing")
+    days = map(str, (tmp_path / "broken.wav", recordings[1]))
+    assert enrol("ONE", "--negatives", *days) == 0
+    (said,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert said.startswith(f"left out of the negatives: {tmp_path / 'broken.wav'}: expected a WAV")
+
+
+def test_days_that_are_not_there_are_named(enrol, tmp_path, capsys):
+    assert enrol("ONE", "DAYS", "--negatives", str(tmp_path / "dyas")) == 66
+    assert "dyas: no such recording" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("out", ["x" * 300, "two\nlines"])
+def test_a_folder_that_no_bundle_can_be_called_as_is_refused_before_takes_are_recorded(
+    embedding_model, recordings, tmp_path, monkeypatch, out
+):
+    monkeypatch.setattr(enrol_recording, "record_takes", lambda *_: pytest.fail("recorded"))
+    arguments = ["--microphone", "usb", "DAYS"]
+    assert call(recordings, tmp_path / out, *arguments, base=embedding_model) == 65
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_takes_are_recorded_when_nothing_else_can_go_wrong(
+    embedding_model, recordings, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(enrol_recording, "record_takes", lambda *_: pytest.fail("recorded"))
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF of nothing")
+    arguments = ["--microphone", "usb", "--negatives", str(broken)]
+    assert call(recordings, tmp_path / "mine", *arguments, base=embedding_model) == 65
+    assert "none can be used" in capsys.readouterr().err
 
 
 def test_a_known_sound_in_every_take_is_said(enrol, tmp_path, capsys):

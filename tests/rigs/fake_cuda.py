@@ -13,11 +13,14 @@ from types import SimpleNamespace
 
 import numpy as np
 from numpy.typing import NDArray
-from rigs.model import FRAMES, LABELS, PATCH, scores, step_scores
+from rigs.engine_card import make_card
+from rigs.model import FRAMES, LABELS, PATCH, WIDTH, scores, step_means, step_scores
 
 from ast_edge.base.errors import EngineError
 from ast_edge.engines.trt.cuda import Device
+from ast_edge.engines.trt.engine_card import Tensor
 from ast_edge.engines.trt.library import Library
+from ast_edge.model.bundle import EMBEDDINGS
 
 Step = Callable[[], object]
 
@@ -129,10 +132,17 @@ class FakeContext:
     def _compute(self):
         self._engine.batches.append(self._shape[0])
         fbank = _at(self._addresses["fbank"], self._shape)
-        for name, compute in {"clip": scores, "frame": step_scores}.items():
+        error = self._engine.error
+        outputs = {
+            "clip": lambda: scores(fbank) + error,
+            "frame": lambda: step_scores(fbank) + error,
+            "embedding": lambda: fbank.max(axis=1),
+            "frame_embedding": lambda: step_means(fbank),
+        }
+        for name, compute in outputs.items():
             if name in self._addresses:
                 shape = (self._shape[0], *self._engine.shapes[name][1:])
-                _at(self._addresses[name], shape)[:] = compute(fbank) + self._engine.error
+                _at(self._addresses[name], shape)[:] = compute()
 
 
 class FakeEngine:
@@ -140,7 +150,9 @@ class FakeEngine:
 
     device_memory_size_v2 = 4096
 
-    def __init__(self, cuda: FakeCuda, max_batch: int = 4, *, frame: bool = False) -> None:
+    def __init__(
+        self, cuda: FakeCuda, max_batch: int = 4, *, frame: bool = False, embedding: bool = False
+    ) -> None:
         self.cuda = cuda
         self.shapes: dict[str, tuple[int, ...]] = {
             "fbank": (-1, FRAMES, 128),
@@ -148,6 +160,10 @@ class FakeEngine:
         }
         if frame:
             self.shapes["frame"] = (-1, FRAMES // PATCH, len(LABELS))
+        if embedding:
+            self.shapes["embedding"] = (-1, WIDTH)
+        if embedding and frame:
+            self.shapes["frame_embedding"] = (-1, FRAMES // PATCH, WIDTH)
         self.contexts = 0
         self.batches: list[int] = []
         self.graph_strategies: list[str] = []
@@ -212,6 +228,45 @@ class FakeTensorRT:
 
     def library(self) -> Library:
         return Library(self, "tensorrt", "10.3.0")
+
+
+class FakeMachine:
+    """A machine with a fake GPU, and what engines were built on it."""
+
+    def __init__(self, max_batch=4, *, frame=False, embedding=False):
+        self.cuda = FakeCuda()
+        self.engine = FakeEngine(self.cuda, max_batch, frame=frame, embedding=embedding)
+        self.library = FakeTensorRT(self.engine).library()
+        self.plan = b"plan"
+        self.clip = Tensor("clip", "float32", (-1, len(LABELS)))
+        self.frame = [Tensor("frame", "float32", (-1, FRAMES // PATCH, len(LABELS)))] * frame
+        self.embeddings = [
+            Tensor(name, "float32", self.engine.shapes[name])
+            for name in EMBEDDINGS.values()
+            if name in self.engine.shapes
+        ]
+        self.built = []
+
+    @property
+    def builds(self):
+        return len(self.built)
+
+    def open_cuda(self):
+        self.cuda.closed = False
+        return self.cuda
+
+    def build(self, library, bundle, options, progress, device):
+        self.built.append(bundle.precision)
+        progress.step("Building engine", 0, 1)
+        return self.plan, make_card(
+            self.plan,
+            library=library.name,
+            version=library.version,
+            device=device,
+            precision=bundle.precision,
+            onnx_sha256=bundle.sha256,
+            outputs=(self.clip, *self.frame, *self.embeddings),
+        )
 
 
 def _at(address, shape):

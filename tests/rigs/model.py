@@ -48,9 +48,16 @@ def scores(fbank: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def step_scores(fbank: NDArray[np.float32]) -> NDArray[np.float64]:
     """Compute in NumPy the frame scores (batch, steps, labels): the mean of a band in each step."""
-    steps = fbank[:, : FRAMES // PATCH * PATCH].reshape(len(fbank), -1, PATCH, fbank.shape[2])
-    bands = np.stack([steps[..., low:high].mean(axis=(2, 3)) for low, high, _ in _bands()], axis=2)
+    steps = step_means(fbank)
+    bands = np.stack([steps[..., low:high].mean(axis=2) for low, high, _ in _bands()], axis=2)
     return 1 / (1 + np.exp(-(bands + 4.0)))
+
+
+def step_means(fbank: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Compute in NumPy the embeddings (batch, steps, mels) of the steps."""
+    whole = fbank[:, : FRAMES // PATCH * PATCH].reshape(len(fbank), -1, PATCH, fbank.shape[2])
+    means: NDArray[np.float32] = whole.mean(axis=2)
+    return means
 
 
 def write_bundle(

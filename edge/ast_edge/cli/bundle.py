@@ -119,7 +119,7 @@ def _files(
 
 
 def _print_delivery(delivery: "Delivery", origin: "Origin", engine: str) -> None:
-    from ast_edge.cli.bundle_view import print_line, summary
+    from ast_edge.cli.bundle_view import is_tuned, print_line, summary
     from ast_edge.hub.description import CHECKED
     from ast_edge.hub.trial import fastest
 
@@ -133,11 +133,10 @@ def _print_delivery(delivery: "Delivery", origin: "Origin", engine: str) -> None
     other = f" --engine {best.engine.name}" if best is not timings[0] else ""
     what = f"listen --bundle {name} --hop {best.pace.hop:g}" if best.pace.hop else ""
     print_line(console, "try", f"ast-edge {what or f'tag --bundle {name}'}{other}")
-    print_line(
-        console,
-        "use",
-        f"bundle: {name}\nand name the labels that matter: no threshold is tuned",
-    )
+    use = f"bundle: {name}"
+    if not is_tuned(bundle.folder):
+        use += "\nand name the labels that matter: no threshold is tuned"
+    print_line(console, "use", use)
 
 
 def _measure(bundle: "Bundle", engine: str, console: Console) -> "list[Timing]":

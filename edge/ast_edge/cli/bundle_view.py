@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from ast_edge.base.errors import BundleError
 from ast_edge.base.printable import printable
+from ast_edge.hub.description import UNCALIBRATED
 from ast_edge.hub.known import KNOWN
 from ast_edge.model.bundle import Bundle, load_bundle, shipped_bundles
 from ast_edge.model.bundle_files import BANK_FILE
@@ -112,6 +113,11 @@ def _print_card(console: Console, folder: Path) -> None:
         return
     head = text.partition("\n## ")[0].strip().splitlines()
     print_line(console, "card", "\n".join(head[:_CARD_LINES]))
+
+
+def is_tuned(folder: Path) -> bool:
+    """Tell whether anybody may have tuned the thresholds; of published models nobody has."""
+    return _tree(folder).get("calibration") != UNCALIBRATED
 
 
 def parity_lines(folder: Path) -> list[str]:

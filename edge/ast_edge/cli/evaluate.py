@@ -111,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
     _print(report)
     if args.json:
         # What was measured, so that nobody takes it for the figures of another model.
-        bundle = {"name": detector.bundle.name, "sha256": detector.bundle.sha256}
+        bundle = {"name": detector.bundle.name, "sha256": detector.bundle.scores_sha256}
         settings = {label.name: asdict(one) for label, one in detector.settings.items()}
         tree = as_tree(report) | {"bundle": bundle, "settings": settings}
         tree["annotations"] = file_sha256(args.annotations)

@@ -125,7 +125,7 @@ class OpenVinoEngine:
     def _disagreement(self, bundle: Bundle, device: str) -> str:
         """Say how far a device is from the processor; empty if it is near enough."""
         parts = (_version(), _title(device), _driver(device), self.precision)
-        name = f"{bundle.sha256[:16]}-openvino_{'-'.join(map(plain, parts))}.json"
+        name = f"{bundle.scores_sha256[:16]}-openvino_{'-'.join(map(plain, parts))}.json"
         limit = max(LIMITS[bundle.precision], LIMITS[self.precision])
         found = remembered(
             cache_folder() / "agreements" / name, lambda: compare(self, bundle, limit)

@@ -93,7 +93,7 @@ class TensorRTEngine:
     def _check_agreement(self, bundle: Bundle, half: Bundle, library: Library) -> None:
         """Compare what this GPU makes of a float16 graph with float32, once."""
         parts = (library.name, library.version, self._cuda.device.name, "fp16")
-        name = f"{half.sha256[:16]}-{'-'.join(map(plain, parts))}.json"
+        name = f"{half.scores_sha256[:16]}-{'-'.join(map(plain, parts))}.json"
 
         def measure() -> Agreement:
             SignsOfLife().step("comparing with fp32", 0, 1)
@@ -142,6 +142,7 @@ def _obtain(bundle: Bundle, library: Library, device: Device) -> LoadedEngine:
     cache = EngineCache(cache_folder())
     key = EngineKey(bundle.sha256, library.name, library.version, device.name, bundle.precision)
     if found := cache.find(key):
+        _check_fit(bundle, found[1])  # it may have been built for what asks less of the graph
         try:
             return load_engine(library, found[0])
         except EngineError as exc:
@@ -211,7 +212,14 @@ def _check_fit(bundle: Bundle, card: EngineCard) -> None:
     window = Tensor("fbank", "float32", (-1, bundle.frames, bundle.fbank.mel_bins))
     scores = tuple(Tensor(n, "float32", (-1, *shape)) for n, shape in bundle.outputs.items())
     if card.inputs != (window,) or not set(scores) <= set(card.outputs):
+        expected = ", ".join(map(_shown, (window, *scores)))
+        got = ", ".join(map(_shown, (*card.inputs, *card.outputs)))
         raise EngineError(
-            f"{bundle.onnx}: expected {window} and {scores}, got {card.inputs} and {card.outputs}; "
-            "the bundle is not usable with this engine"
+            f"{bundle.onnx}: expected {expected}, got {got}; the bundle is not usable with this "
+            "engine"
         )
+
+
+def _shown(tensor: Tensor) -> str:
+    shape = ", ".join("any" if size == -1 else str(size) for size in tensor.shape)
+    return f"{tensor.name} ({shape}) {tensor.dtype}"

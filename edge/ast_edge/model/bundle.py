@@ -100,6 +100,13 @@ class Bundle:
         return self.folder / hashlib.sha256(f"{self.heads.sha256} {names}".encode()).hexdigest()
 
     @property
+    def scores_sha256(self) -> str:
+        """The sum of all that scores depend on: the graph, and the heads of own labels."""
+        if self.heads is None:
+            return self.sha256
+        return hashlib.sha256(f"{self.sha256} {self.heads.sha256}".encode()).hexdigest()
+
+    @property
     def without_own(self) -> "Bundle":
         """The same without own labels: what its graph hears."""
         labels = self.labels[: self.members[0].labels]

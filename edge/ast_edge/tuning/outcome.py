@@ -59,7 +59,7 @@ def make_record(
     return Tuned(
         labels=list(labels),
         settings=settings_sha256(labels, labels),
-        model=hearing.bundle.sha256,
+        model=hearing.bundle.scores_sha256,
         wish=tuning.wish,
         limit=round(tuning.limit, 6),
         negative_hours=_hours(negatives),

@@ -9,9 +9,11 @@ from rigs.hub.server import COMMIT, REPOSITORY, Hub, status
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs import exported
 from rigs.model import write_bundle
+from rigs.own import write_own
 
 from ast_edge.cli.main import main
 from ast_edge.hub.known import KNOWN
+from ast_edge.model.bundle import find_bundle, load_bundle
 from ast_edge.model.installed import bundle_folders
 
 
@@ -47,7 +49,19 @@ def test_a_known_model_is_one_command_away(hub, call):
     assert "5 labels" in out
     assert "hop: 0.5" in out
     assert "ast-edge listen --bundle audioset --hop 0.5" in out
+    assert "no threshold is tuned" in out
     assert all(f"/{known.revision}/" in request.path for request in hub.asked)
+
+
+def test_a_bundle_with_own_labels_is_got_with_them_and_with_its_thresholds(
+    hub, call, embedding_model, tmp_path
+):
+    folder = write_own(embedding_model, tmp_path / "own")
+    code, out, _ = call("get", str(folder), "--name", "mine")
+    assert code == 0
+    assert "4 labels" in out
+    assert "no threshold is tuned" not in out
+    assert [label.name for label in load_bundle(find_bundle("mine")).own] == ["Bell", "Whistle"]
 
 
 def test_a_graph_that_allows_no_curve_is_got_without(hub, call, caplog):

@@ -9,10 +9,9 @@ import pytest
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs import gpu
-from rigs.engine_card import make_card
-from rigs.fake_cuda import FakeCuda, FakeEngine, FakeTensorRT
+from rigs.fake_cuda import FakeEngine, FakeMachine
 from rigs.full_disk import files_end_at
-from rigs.model import FRAMES, LABELS, PATCH, scores, step_scores, write_bundle
+from rigs.model import FRAMES, scores, step_scores, write_bundle
 
 from ast_edge.base.errors import EngineError
 from ast_edge.engines import choice
@@ -44,43 +43,9 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "engines"
 
 
-class Machine:
-    """A machine with a fake GPU, and what engines were built on it."""
-
-    def __init__(self, *, frame=False):
-        self.cuda = FakeCuda()
-        self.engine = FakeEngine(self.cuda, MAX_BATCH, frame=frame)
-        self.library = FakeTensorRT(self.engine).library()
-        self.plan = b"plan"
-        self.clip = Tensor("clip", "float32", (-1, len(LABELS)))
-        self.frame = [Tensor("frame", "float32", (-1, FRAMES // PATCH, len(LABELS)))] * frame
-        self.built = []
-
-    @property
-    def builds(self):
-        return len(self.built)
-
-    def open_cuda(self):
-        self.cuda.closed = False
-        return self.cuda
-
-    def build(self, library, bundle, options, progress, device):
-        self.built.append(bundle.precision)
-        progress.step("Building engine", 0, 1)
-        return self.plan, make_card(
-            self.plan,
-            library=library.name,
-            version=library.version,
-            device=device,
-            precision=bundle.precision,
-            onnx_sha256=bundle.sha256,
-            outputs=(self.clip, *self.frame),
-        )
-
-
 @pytest.fixture
 def machine(request, monkeypatch):
-    fake = Machine(frame=getattr(request, "param", False))
+    fake = FakeMachine(MAX_BATCH, frame=getattr(request, "param", False))
     monkeypatch.setattr(tensorrt_engine, "open_cuda", fake.open_cuda)
     monkeypatch.setattr(tensorrt_engine, "find_library", lambda: fake.library)
     monkeypatch.setattr(tensorrt_engine, "build_engine", fake.build)
@@ -137,7 +102,7 @@ def test_frame_scores_come_with_those_of_the_clip(machine, framed_model):
 
 
 def test_an_engine_without_the_frame_scores_of_its_bundle_is_refused(machine, framed_model, cache):
-    with pytest.raises(EngineError, match=r"expected .*frame.*\(-1, 12, 2\).* got"):
+    with pytest.raises(EngineError, match=r"expected .*frame \(any, 12, 2\).* got"):
         make(load_bundle(framed_model))
     assert not cache.exists()
 
@@ -211,7 +176,7 @@ def test_without_space_for_the_engine_it_runs_all_the_same(machine, bundle, capl
 
 def test_an_engine_for_other_labels_is_refused(machine, bundle, cache):
     machine.clip = Tensor("clip", "float32", (-1, 3))
-    with pytest.raises(EngineError, match=r"expected .*\(-1, 2\).* got .*\(-1, 3\)"):
+    with pytest.raises(EngineError, match=r"expected .*clip \(any, 2\).* got .*clip \(any, 3\)"):
         make(bundle)
     assert not cache.exists()
 

@@ -69,6 +69,14 @@ def test_only_who_needs_embeddings_asks_the_graph_for_them(own, embedding_model)
     assert load_bundle(own).outputs == scores | embeddings
 
 
+def test_scores_are_those_of_graph_and_heads(own, embedding_model):
+    base, before = load_bundle(embedding_model), load_bundle(own)
+    heads = read_heads(own / HEADS_FILE)
+    rewrite(own, heads_bytes(heads.clip + 1, heads.frame))
+    assert base.scores_sha256 == base.sha256
+    assert len({base.sha256, before.scores_sha256, load_bundle(own).scores_sha256}) == 3
+
+
 def test_two_bundles_with_other_heads_are_not_the_same(own):
     before = load_bundle(own)
     heads = read_heads(own / HEADS_FILE)

@@ -1,7 +1,6 @@
 """Bundles with own labels, derived from others: the same graph, and heads beside it."""
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -100,8 +99,11 @@ def write_derived(base: Bundle, out: Path, labels: Sequence[OwnLabel]) -> Bundle
     check_place(base, out)
     with _scratch(out) as scratch:
         folder = scratch / out.name
-        folder.mkdir(mode=0o755)
+        folder.mkdir()
         _fill(folder, base, labels)
+        for path in folder.iterdir():  # for a service to read, whatever the umask
+            path.chmod(0o644)
+        folder.chmod(0o755)
         load_bundle(folder)
         _replace(folder, out, scratch / "old")
     return load_bundle(out, sums=False)
@@ -150,7 +152,8 @@ def _fill(folder: Path, base: Bundle, labels: Sequence[OwnLabel]) -> None:
     tree: dict[str, Any] = json.loads((base.folder / DESCRIPTION).read_bytes())
     for path in sorted(base.folder.iterdir()):
         if path.is_file() and path.name not in (DESCRIPTION, HEADS_FILE):
-            _take(path, folder / path.name)
+            # No link: whoever updates the other bundle may write into its files.
+            shutil.copyfile(path, folder / path.name)
     tree["name"] = folder.name
     sums = {name: sha256 for name, sha256 in tree["files"].items() if name != HEADS_FILE}
     tree["derived_from"] = tree.get("derived_from", base.name)
@@ -180,15 +183,6 @@ def _stacked(
     clip = np.stack([label.heads.clip for label in labels])
     frames = [label.heads.frame for label in labels if label.heads.frame is not None]
     return clip, np.stack(frames) if frames else None
-
-
-def _take(source: Path, place: Path) -> None:
-    """Link a file where the disk allows, else copy it: nobody writes into a bundle's files."""
-    try:
-        os.link(source.resolve(), place)
-    except OSError:
-        shutil.copyfile(source, place)
-        place.chmod(0o644)
 
 
 def _replace(folder: Path, out: Path, old: Path) -> None:

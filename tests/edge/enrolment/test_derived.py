@@ -1,5 +1,6 @@
 """Bundles with own labels: whole or as they were."""
 
+import os
 import shutil
 
 import pytest
@@ -52,9 +53,20 @@ def test_a_place_that_may_not_be_written_is_named(mine, tmp_path):
 
 
 def test_a_bundle_that_is_derived_is_called_as_its_folder_and_all_can_read_it(mine, tmp_path):
-    derived = write_derived(mine, tmp_path / "kitchen", own_labels(mine))
+    before = os.umask(0o077)
+    try:
+        derived = write_derived(mine, tmp_path / "kitchen", own_labels(mine))
+    finally:
+        os.umask(before)
     assert derived.name == "kitchen"
     assert oct(derived.folder.stat().st_mode & 0o777) == "0o755"
+    assert {oct(path.stat().st_mode & 0o777) for path in derived.folder.iterdir()} == {"0o644"}
+
+
+def test_what_is_derived_stays_when_its_base_is_written_over(mine, tmp_path):
+    derived = write_derived(mine, tmp_path / "kitchen", own_labels(mine))
+    mine.onnx.write_bytes(b"a newer graph")
+    assert load_bundle(derived.folder) == derived
 
 
 def test_what_is_derived_outlives_what_it_was_derived_from(mine, tmp_path):

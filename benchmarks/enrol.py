@@ -13,7 +13,7 @@ without, nothing is measured.
 import argparse
 import csv
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +77,7 @@ class Clip:
 class Figures:
     """What was measured with some takes, a number for each sound and repeat."""
 
+    sound: list[str]
     ap: list[float]
     prototype_ap: list[float]
     recall: list[float]
@@ -109,15 +110,31 @@ def main() -> None:
         for count in args.takes:
             found = _measure(count, args.repeats, sounds, others, embedder)
             hours = sum(len(clip.take.samples) / clip.take.rate for clip in others) / 3600
+            columns = (found.ap, found.prototype_ap, found.recall, found.prototype_recall)
+            cells = " | ".join(_with_interval(_of_each(found.sound, c)) for c in columns)
             print(
-                f"| {count} | {np.mean(found.ap):.2f} | {np.mean(found.prototype_ap):.2f} "
-                f"| {np.mean(found.recall):.2f} | {np.mean(found.prototype_recall):.2f} "
+                f"| {count} | {cells} "
                 f"| {np.mean(found.alarms) / hours:.2g} | {np.median(found.seconds):.1f} |",
                 flush=True,
             )
-            each = np.reshape(found.ap, (len(sounds), -1)).mean(axis=1)
-            named = ", ".join(f"{n} {ap:.2f}" for n, ap in zip(sounds, each, strict=True))
+            named = ", ".join(f"{n} {ap:.2f}" for n, ap in _of_each(found.sound, found.ap).items())
             print(f"<!-- AP with {count}: {named} -->", flush=True)
+
+
+def _of_each(sounds: Sequence[str], numbers: Sequence[float]) -> dict[str, float]:
+    """Return the mean of each sound over its repeats."""
+    return {
+        name: float(np.mean([n for s, n in zip(sounds, numbers, strict=True) if s == name]))
+        for name in dict.fromkeys(sounds)
+    }
+
+
+def _with_interval(of_each: Mapping[str, float]) -> str:
+    """Return the mean over sounds and its 95 % interval: other sounds might have been asked for."""
+    values = np.array(list(of_each.values()))
+    drawn = np.random.default_rng(0).choice(values, (5000, len(values))).mean(axis=1)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return f"{values.mean():.2f} ({low:.2f} to {high:.2f})"
 
 
 def _measure(
@@ -128,7 +145,7 @@ def _measure(
     embedder: Embedder,
 ) -> Figures:
     """Learn every sound from so many takes, several times, and test it on the rest."""
-    found = Figures([], [], [], [], [], [])
+    found = Figures([], [], [], [], [], [], [])
     bank = read_bank(embedder.bundle)
     for name, clips in sounds.items():
         rest = [*others, *(c for other, cs in sounds.items() if other != name for c in cs)]
@@ -138,6 +155,7 @@ def _measure(
             tested = [clip for clip in clips if clip.source not in sources]
             if not tested:
                 continue
+            found.sound.append(name)
             _learn_and_test(chosen, tested, rest, bank, embedder, found)
     return found
 

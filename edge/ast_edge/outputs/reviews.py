@@ -150,7 +150,7 @@ def without_clip(reviews: Sequence[Review]) -> str:
     labels = Counter(review.label for review in reviews)
     which = ", ".join(f"{name} {count}" for name, count in labels.most_common(5))
     return (
-        f"{len(reviews)} of the events have no clip ({which}{', …' if len(labels) > 5 else ''}): "
+        f"no clip of {len(reviews)} of the events ({which}{', …' if len(labels) > 5 else ''}): "
         "sound is kept only where `clips:` is on, and for its max_age (7 days unless given); "
         "--clips FOLDER says where it has gone"
     )

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from ast_edge.base.errors import EngineError
 from ast_edge.engines.engine import Scores
 from ast_edge.model.bundle import EMBEDDINGS, Bundle
-from ast_edge.model.graph_spec import WHOLE
 
 
 class GraphBorder:
@@ -27,11 +26,6 @@ class GraphBorder:
         self.input = self._graph.input
         self.outputs = tuple(self._graph.name_of(name) for name in bundle.outputs)
         """What the graph calls its outputs, the clip's first."""
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the whole model is in the graph, under the names of ours."""
-        return self._graph == WHOLE
 
     def feed(self, fbank: NDArray[np.float32]) -> NDArray[np.float32] | NDArray[np.float16]:
         """Return windows (batch, frames, mels) as the graph takes them."""

@@ -21,6 +21,7 @@ from ast_edge.engines.engine import CLOSED, Scores
 from ast_edge.engines.graph_border import GraphBorder
 from ast_edge.engines.trt.engine_cache import cache_folder, plain
 from ast_edge.model.bundle import Bundle
+from ast_edge.model.graph_spec import WHOLE
 
 # `import openvino` would report itself to its maker and write an id to the home directory, unless
 # its telemetry module cannot be imported.
@@ -43,17 +44,19 @@ def shared_core() -> openvino.Core:
     return openvino.Core()
 
 
-def read_program(path: Path, bundle: Bundle, border: GraphBorder, batch: int = -1) -> Any:  # noqa: ANN401
+def read_program(path: Path, bundle: Bundle, outputs: Collection[str], batch: int = -1) -> Any:  # noqa: ANN401
     """Read a graph for windows of the bundle, in batches of any size (-1) or of one.
+
+    Of its outputs those stay that are named.
 
     Raises:
         RuntimeError, ValueError: if OpenVINO cannot read it.
     """
     graph = shared_core().read_model(path)
-    _leave_out(graph, border.outputs)
-    if not border.is_plain or batch > 0:  # one that takes windows of any length is fixed to ours
+    _leave_out(graph, outputs)
+    if bundle.graph != WHOLE or batch > 0:  # one that takes windows of any length is fixed to ours
         window = [batch, bundle.frames, bundle.fbank.mel_bins]
-        graph.reshape({border.input: openvino.PartialShape(window)})
+        graph.reshape({bundle.graph.input: openvino.PartialShape(window)})
     return graph
 
 
@@ -100,7 +103,7 @@ class OpenVinoEngine:
             settings["CACHE_DIR"] = str(cache_folder() / "openvino")
         self._single = device == NPU  # which takes fixed shapes only
         try:
-            graph = read_program(bundle.onnx, bundle, border, 1 if self._single else -1)
+            graph = read_program(bundle.onnx, bundle, border.outputs, 1 if self._single else -1)
             model = core.compile_model(graph, device, settings)
             takes = model.input(border.input).get_partial_shape()
             self._takes = openvino.PartialShape([-1, *list(takes)[1:]])

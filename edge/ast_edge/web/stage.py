@@ -87,7 +87,8 @@ class Stage:
         self._posted = self._taken = 0
 
     def open(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin, in the loop's thread."""
+        """Begin, in the loop's thread; what waited for the loop before is lost with it."""
+        self._posted = self._taken = 0
         self._loop = loop
 
     async def leave_all(self, code: int) -> None:

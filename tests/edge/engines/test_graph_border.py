@@ -52,7 +52,6 @@ def test_scores_are_those_of_a_graph_that_has_all_inside(outside, name):
 
 def test_an_older_bundle_has_all_inside(tiny_model):
     assert load_bundle(tiny_model).graph == WHOLE
-    assert GraphBorder(load_bundle(tiny_model)).is_plain
 
 
 def test_logits_of_any_size_become_probabilities(outside):

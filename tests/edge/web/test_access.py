@@ -97,7 +97,9 @@ def test_a_session_outlives_a_restart_and_ends_with_its_time_or_another_token():
     assert not restarted.knows(session)
 
 
-@pytest.mark.parametrize("forged", ["", ".", "9999999999", "9999999999.", "x.y", "é.é", "1" * 9999])
+@pytest.mark.parametrize(
+    "forged", ["", ".", "9999999999", "9999999999.", "x.y", "é.é", "\udcff.\udcff", "1" * 9999]
+)
 def test_a_forged_session_is_none(forged):
     assert not Access(TOKEN, made=False).knows(forged)
 

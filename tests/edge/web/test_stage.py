@@ -1,6 +1,7 @@
 """What viewers are shown, and what the daemon does while there are none."""
 
 import struct
+import threading
 
 import numpy as np
 import pytest
@@ -136,8 +137,11 @@ def test_a_page_whose_thread_hangs_costs_no_memory(house):
     stage._loop = type("Hanging", (), {"call_soon_threadsafe": lambda *a: waiting.append(a)})()
     for _ in range(10 * UNDERWAY):
         stage.post(list)
-    stage._loop = loop
+    stage.open(loop)  # it was opened anew
     assert len(waiting) <= UNDERWAY + 1
+    shown = threading.Event()
+    stage.post(shown.set)
+    assert shown.wait(TIMEOUT)
 
 
 def test_a_state_says_how_long_nothing_was_heard(house, watch):

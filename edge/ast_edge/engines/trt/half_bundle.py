@@ -169,7 +169,7 @@ def _measure(
     border = GraphBorder(bundle)
     settings = {"NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
     try:
-        program = read_program(path, bundle, border)
+        program = read_program(path, bundle, (*border.outputs, _RANGES))
         request = shared_core().compile_model(program, "CPU", settings).create_infer_request()
         for window in shipped_windows(bundle.fbank, bundle.frames):
             found = request.infer({border.input: border.feed(window[np.newaxis])})

@@ -1,7 +1,7 @@
 """How many of the reported events were right, by those that somebody has reviewed."""
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -41,8 +41,10 @@ class Precision:
 
 def precisions(reviews: Sequence[Review]) -> list[Precision]:
     """Count each label that was reviewed, by name."""
-    labels = sorted({one.label for one in reviews})
-    return [count(label, [one for one in reviews if one.label == label]) for label in labels]
+    labels: dict[str, list[Review]] = defaultdict(list)
+    for one in reviews:
+        labels[one.label].append(one)
+    return [count(label, labels[label]) for label in sorted(labels)]
 
 
 def count(label: str, reviews: Sequence[Review]) -> Precision:

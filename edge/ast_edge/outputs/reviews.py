@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -152,13 +152,16 @@ def without_clip(reviews: Sequence[Review]) -> str:
     return (
         f"no clip of {len(reviews)} of the events ({which}{', …' if len(labels) > 5 else ''}): "
         "sound is kept only where `clips:` is on, and for its max_age (7 days unless given); "
-        "--clips FOLDER says where it has gone"
+        "it may be another user's; --clips FOLDER says where it has gone"
     )
 
 
 def has_clip(review: Review) -> bool:
-    """Tell whether the sound of an event is there."""
-    return review.clip is not None and review.clip.is_file()
+    """Tell whether the sound of an event is there, and may be looked for."""
+    try:
+        return review.clip is not None and review.clip.is_file()
+    except OSError:  # a folder of another user's, a name that no file can have
+        return False
 
 
 def _moved(folder: Path) -> dict[str, Path]:
@@ -205,7 +208,7 @@ def _review(said: Json, moved: dict[str, Path]) -> Review | None:
             slug=_text(said, "slug"),
             mid=_text(said, "mid", none=""),
             true=_text(said, named) if named else None,
-            onset=datetime.fromisoformat(_text(said, "onset").replace("Z", "+00:00")).timestamp(),
+            onset=_time(said, "onset"),
             duration=_number(said, "duration", 0.0),
             peak=None if said.get("peak") is None else _number(said, "peak", 0.0, most=1.0),
             bundle=_text(said, "bundle", none="") or None,
@@ -230,8 +233,15 @@ def _text(said: Json, key: str, none: str | None = None) -> str:
     return value
 
 
+def _time(said: Json, key: str) -> float:
+    moment = datetime.fromisoformat(_text(said, key).replace("Z", "+00:00"))
+    return moment.astimezone(timezone.utc).timestamp()  # which refuses years beyond its own
+
+
 def _number(said: Json, key: str, none: float, most: float = math.inf) -> float:
     value = none if said.get(key) is None else said[key]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(key)
+    if not math.isfinite(value) or not 0 <= value <= most:
         raise ValueError(key)
     return float(value)

@@ -44,6 +44,8 @@ def test_the_newest_word_on_each_event_says_what_it_was(path):
         said(9, onset="yesterday"),
         said(9, peak=float("nan")),
         said(9, duration=-1),
+        said(9, duration=float("inf")),
+        said(9, onset="9999-12-31T23:59:59-23:00"),
         said(9, schema=None),
     ],
 )
@@ -93,6 +95,13 @@ def test_a_file_that_is_no_clip_of_the_event_is_not_its_sound(path, tmp_path):
     clip_of(tmp_path, 2).touch()
     write_reviews(path, said(1, clip=str(clip_of(tmp_path, 2))), said(3, clip=["x"]))
     assert [r.clip for r in read_reviews(path).reviews] == [None, None]
+
+
+def test_a_clip_that_cannot_be_looked_for_is_not_there(path):
+    clip = "/" + "x" * 300 + f"_{1:032x}.flac"
+    (review,) = read_reviews(write_reviews(path, said(1, clip=clip))).reviews
+    assert review.clip
+    assert not has_clip(review)
 
 
 def test_a_folder_of_clips_that_is_not_there_is_refused(path, tmp_path):

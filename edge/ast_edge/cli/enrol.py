@@ -15,6 +15,7 @@ from ast_edge.cli.terminal import log_to_stderr
 if TYPE_CHECKING:
     from ast_edge.enrolment.embedder import Embedder
     from ast_edge.enrolment.negatives import Negatives
+    from ast_edge.enrolment.reviewed import ReviewedSound
     from ast_edge.enrolment.take import Take
     from ast_edge.model.bundle import Bundle
 
@@ -23,6 +24,8 @@ examples:
   ast-edge enrol "Doorbell (mine)" ring1.wav ring2.wav ring3.wav --out bundles/mine
   ast-edge enrol "Doorbell (mine)" ring*.wav --negatives days/ --out bundles/mine
   ast-edge enrol "Doorbell (mine)" --microphone usb --out bundles/mine
+  ast-edge enrol "Doorbell (mine)" --from-reviews reviews-hall.jsonl --reviewed-as Doorbell \
+      --out bundles/mine
   ast-edge enrol "Doorbell (mine)" --rename "Front door" --out bundles/mine
   ast-edge enrol "Front door" --remove --out bundles/mine
 """
@@ -43,6 +46,20 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--out", type=Path, required=True, help="folder of the bundle to write")
     parser.add_argument(
         "--bundle", help="what to derive it from (what is in --out already; else home)"
+    )
+    parser.add_argument(
+        "--from-reviews",
+        type=Path,
+        metavar="FILE",
+        help="what the page has written (reviews-NODE.jsonl): the clips of events that were "
+        "reviewed as the sound are takes, those that were marked wrong for it are learnt not to be "
+        "it; there are clips only where `clips:` is on",
+    )
+    parser.add_argument(
+        "--reviewed-as", metavar="LABEL", help="what it is called in the reviews (NAME)"
+    )
+    parser.add_argument(
+        "--clips", type=Path, metavar="FOLDER", help="where the clips are, if they were moved"
     )
     parser.add_argument("--microphone", metavar="NAME", help="record the takes here and now")
     parser.add_argument(
@@ -88,13 +105,18 @@ def _check_options(args: argparse.Namespace) -> None:
     """Refuse what does not go together, rather than forget half of it."""
     from ast_edge.base.errors import ConfigError
 
+    recorded = bool(args.files or args.from_reviews)
     if args.remove or args.rename is not None:
-        if args.files or args.negatives or args.microphone is not None:
+        if recorded or args.negatives or args.microphone is not None:
             raise ConfigError("--remove and --rename take no recordings, and no microphone")
-    elif bool(args.files) == (args.microphone is not None):
-        raise ConfigError("expected recordings of the sound, or --microphone to make some")
+    elif recorded == (args.microphone is not None):
+        raise ConfigError(
+            "expected recordings of the sound, or --microphone to make some (or --from-reviews)"
+        )
     if len({path.resolve() for path in args.files}) < len(args.files):
         raise ConfigError("expected takes of the sound, each once: a recording is named twice")
+    if (args.reviewed_as or args.clips) and not args.from_reviews:
+        raise ConfigError("--reviewed-as and --clips are for --from-reviews FILE")
     if args.keep and args.microphone is None:
         raise ConfigError("--keep is for what a --microphone records")
 
@@ -132,7 +154,7 @@ def _enrol(args: argparse.Namespace, base: "Bundle") -> int:
     )
     from ast_edge.enrolment.embedder import Embedder
     from ast_edge.enrolment.learning import learn
-    from ast_edge.enrolment.negatives import find_recordings, noises
+    from ast_edge.enrolment.negatives import find_recordings, hear_negatives, noises
     from ast_edge.enrolment.variants import VariantMaker
     from ast_edge.model.label_settings import TrackerSettings
     from ast_edge.tuning.wish import parse_wish
@@ -148,22 +170,32 @@ def _enrol(args: argparse.Namespace, base: "Bundle") -> int:
         recordings = find_recordings(args.negatives)
         # Files are read in a moment; what is recorded here and now is asked for when nothing else
         # can go wrong any more.
-        takes = _read_takes(args, base)
+        reviewed = _read_reviewed(args, base)
+        takes = [*_read_takes(args, base), *(reviewed.takes if reviewed else ())]
         started = time.monotonic()
         negatives = _negatives(base, recordings, embedder)
         if args.microphone is not None:
-            takes = _record_takes(args, base)
+            takes = [*_record_takes(args, base)]
             started = time.monotonic()
         for take in takes:
             print_take(take)
-        print(f"learning from {len(takes)} {'takes' if len(takes) > 1 else 'take'} …", flush=True)
+        for note in reviewed.notes if reviewed else ():
+            print(f"  note: {note}")
+        wrong = reviewed.mistakes if reviewed else ()
+        mistaken = f" and {len(wrong)} mistakes" if wrong else ""
+        counted = f"{len(takes)} {'takes' if len(takes) > 1 else 'take'}"
+        print(f"learning from {counted}{mistaken} …", flush=True)
+        mistakes = hear_negatives(wrong, embedder) if wrong else None
         maker = VariantMaker(base.fbank, base.frames, noises(recordings, base.fbank.sample_rate))
-        learnt = learn(takes, negatives, maker, embedder, wish)
+        learnt = learn(takes, negatives, maker, embedder, wish, mistakes)
     finally:
         embedder.close()
     own = OwnLabel(args.name, TrackerSettings(), learnt.evidence, learnt.heads)
     derived = write_derived(base, args.out, [*own_labels(base), own])
     print_learnt(args.name, takes, learnt, base)
+    if wrong:
+        passed = f"{len(learnt.mistaken)} of {len(wrong)} mistakes"
+        print(f"  {passed} pass for it once more, by heads that had not learnt them")
     print(f"wrote {args.out}: {len(derived.labels)} labels, {len(derived.own)} of them own")
     print(f"took {time.monotonic() - started:.1f} s")
     return 0
@@ -179,6 +211,19 @@ def _record_takes(args: argparse.Namespace, base: "Bundle") -> "Sequence[Take]":
     from ast_edge.cli.enrol_recording import record_takes
 
     return record_takes(args.microphone, args.takes, base.fbank, args.keep)
+
+
+def _read_reviewed(args: argparse.Namespace, base: "Bundle") -> "ReviewedSound | None":
+    if not args.from_reviews:
+        return None
+    from ast_edge.enrolment.reviewed import read_reviewed
+    from ast_edge.outputs.reviews import read_reviews
+
+    book = read_reviews(args.from_reviews, args.clips)
+    reviewed = read_reviewed(book, args.reviewed_as or args.name, base.fbank)
+    for note in book.notes:
+        print(f"note: {note}")
+    return reviewed
 
 
 def _negatives(base: "Bundle", recordings: Sequence[Path], embedder: "Embedder") -> "Negatives":

@@ -2,12 +2,11 @@
 
 The annotations are a table with tabs between its columns and the first line `filename onset offset
 event_label`, times in seconds, as sed_eval and DESED have them. A row with a filename alone is a
-recording without events.
+recording without events. Or count, by what was said of events on the page, how many were right.
 """
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -26,6 +25,7 @@ from ast_edge.cli.terminal import (
     log_to_stderr,
     non_negative,
     open_model,
+    stdout_console,
 )
 from ast_edge.detection.aggregator import LATENCY_SECONDS
 
@@ -50,7 +50,15 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         nargs="*",
         help="files or folders; all that are annotated unless given",
     )
-    parser.add_argument("--annotations", type=Path, required=True, help="the table of events")
+    truth = parser.add_mutually_exclusive_group(required=True)
+    truth.add_argument("--annotations", type=Path, help="the table of events")
+    truth.add_argument(
+        "--reviews",
+        type=Path,
+        metavar="FILE",
+        help="what the page has written (reviews-NODE.jsonl): how many events were right; no "
+        "recording is listened to",
+    )
     parser.add_argument(
         "--negatives",
         metavar="RECORDING",
@@ -89,11 +97,15 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with timelines")
-    parser.set_defaults(command=run)
+    parser.set_defaults(command=run, default_of=parser.get_default)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the table, and write the reports that were asked for."""
+    return _count_reviews(args) if args.reviews else _measure(args)
+
+
+def _measure(args: argparse.Namespace) -> int:
     from ast_edge.base.files import file_sha256
     from ast_edge.evaluation.annotations import read_annotations
     from ast_edge.evaluation.report import make_report
@@ -120,6 +132,36 @@ def run(args: argparse.Namespace) -> int:
         title = f"{detector.bundle.name} on {args.annotations.name}"
         write_output(args.html, render_page(title, report, heard))
     return 0
+
+
+def _count_reviews(args: argparse.Namespace) -> int:
+    from ast_edge.base.errors import ConfigError
+    from ast_edge.base.files import file_sha256
+    from ast_edge.evaluation.view.output import write_output
+    from ast_edge.evaluation.view.reviewed import HEADINGS, review_notes, review_rows, review_tree
+    from ast_edge.outputs.reviews import read_reviews
+
+    for name in _OF_LISTENING:
+        if getattr(args, name) not in (None, [], args.default_of(name)):
+            given = name if name == "recordings" else f"--{name}"
+            raise ConfigError(
+                f"--reviews listens to nothing: expected no {given}, which says how; leave it out"
+            )
+    book = read_reviews(args.reviews)
+    console = stdout_console()
+    console.print(_table(HEADINGS, review_rows(book)))
+    for line in review_notes(book):
+        console.print(line, markup=False, soft_wrap=True)
+    if args.json:
+        tree = review_tree(book) | {"reviews": file_sha256(args.reviews)}
+        write_output(args.json, json.dumps(tree, indent=1, ensure_ascii=False) + "\n")
+    return 0
+
+
+_OF_LISTENING = (
+    *("recordings", "negatives", "rooms", "ignore", "config", "source", "html"),
+    *("bundle", "engine", "hop", "latency"),
+)
 
 
 def _open_detector(args: argparse.Namespace) -> "Detector":
@@ -171,16 +213,22 @@ def _progress(paths: Sequence[Path]) -> Iterator[Path]:
 def _print(report: "Report") -> None:
     from ast_edge.evaluation.view.table import HEADINGS, rows, silent_labels, summary
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(file=sys.stdout, width=120, highlight=False)
-    table = Table(box=box.SIMPLE, pad_edge=False, collapse_padding=True)
-    for number, heading in enumerate(HEADINGS):
-        table.add_column(heading, justify="right" if number else "left", no_wrap=number > 0)
-    for row in rows(report):
-        table.add_row(*map(escape, row.cells), style="bold" if row.is_total else None)
+    console = stdout_console()
+    found = rows(report)
+    table = _table(HEADINGS, [row.cells for row in found])
+    for place, row in enumerate(found):
+        table.rows[place].style = "bold" if row.is_total else None
     console.print(table)
     for line in summary(report):
         console.print(line, markup=False, soft_wrap=True)
     if silent := silent_labels(report):
         console.print(f"neither annotated nor detected: {', '.join(silent)}", markup=False)
+
+
+def _table(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False, collapse_padding=True)
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if number else "left", no_wrap=number > 0)
+    for row in cells:
+        table.add_row(*map(escape, row))
+    return table

@@ -18,6 +18,8 @@ from ast_edge.base.log_format import (
 )
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ast_edge.engines.engine import Engine
     from ast_edge.model.bundle import Bundle
 
@@ -51,6 +53,16 @@ def _formatter(*, as_json: bool) -> logging.Formatter:
     if sys.stderr.isatty():
         return PlainFormatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
     return PlainFormatter("%(levelname)s %(message)s")
+
+
+def stdout_console() -> "Console":
+    """Return where tables are printed, wide enough for them where it is no terminal."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if console.is_terminal:
+        return console
+    return Console(file=sys.stdout, width=120, highlight=False)
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:

@@ -1,14 +1,15 @@
-"""Choose thresholds from recordings of ordinary days, for as few false alarms as you wish.
+"""Choose thresholds from recordings of ordinary days, or by what was said of events on the page.
 
 The negatives are recordings in which none of the sounds is to be reported, the longer the better:
 every event in them is a false alarm. With recordings of the sounds themselves it is shown how many
-of them are still found.
+of them are still found. Reviews only raise thresholds: by what was marked wrong, as far as nothing
+is lost that was marked right.
 """
 
 import argparse
 import difflib
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,10 @@ from rich.progress import track
 from rich.table import Table
 
 from ast_edge.base.errors import ConfigError
-from ast_edge.cli.terminal import add_source_option, log_to_stderr
+from ast_edge.cli.terminal import add_source_option, log_to_stderr, stdout_console
 
 if TYPE_CHECKING:
+    from ast_edge.app.plan import Plan
     from ast_edge.detection.hearing import Hearing
     from ast_edge.evaluation.detector import Detector
     from ast_edge.model.label import Label
@@ -43,20 +45,25 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--config", type=Path, required=True, help="the configuration to write to")
     add_source_option(parser)
-    parser.add_argument(
+    known = parser.add_mutually_exclusive_group(required=True)
+    known.add_argument(
         "--negatives",
         metavar="RECORDING",
         type=Path,
         nargs="+",
-        required=True,
         help="files or folders of recordings without the sounds",
+    )
+    known.add_argument(
+        "--reviews",
+        metavar="FILE",
+        type=Path,
+        help="what the page has written (reviews-NODE.jsonl); no recording is listened to",
     )
     parser.add_argument(
         "--false-alarms",
         metavar="WISH",
         type=_wish,
-        required=True,
-        help="of all labels together: '1 per week', '2 a day', '0.1/h'",
+        help="with negatives: of all labels together: '1 per week', '2 a day', '0.1/h'",
     )
     positives = parser.add_mutually_exclusive_group()
     positives.add_argument(
@@ -109,13 +116,20 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     writing = parser.add_mutually_exclusive_group()
     writing.add_argument("--write", action="store_true", help="change the file without asking")
     writing.add_argument("--dry-run", action="store_true", help="change nothing and do not ask")
-    parser.set_defaults(command=run)
+    parser.set_defaults(command=run, default_of=parser.get_default)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print what the thresholds would change, and change them if that is wanted."""
-    from ast_edge.app.plan import load_plan
-    from ast_edge.base.text_file import open_text
+    log_to_stderr()
+    if args.reviews:
+        return _raise_by_reviews(args)
+    if args.false_alarms is None:
+        raise ConfigError("--negatives need a wish: --false-alarms '1 per week'")
+    return _choose_by_recordings(args)
+
+
+def _choose_by_recordings(args: argparse.Namespace) -> int:
     from ast_edge.evaluation.annotations import list_files
     from ast_edge.evaluation.detector import open_detector
     from ast_edge.evaluation.rooms import find_rooms
@@ -126,13 +140,7 @@ def run(args: argparse.Namespace) -> int:
     from ast_edge.tuning.trial import try_settings
     from ast_edge.tuning.tuning import tune
 
-    log_to_stderr()
-    plan = load_plan(args.config)
-    if len(plan.bundles) > 1:
-        raise ConfigError(
-            f"{args.config}: its sources listen with different bundles, but a label has one "
-            "setting for all of them: tune a file with the sources of one bundle"
-        )
+    plan = _load(args)
     hearing = plan.hearing_of(args.source)
     settings = _chosen(args, hearing)
     references = _positives(args, hearing, settings)
@@ -157,17 +165,81 @@ def run(args: argparse.Namespace) -> int:
     _print(tuning)
     if args.plot:
         write_output(args.plot, draw_plot(tuning))
+    record = make_record(plan.config, hearing, tuning, negatives, positives, args.annotations)
+    _offer(args, lambda text: write_outcome(text, plan.config, hearing, tuning, record))
+    return 0
+
+
+def _raise_by_reviews(args: argparse.Namespace) -> int:
+    from ast_edge.outputs.reviews import read_reviews
+    from ast_edge.tuning.config_edit import Thresholds
+    from ast_edge.tuning.outcome import write_thresholds
+    from ast_edge.tuning.reviewed import review_summary, tune_by_reviews
+
+    for name in _OF_RECORDINGS:
+        if getattr(args, name) not in (None, [], args.default_of(name)):
+            option = name.replace("_", "-")
+            raise ConfigError(f"--{option} is for recordings, not for --reviews: leave it out")
+    plan = _load(args)
+    hearing = plan.hearing_of(args.source)
+    book = read_reviews(args.reviews)
+    found, left_out = tune_by_reviews(book.reviews, hearing, _chosen(args, hearing))
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("label")
+    for heading in ("on", "wrong ones reported", "right ones reported"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for one in found:
+        table.add_row(
+            escape(one.label.name),
+            f"{one.before.on:g} → {one.on:g}" if one.on > one.before.on else f"{one.before.on:g}",
+            f"{len(one.wrong)} → {one.wrong_after}",
+            str(len(one.right)),
+            style=None if one.is_known else "dim",
+        )
+    console = stdout_console()
+    console.print(table)
+    for line in [*review_summary(found), *left_out, *book.notes]:
+        console.print(line, markup=False, soft_wrap=True)
+    raised = {
+        one.label: Thresholds(one.on, one.before.off) for one in found if one.on > one.before.on
+    }
+    _offer(args, lambda text: write_thresholds(text, plan.config, hearing, raised))
+    return 0
+
+
+_OF_RECORDINGS = (
+    *("false_alarms", "positives", "annotations", "rooms", "ignore", "off", "lowest"),
+    *("equal_shares", "expected", "plot"),
+)
+
+
+def _load(args: argparse.Namespace) -> "Plan":
+    from ast_edge.app.plan import load_plan
+
+    plan = load_plan(args.config)
+    if len(plan.bundles) > 1:
+        raise ConfigError(
+            f"{args.config}: its sources listen with different bundles, but a label has one "
+            "setting for all of them: tune a file with the sources of one bundle"
+        )
+    return plan
+
+
+def _offer(args: argparse.Namespace, edit: Callable[[str], str]) -> None:
+    """Write what an edit makes of the configuration, if that is wanted."""
+    from ast_edge.app.plan import load_plan
+    from ast_edge.base.text_file import open_text
+    from ast_edge.evaluation.view.output import write_output
+
     with open_text(args.config, newline="") as file:
         before = file.read()
-    record = make_record(plan.config, hearing, tuning, negatives, positives, args.annotations)
-    after = write_outcome(before, plan.config, hearing, tuning, record)
+    after = edit(before)
     if before == after:
         print("the configuration has these settings already")
     elif _wants(args, before, after):
         write_output(args.config, after, backup=True)
         load_plan(args.config)
         print(f"written to {args.config}; what was there is in {args.config.name}.bak")
-    return 0
 
 
 def _wish(text: str) -> float:
@@ -238,9 +310,7 @@ def _print(tuning: "Tuning") -> None:
     from ast_edge.tuning.summary import summarize
     from ast_edge.tuning.wish import write_rate
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(file=sys.stdout, width=120, highlight=False)
+    console = stdout_console()
     table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column("label")
     for heading in ("on", "off", "hold", "false alarms", "expected", "found"):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ast_edge.enrolment.embedder import Embedder
 from ast_edge.enrolment.lesson import Teacher, hear_variants
 from ast_edge.enrolment.margin import HeadPair, Margins, alarms, draw_line, margins
-from ast_edge.enrolment.negatives import Negatives
+from ast_edge.enrolment.negatives import Negatives, beside
 from ast_edge.enrolment.rehearsal import Rehearsal, rehearse
 from ast_edge.enrolment.take import Take
 from ast_edge.enrolment.variants import VariantMaker
@@ -32,6 +32,8 @@ class Learnt:
     """Where other sound passed for it: recording and second."""
     known: Sequence[NDArray[np.float32]]
     """(takes,) (labels,) what the bundle has heard in each take, its highest probability."""
+    mistaken: Sequence[str] = ()
+    """Recordings of mistakes that passed for it once more, by heads that had not learnt them."""
 
 
 def learn(
@@ -40,27 +42,39 @@ def learn(
     maker: VariantMaker,
     embedder: Embedder,
     wish: float,
+    mistakes: Negatives | None = None,
 ) -> Learnt:
     """Learn a sound from takes, so that it is heard wrongly so many times an hour.
 
     What the evidence says was judged by heads that had learnt neither from that take nor from that
     stretch of other sound.
+
+    Args:
+        takes: of the sound.
+        negatives: other sound as it comes.
+        maker: makes variants of takes.
+        embedder: of the bundle.
+        wish: false alarms per hour.
+        mistakes: what was taken for the sound. It is learnt from, but counts for no rate: it was
+            chosen for being mistaken, and nobody knows out of how many hours.
     """
     sound = hear_variants(takes, maker, embedder)
-    teacher = Teacher(sound, negatives)
+    other = beside(negatives, mistakes) if mistakes else negatives
+    teacher = Teacher(sound, other)
     rehearsals = [rehearse(take, embedder) for take in takes]
     folds = max(2, min(MOST_FOLDS, len(takes)))
     gated = embedder.bundle.clip_gate
-    of_take, of_window = np.arange(len(takes)) % folds, negatives.stretch % folds
+    of_take, of_window = np.arange(len(takes)) % folds, other.stretch % folds
     judged = [_judge(teacher, fold, of_take, of_window) for fold in range(folds)]
-    found: Margins = np.empty(len(negatives))
+    margin: Margins = np.empty(len(other))
     for fold, heads in enumerate(judged):
         held = of_window == fold
-        found[held] = margins(negatives.embedded[held], heads, gated=gated)
+        margin[held] = margins(other.embedded[held], heads, gated=gated)
+    found = margin[: len(negatives)]
     line = draw_line(found, negatives, wish)
     scores = _scores(rehearsals, judged, of_take, line)
     wrong = alarms(found, negatives, line)
-    everything = np.ones(len(takes), np.bool_), np.ones(len(negatives), np.bool_)
+    everything = np.ones(len(takes), np.bool_), np.ones(len(other), np.bool_)
     evidence = Evidence(
         takes=len(takes),
         held_out=sum(score is not None for score in scores),
@@ -75,7 +89,13 @@ def learn(
         scores,
         [negatives.places[place] for place in wrong] if negatives.places else [],
         [rehearsal.known for rehearsal in rehearsals],
+        _recordings(mistakes, margin[len(negatives) :] >= line) if mistakes else (),
     )
+
+
+def _recordings(negatives: Negatives, heard: NDArray[np.bool_]) -> list[str]:
+    """Name the recordings with a window that is heard (windows,)."""
+    return sorted({negatives.places[place][0] for place in np.flatnonzero(heard).tolist()})
 
 
 def _judge(

@@ -111,6 +111,28 @@ def hear_negatives(paths: Sequence[Path], embedder: Embedder) -> Negatives:
     )
 
 
+def beside(one: Negatives, other: Negatives) -> Negatives:
+    """Return the windows of two, those of `other` behind; hours are those of the first.
+
+    They need not keep as many steps: those of the one that keeps fewer are repeated.
+    """
+    kept = [part.embedded.frame for part in (one, other)]
+    frames = [frame for frame in kept if frame is not None]
+    most = max((frame.shape[1] for frame in frames), default=0)
+    even = [
+        frame if frame.shape[1] == most else frame[:, np.arange(most) * frame.shape[1] // most]
+        for frame in frames
+    ]
+    clip = np.concatenate([one.embedded.clip, other.embedded.clip])
+    return Negatives(
+        Embedded(clip, np.concatenate(even) if even else None),
+        np.concatenate([one.stretch, other.stretch + one.stretch.max() + 1]),
+        np.concatenate([one.follows, other.follows]),
+        one.hours,
+        (),
+    )
+
+
 @dataclass(frozen=True)
 class _Heard:
     """Where a window was; its sound is not kept."""

@@ -22,6 +22,7 @@ from ast_edge.base.errors import ConfigError
 from ast_edge.detection.event import Event
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+_[a-z0-9_]+_\d{8}T\d{6}Z_[0-9a-f]{32}\.flac(\.partial)?")
+_CLIP = re.compile(r".*_([0-9a-f]{32})\.flac", re.DOTALL)
 _LONGEST = 80
 """Characters of a source and of a label in a name; file systems allow 255 in all."""
 _LAST_FREE_RATE, _COMMON_RATE = 65535, 48_000
@@ -57,6 +58,22 @@ def _hex(identifier: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{32}", identifier):
         raise ValueError(f"expected an id of 32 hexadecimal digits, got {identifier!r}")
     return identifier
+
+
+def clip_id(path: Path) -> str | None:
+    """Return the id of the event that a file is the clip of, by its name; None if it is none."""
+    found = _CLIP.fullmatch(path.name)
+    return found[1] if found else None
+
+
+def find_clips(folder: Path) -> dict[str, Path]:
+    """Return the clips in a folder by the ids of their events; links are none.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    found = ((path, clip_id(path)) for path in folder.iterdir())
+    return {name: path for path, name in found if name and not path.is_symlink()}
 
 
 class ClipFolder:

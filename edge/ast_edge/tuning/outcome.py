@@ -28,7 +28,20 @@ def write_outcome(
     Raises:
         ConfigError: if the file is written in a way that cannot be edited.
     """
-    chosen = _thresholds(tuning)
+    edited = write_thresholds(text, config, hearing, _thresholds(tuning))
+    return put_record(edited, KEY, record.model_dump())
+
+
+def write_thresholds(
+    text: str, config: Config, hearing: Hearing, chosen: Mapping[Label, Thresholds]
+) -> str:
+    """Return the text of a configuration with these settings.
+
+    Labels and groups keep the names that they have in it.
+
+    Raises:
+        ConfigError: if the file is written in a way that cannot be edited.
+    """
     groups = {label.name: label for label in chosen if isinstance(label, Group)}
     sections: dict[str, Mapping[str, Label]] = {"labels": _names(config, hearing), "groups": groups}
     wanted = {
@@ -36,7 +49,7 @@ def write_outcome(
         for section, named in sections.items()
         if any(label in chosen for label in named.values())
     }
-    return put_record(edit_thresholds(text, wanted), KEY, record.model_dump())
+    return edit_thresholds(text, wanted)
 
 
 def make_record(

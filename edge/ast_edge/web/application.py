@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -18,7 +19,7 @@ from ast_edge.web.door import Door
 from ast_edge.web.exports import FORMATS, export
 from ast_edge.web.guard import Guard, Tries
 from ast_edge.web.log_tail import LogTail
-from ast_edge.web.past import SHOWN, find_clip, past_events
+from ast_edge.web.past import SHOWN, find_clip, kept_clips, past_events
 from ast_edge.web.reviews import MOST, ReviewError, Reviews, reviews_path
 from ast_edge.web.stage import Stage
 from ast_edge.web.viewer import FULL, Viewer
@@ -182,8 +183,14 @@ class Application:
             raise web.HTTPConflict(text="an event is not remembered any more")
         hearings = self._service.plan.hearings.values()
         names = {x.name for h in hearings for x in (*h.bundle.labels, *h.settings)}
+
+        def add() -> None:
+            clips = kept_clips(self._service)
+            placed = [e | {"clip": _absolute(clips.get(e["id"]))} for e in events]
+            self._reviews.add(placed, verdict, label, names)
+
         try:
-            await _aside(lambda: self._reviews.add(events, verdict, label, names))
+            await _aside(add)
         except ReviewError as exc:
             raise web.HTTPConflict(text=str(exc)) from exc
         return web.json_response({})
@@ -227,6 +234,10 @@ class _File:
         self.squeezed = gzip.compress(self.plain, mtime=0)
         self.tag = f'"{hashlib.sha256(self.plain).hexdigest()[:32]}"'
         self.kind = KINDS[_suffix(file.name)]
+
+
+def _absolute(path: Path | None) -> str | None:
+    return None if path is None else str(path.absolute())
 
 
 def _verdict(review: Json | None) -> Json:

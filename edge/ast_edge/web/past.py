@@ -6,6 +6,7 @@ from typing import Any
 
 from ast_edge.app.service import Service
 from ast_edge.base.errors import AstError
+from ast_edge.outputs.clip_folder import find_clips
 from ast_edge.outputs.history import history_path, read_history
 from ast_edge.outputs.payload import event_payload
 
@@ -14,7 +15,6 @@ Json = dict[str, Any]
 SHOWN = 200
 """Events of a page."""
 _ID = re.compile(r"[0-9a-f]{32}")
-_CLIP = re.compile(r"_([0-9a-f]{32})\.flac")
 
 
 def past_events(service: Service, count: int = SHOWN) -> list[Json]:
@@ -32,7 +32,7 @@ def past_events(service: Service, count: int = SHOWN) -> list[Json]:
     # What the history has not written yet, and all there is without one.
     for event in service.monitor.read().events:
         known[event.id] = event_payload(event, node=config.node)
-    clips = _clips(service)
+    clips = kept_clips(service)
     events = sorted(known.values(), key=lambda event: event["onset"])
     return [event | {"clip": event["id"] in clips} for event in events[-count:]]
 
@@ -44,16 +44,16 @@ def find_clip(service: Service, identifier: str) -> Path | None:
     """
     if not _ID.fullmatch(identifier):
         return None
-    return _clips(service).get(identifier)
+    return kept_clips(service).get(identifier)
 
 
-def _clips(service: Service) -> dict[str, Path]:
+def kept_clips(service: Service) -> dict[str, Path]:
+    """Return the clips that there are, by the ids of their events.
+
+    Reads a folder: not for the page's thread.
+    """
     clips = service.plan.config.clips
-    if clips is None:
-        return {}
     try:
-        paths = list(clips.folder.iterdir())
+        return find_clips(clips.folder) if clips else {}
     except OSError:
-        return {}
-    found = ((path, _CLIP.search(path.name)) for path in paths)
-    return {match[1]: path for path, match in found if match and not path.is_symlink()}
+        return {}  # the daemon says what is wrong with it

@@ -1,28 +1,29 @@
-"""What people say of events: a line of JSON each, that tuning and training read."""
+"""What people say of events: a line of JSON each, that `ast_edge.outputs.reviews` reads."""
 
 import json
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from ast_edge.base.errors import AstError
 from ast_edge.base.state_folder import state_folder
 from ast_edge.base.times import iso8601
+from ast_edge.outputs.reviews import SCHEMA, VERDICTS, newest_lines
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 1
-"""Raised when a key changes its meaning or goes away; a new key does not raise it."""
-VERDICTS = ("right", "wrong", "other", "undone")
 MOST_BYTES = 50_000_000
 """Of a file; more than a hundred thousand reviews."""
 MOST = 500
 """Reviews at once."""
-_KEPT = ("id", "node", "source", "label", "slug", "mid", "onset", "offset", "duration", "peak")
+_KEPT = (
+    *("id", "node", "source", "label", "slug", "mid", "onset", "offset", "duration", "peak"),
+    *("bundle", "clip"),
+)
 
 Json = dict[str, Any]
 
@@ -64,14 +65,14 @@ class Reviews:
     def verdicts(self) -> dict[str, Json]:
         """Return the newest review of each event that has one, by the event's id."""
         try:
-            return newest_reviews(self._path)
+            return newest_lines(self._path)
         except OSError as exc:
             log.error("%s: cannot be read: %s", self._path, exc.strerror)
             return {}
 
     def _line(self, event: Json, verdict: str, label: str | None) -> str:
         said = {"schema": SCHEMA, "time": iso8601(self._wall()), "verdict": verdict, "true": label}
-        about = {key: event.get(key) for key in (*_KEPT, "bundle")}
+        about = {key: event.get(key) for key in _KEPT}
         return json.dumps(said | about, ensure_ascii=False) + "\n"
 
     def _append(self, lines: bytes) -> None:
@@ -97,34 +98,3 @@ def reviews_path(configured: Path | None, node: str) -> Path:
         ConfigError: if the user has no home directory.
     """
     return configured or state_folder() / f"reviews-{node}.jsonl"
-
-
-def newest_reviews(path: Path) -> dict[str, Json]:
-    """Read the newest review of each event that has one, by the event's id; torn lines are none.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    found: dict[str, Json] = {}
-    for review in _read(path):
-        identifier = review["id"]
-        found.pop(identifier, None)
-        if review["verdict"] != "undone":
-            found[identifier] = review
-    return found
-
-
-def _read(path: Path) -> Iterator[Json]:
-    try:
-        file = path.open(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return
-    with file:
-        for line in file:
-            try:
-                review = json.loads(line)
-            except ValueError:
-                continue
-            usable = isinstance(review, dict) and review.get("verdict") in VERDICTS
-            if usable and isinstance(review.get("id"), str):
-                yield review

@@ -11,6 +11,7 @@ import soundfile
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.model import RATE
+from rigs.reviews import clip_of, said, write_reviews
 
 from ast_edge.cli import enrol_recording
 from ast_edge.cli.main import main
@@ -268,9 +269,34 @@ def test_a_bundle_of_another_base_is_not_replaced(mine, enrol, capsys):
     assert "leave out --bundle to add to it" in capsys.readouterr().err
 
 
+def test_events_that_were_reviewed_as_it_are_its_takes(enrol, recordings, tmp_path, capsys):
+    lines = []
+    for number, take in enumerate(recordings[0]):
+        soundfile.write(clip_of(tmp_path, number), soundfile.read(take)[0], RATE)
+        lines.append(said(number, "other", true="Doorbell", label="Hiss", slug="hiss"))
+    for number in (10, 11):
+        soundfile.write(clip_of(tmp_path, number), chirp(2600, seed=number), RATE)
+        lines.append(said(number, "wrong", label="Doorbell", slug="doorbell"))
+    lines.append(said(12, "wrong", label="Doorbell", slug="doorbell"))
+    file = str(write_reviews(tmp_path / "r.jsonl", *lines, "{"))
+    named = ["--reviewed-as", "Doorbell", "--clips", str(tmp_path)]
+    assert enrol("--from-reviews", file, *named, "DAYS") == 0
+    out = capsys.readouterr().out
+    assert "learning from 3 takes and 2 mistakes" in out
+    assert "0 of 2 mistakes pass for it once more" in out
+    assert "a line is damaged" in out
+    assert "no clip of 1 of the events" in out
+    evidence = load_bundle(tmp_path / "mine").own[load_bundle(tmp_path / "mine").label(NAME)]
+    assert (evidence.takes, evidence.held_out) == (3, 3)
+    assert evidence.hours == pytest.approx(7 * 12 / 3600, abs=0.01)  # mistakes are no hours
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["TAKES", "--clips", "x"], "are for --from-reviews"),
+        (["--from-reviews", "x", "--remove"], "--remove and --rename take no recordings"),
+        (["--from-reviews", "x", "--microphone", "usb"], "expected recordings of the sound"),
         (["DAYS"], "expected recordings of the sound, or --microphone"),
         (["TAKES", "--microphone", "usb"], "expected recordings of the sound, or --microphone"),
         (["TAKES", "DAYS", "--alarms", "never"], "--alarms: expected something like"),

@@ -13,6 +13,7 @@ from ast_edge.cli.main import main
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.model import RATE, silence, tone
+from rigs.reviews import said, write_reviews
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +202,50 @@ def test_settings_of_several_bundles_are_not_tuned_at_once(folder, config, other
     config.write_text(config.read_text().replace("s16le}", f"s16le}}, door: {door}"))
     assert tune(folder, config) == 78
     assert "its sources listen with different bundles" in capsys.readouterr().err
+
+
+@pytest.fixture
+def reviews(tmp_path):
+    """Ten wrong ones up to 0.3, ten right ones from 0.5 on, and a line that is torn."""
+    wrong = [said(number, "wrong", peak=0.2 + 0.01 * number) for number in range(11)]
+    right = [said(20 + number, peak=0.5 + 0.01 * number) for number in range(10)]
+    return write_reviews(tmp_path / "reviews.jsonl", *wrong, *right, '{"schema": 1, "ver')
+
+
+def test_evaluate_counts_what_was_right_among_reviews(reviews, tmp_path, capsys):
+    table = tmp_path / "r.json"
+    assert main(["evaluate", "--reviews", str(reviews), "--json", str(table)]) == 0
+    out = capsys.readouterr().out
+    assert "0.48 (0.26 to 0.70)" in out
+    assert "What was missed cannot be known from reviews" in out
+    assert "a line is damaged and passed over, the first of them line 22" in out
+    tree = json.loads(table.read_text())
+    assert tree["labels"]["Hum"]["right"] == 10
+    assert tree["reviews"] == file_sha256(reviews)
+
+
+def test_tune_raises_a_threshold_by_reviews_and_nothing_else(reviews, config, tmp_path, capsys):
+    before = config.read_text()
+    assert main(["tune", "--config", str(config), "--reviews", str(reviews), "--write"]) == 0
+    out = capsys.readouterr().out
+    assert "11 → 0" in out
+    assert "of those to come less than 26% are lost" in out
+    assert config.read_text() == before.replace("on: 0.05", "on: 0.31")
+    assert main(["tune", "--config", str(config), "--reviews", str(reviews), "--write"]) == 0
+    assert "the configuration has these settings already" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("evaluate", ["--hop", "0.2"]), ("evaluate", ["x.wav"]), ("tune", ["--off", "0.3"])],
+)
+def test_options_of_listening_go_with_no_reviews(command, option, reviews, config, capsys):
+    where = ["--config", str(config)] if command == "tune" else []
+    assert main([command, *option, *where, "--reviews", str(reviews)]) == 78
+    assert "leave it out" in capsys.readouterr().err
+
+
+def test_negatives_need_a_wish(folder, config, capsys):
+    arguments = ["tune", "--config", str(config), "--negatives", str(folder / "quiet.flac")]
+    assert main(arguments) == 78
+    assert "--false-alarms" in capsys.readouterr().err

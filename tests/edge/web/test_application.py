@@ -6,7 +6,7 @@ from rigs.broker.mosquitto import wait_until
 from rigs.model import silence, tone
 from rigs.page import TIMEOUT, Visitor
 
-from ast_edge.web.reviews import newest_reviews
+from ast_edge.outputs.reviews import newest_lines, read_reviews
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_a_review_is_kept_and_told_with_the_event(house, visitor, event, state_f
     assert visitor.ask("POST", "api/reviews", said)[0] == 200
     (known,) = visitor.get("api/events")["events"]
     assert (known["verdict"], known["true"]) == ("other", "Hiss")
-    (kept,) = newest_reviews(state_folder / "reviews-attic.jsonl").values()
+    (kept,) = newest_lines(state_folder / "reviews-attic.jsonl").values()
     assert (kept["label"], kept["true"], kept["source"]) == ("Hum", "Hiss", "hall")
     undone = {"ids": [event["id"]], "verdict": "undone"}
     assert visitor.ask("POST", "api/reviews", undone)[0] == 200
@@ -112,6 +112,18 @@ def test_a_clip_is_played_if_one_was_kept(build, tmp_path):
     (event,) = visitor.get("api/events")["events"]
     status, head, _ = visitor.ask("GET", f"api/clip?id={event['id']}")
     assert (status, head["Content-Type"]) == (200, "audio/flac")
+
+
+def test_a_review_says_where_the_clip_is(build, tmp_path, state_folder):
+    house = build(clips={"folder": str(tmp_path / "clips"), "post_roll": 0}, web={"changes": True})
+    visitor = Visitor(house).log_in()
+    house.hall.pour(np.concatenate([silence(1), tone("Hum", 1), silence(8)]))
+    wait_until(lambda: [e for e in visitor.get("api/events")["events"] if e["clip"]], TIMEOUT)
+    (event,) = visitor.get("api/events")["events"]
+    said = {"ids": [event["id"]], "verdict": "right"}
+    assert visitor.ask("POST", "api/reviews", said)[0] == 200
+    (review,) = read_reviews(state_folder / "reviews-attic.jsonl").reviews
+    assert [review.clip] == list((tmp_path / "clips").iterdir())
 
 
 @pytest.mark.parametrize("identifier", ["", "0" * 32, "../c.yaml", "*", "%2e%2e%2fc.yaml"])

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ast_edge.web import reviews
-from ast_edge.web.reviews import ReviewError, Reviews, newest_reviews, reviews_path
+from ast_edge.web.reviews import ReviewError, Reviews, reviews_path
 
 EVENT = {"id": "a" * 32, "label": "Dog", "slug": "dog", "source": "hall", "onset": "x", "peak": 0.9}
 OTHER = EVENT | {"id": "b" * 32}
@@ -64,15 +64,6 @@ def test_a_hostile_label_stays_one_line_of_json(path):
     book.add([EVENT | {"label": 'x"\n{"id": "' + "c" * 32}], "right", None, NAMES)
     (line,) = path.read_text().splitlines()
     assert json.loads(line)["id"] == "a" * 32
-
-
-@pytest.mark.parametrize(
-    "line", ["[]", "1", '{"verdict": "right"}', '{"id": 1, "verdict": "right"}']
-)
-def test_lines_of_others_are_passed_over(path, line):
-    path.parent.mkdir()
-    path.write_text(line + "\n")
-    assert newest_reviews(path) == {}
 
 
 def test_a_disk_that_cannot_be_written_is_said(tmp_path):

@@ -3,6 +3,7 @@ import io
 import tarfile
 
 import pytest
+from rigs.reviews import clip_of, said, write_reviews
 from rigs.training.clip_lists import write_noise
 
 from ast_edge.base.errors import ConfigError
@@ -202,3 +203,17 @@ def test_jobs_are_a_number_from_one(tmp_path, out, jobs, capsys):
     with pytest.raises(SystemExit):
         parser.parse_args(["prepare", "folder", ".", "--out", str(out), f"--jobs={jobs}"])
     assert "expected a number from 1" in capsys.readouterr().err
+
+
+def test_prepares_what_was_reviewed(tmp_path, out, capsys):
+    lines = []
+    for number in range(6):
+        clip = clip_of(tmp_path, number)
+        write_noise(clip, number)
+        onset = f"2026-11-{number + 1:02}T10:00:00.000Z"
+        lines.append(said(number, clip=str(clip), onset=onset))
+    lines.append(said(9))
+    assert run("reviews", write_reviews(tmp_path / "r.jsonl", *lines), "--out", out) == 0
+    assert len(ClipSet.open(out)) == 6
+    assert "no clip of 1 of the events" in capsys.readouterr().out
+    assert load_recipe(out / "recipe.yaml")

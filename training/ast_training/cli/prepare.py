@@ -53,7 +53,18 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     table.add_argument("--audio", type=Path, help="what file names are relative to (the table)")
     table.add_argument("--group", metavar="COLUMN", help="rows with one value are never divided")
     shards = add("shards", "tar shards as webdataset makes them", "folder with *.tar")
-    for own in (folder, table, shards):
+    reviews = add(
+        "reviews",
+        "clips of events that were reviewed on the page of ast-edge",
+        "what the page has written (reviews-NODE.jsonl)",
+    )
+    reviews.add_argument(
+        "--clips",
+        type=Path,
+        metavar="FOLDER",
+        help="where the clips are, if they were moved; there are clips only where `clips:` was on",
+    )
+    for own in (folder, table, shards, reviews):
         own.add_argument(
             "--labels",
             type=Path,
@@ -115,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
         console=Console(stderr=True),
     )
     print(summary(clips))
-    if args.kind in ("folder", "csv", "shards", "fsd50k", "urbansound8k"):
+    if args.kind in ("folder", "csv", "shards", "reviews", "fsd50k", "urbansound8k"):
         kept = (args.out / "recipe.yaml").exists()
         said = "is kept as it was" if kept else "to start from"
         print(f"recipe   {write_starter_recipe(clips)}, {said}")
@@ -153,6 +164,10 @@ def _read(args: argparse.Namespace) -> "ClipList":
         from ast_training.datasets.shards import read_shards
 
         return read_shards(source, _labels(args))
+    if args.kind == "reviews":
+        from ast_training.datasets.reviews import read_reviewed
+
+        return read_reviewed(source, args.clips, _labels(args))
     from ast_training.datasets.own import read_csv, read_folder
 
     if args.kind == "csv":

@@ -1,68 +1,23 @@
 """SIGHUP to a daemon of one's own at a real broker: what changes, and what goes on."""
 
 import json
-import os
-import pty
-import shutil
 import signal
-import socket
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import soundfile
-import yaml
 from rigs.broker import mosquitto
 from rigs.broker.mosquitto import PASSWORD, USER, Mosquitto, Subscriber, retained, wait_until
 from rigs.daemon import Daemon
 
 pytest.importorskip("onnx", reason="onnx is not installed")
-from rigs.model import RATE, silence, tone, write_bundle
-from rigs.own import BELL_HZ, write_own
-
-from ast_edge.base.runtime_folder import find_sockets
-from ast_edge.monitoring.status_socket import ask
+from rigs.model import RATE, silence, tone
+from rigs.reloadable import FINE, REFUSED, Reloadable
 
 pytestmark = pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available())
 
 ROOT = "ast-edge/attic/"
 DEVICE = "homeassistant/device/ast-edge-attic-{}/config"
-HUM = np.concatenate([silence(1), tone("Hum", 119)])
-"""An event that goes on as long as a test takes."""
-FINE = "configuration reloaded"
-REFUSED = "reload refused"
-
-
-class Reloadable(Daemon):
-    """A daemon that hears a hum in the kitchen."""
-
-    def __init__(self, folder, broker, **mqtt):
-        super().__init__(folder, broker, HUM, **mqtt)
-
-    def reload(self, said=FINE, **keys):
-        """Change the configuration, send the signal, and wait until the log answers."""
-        before = self.log.read_text().count(said)
-        self.change(**keys)
-        self.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: self.log.read_text().count(said) > before)
-
-    def written(self):
-        return super().written() if self._events.exists() else []
-
-    def settings(self, key):
-        return yaml.safe_load(self.config.read_text())[key]
-
-    def status(self):
-        return json.loads(ask(find_sockets()[0]))
-
-    def phases(self, source="kitchen", label="Hum"):
-        """The events of a label so far, as pairs of id and phase, without updates."""
-        found = [e for e in self.written() if (e["source"], e["label"]) == (source, label)]
-        return [(e["id"], e["type"]) for e in found if e["type"] != "update"]
-
-    def wait_for_events(self, count, source="kitchen", label="Hum"):
-        wait_until(lambda: len(self.phases(source, label)) >= count)
 
 
 @pytest.fixture
@@ -326,82 +281,3 @@ def test_ten_signals_at_once_do_no_harm(daemon):
         daemon.process.send_signal(signal.SIGHUP)
     daemon.reload(labels={"Hum": None, "Hiss": {"on": 0.75}})
     assert len(daemon.phases()) == 1
-
-
-@pytest.fixture
-def manager(folder, broker, monkeypatch):
-    """The socket of a service manager; Mosquitto, which would speak to it too, runs before."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(str(folder / "notify"))
-        manager.settimeout(20)
-        monkeypatch.setenv("NOTIFY_SOCKET", str(folder / "notify"))
-        yield manager
-
-
-def read_until(manager, word):
-    """Return all that the manager is told, up to a message with this word."""
-    said = [manager.recv(1000).decode()]
-    while word not in said[-1].split("\n"):
-        said.append(manager.recv(1000).decode())
-    return said
-
-
-def test_the_service_manager_is_told(folder, broker, manager):
-    with Reloadable(folder, broker) as daemon:
-        daemon.wait_for_events(1)
-        daemon.reload(labels={"Hum": None})
-        read_until(manager, "RELOADING=1")
-        assert read_until(manager, "READY=1")[-1] == "READY=1"
-
-
-def test_a_reload_before_the_first_sound_does_not_make_the_service_ready(folder, broker, manager):
-    daemon = Reloadable(folder, broker)
-    daemon.change(sources={"kitchen": {"stdin": "f32le", "sample_rate": RATE}})
-    with daemon:
-        wait_until(lambda: "listening to" in daemon.log.read_text(), 30.0)
-        daemon.reload(labels={"Hum": None})
-        daemon.feed(tone("Hum", 1))
-        said = read_until(manager, "READY=1")
-    assert said[-1].split("\n") == ["READY=1", "STATUS=listening"]  # of the first sound
-    assert not any("RELOADING=1" in words for words in said)
-
-
-def test_a_terminal_that_is_closed_ends_the_daemon(folder, broker):
-    config = Reloadable(folder, broker).config
-    process, terminal = pty.fork()
-    if process == 0:
-        arguments = ["-m", "ast_edge", "run", "--config", str(config)]
-        os.execv(sys.executable, [sys.executable, *arguments])
-    said = b""
-    while b"listening to kitchen" not in said:
-        said += os.read(terminal, 1000)
-    os.close(terminal)
-    ended = []
-    wait_until(lambda: ended.append(os.waitpid(process, os.WNOHANG)) or ended[-1][0], timeout=20)
-    assert os.waitstatus_to_exitcode(ended[-1][1]) == 0
-
-
-def test_a_second_daemon_of_the_node_is_refused(daemon):
-    command = [sys.executable, "-m", "ast_edge", "run", "--config", str(daemon.config)]
-    second = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert second.returncode == 78
-    assert "another ast-edge with the node 'attic' is running" in second.stderr.splitlines()[-1]
-
-
-def test_a_sound_that_is_enrolled_in_the_bundle_in_use_is_heard_after_a_reload(folder, broker):
-    base = write_bundle(folder / "base", frame=True, embedding=True)
-    mine = shutil.copytree(base, folder / "mine")
-    phase = 2 * np.pi * BELL_HZ * np.arange(119 * RATE) / RATE
-    bell = np.concatenate([silence(1), 0.5 * np.sin(phase).astype(np.float32)])
-    daemon = Reloadable(folder, broker)
-    soundfile.write(folder / "sound.wav", bell, RATE)
-    daemon.change(bundle=str(mine))
-    with daemon:
-        wait_until(lambda: ROOT + "kitchen/hum/state" in retained(broker))
-        shutil.rmtree(mine)
-        write_own(base, mine)
-        daemon.reload()
-        assert "changed: kitchen; labels changed: Bell, Whistle" in daemon.log.read_text()
-        daemon.wait_for_events(1, label="Bell")
-        wait_until(lambda: retained(broker).get(ROOT + "kitchen/bell/state") == "ON")
-        assert ROOT + "kitchen/whistle/state" in retained(broker)

@@ -46,6 +46,28 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
             partial.unlink(missing_ok=True)
 
 
+def replace_folder(folder: Path, place: Path, old: Path) -> None:
+    """Put a folder of files where another may be, readable by all users whatever the umask.
+
+    The other one goes to `old`, on the same disk.
+
+    Raises:
+        OSError: if it cannot be put there; what was there is there again.
+    """
+    for path in folder.iterdir():
+        path.chmod(0o644)
+    folder.chmod(0o755)
+    if not place.exists():
+        folder.rename(place)
+        return
+    place.rename(old)
+    try:
+        folder.rename(place)
+    except OSError:
+        old.rename(place)
+        raise
+
+
 def file_sha256(path: Path) -> str:
     """Compute the sum of a file."""
     digest = hashlib.sha256()

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.base.errors import BundleError
-from ast_edge.base.files import file_sha256
+from ast_edge.base.files import file_sha256, replace_folder
 from ast_edge.base.yaml_file import did_you_mean
 from ast_edge.enrolment.errors import EnrolmentError
 from ast_edge.enrolment.margin import HeadPair
@@ -101,11 +101,8 @@ def write_derived(base: Bundle, out: Path, labels: Sequence[OwnLabel]) -> Bundle
         folder = scratch / out.name
         folder.mkdir()
         _fill(folder, base, labels)
-        for path in folder.iterdir():  # for a service to read, whatever the umask
-            path.chmod(0o644)
-        folder.chmod(0o755)
         load_bundle(folder)
-        _replace(folder, out, scratch / "old")
+        replace_folder(folder, out, scratch / "old")
     return load_bundle(out, sums=False)
 
 
@@ -183,15 +180,3 @@ def _stacked(
     clip = np.stack([label.heads.clip for label in labels])
     frames = [label.heads.frame for label in labels if label.heads.frame is not None]
     return clip, np.stack(frames) if frames else None
-
-
-def _replace(folder: Path, out: Path, old: Path) -> None:
-    if out.exists():
-        out.rename(old)
-        try:
-            folder.rename(out)
-        except OSError:
-            old.rename(out)
-            raise
-    else:
-        folder.rename(out)

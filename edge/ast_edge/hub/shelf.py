@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ast_edge.base.errors import ConfigError
+from ast_edge.base.files import replace_folder
 from ast_edge.hub.errors import StorageError
 from ast_edge.model.bundle import shipped_bundles
 from ast_edge.model.installed import bundle_folders
@@ -51,10 +52,7 @@ def new_bundle(name: str) -> Iterator[Path]:
         try:
             folder.mkdir()
             yield folder
-            for path in folder.iterdir():
-                path.chmod(0o644)
-            folder.chmod(0o755)
-            _replace(folder, shelf / name, scratch / "old")
+            replace_folder(folder, shelf / name, scratch / "old")
         except OSError as exc:
             raise StorageError(f"{shelf / name}: cannot be written: {exc.strerror}") from exc
     finally:
@@ -68,18 +66,6 @@ def _make(shelf: Path) -> None:
     if os.geteuid() == 0:
         for folder in missing:
             folder.chmod(0o755)
-
-
-def _replace(folder: Path, place: Path, old: Path) -> None:
-    if place.exists():
-        place.rename(old)
-        try:
-            folder.rename(place)
-        except OSError:
-            old.rename(place)
-            raise
-    else:
-        folder.rename(place)
 
 
 def take_in(folder: Path, files: Mapping[str, Path], *, link: bool) -> None:

@@ -1,8 +1,10 @@
 import hashlib
+import os
+from pathlib import Path
 
 import pytest
 
-from ast_edge.base.files import atomic_file, file_sha256, write_files
+from ast_edge.base.files import atomic_file, file_sha256, replace_folder, write_files
 
 
 def listed(folder):
@@ -39,3 +41,42 @@ def test_the_sum_of_a_file_is_that_of_its_bytes(tmp_path):
     content = bytes(range(256)) * 10_000
     (tmp_path / "a").write_bytes(content)
     assert file_sha256(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+
+
+def folder_of(path, text):
+    path.mkdir()
+    (path / "a").write_text(text)
+    return path
+
+
+def test_a_folder_takes_the_place_of_another_which_is_kept_aside(tmp_path):
+    folder_of(tmp_path / "place", "one")
+    replace_folder(folder_of(tmp_path / "new", "two"), tmp_path / "place", tmp_path / "old")
+    assert (tmp_path / "place" / "a").read_text() == "two"
+    assert (tmp_path / "old" / "a").read_text() == "one"
+
+
+def test_a_folder_that_cannot_be_put_in_its_place_leaves_the_other_there(tmp_path, monkeypatch):
+    place, new = folder_of(tmp_path / "place", "one"), folder_of(tmp_path / "new", "two")
+    rename = Path.rename
+
+    def refuse(path, target):
+        if path == new:
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(OSError, match="No space"):
+        replace_folder(new, place, tmp_path / "old")
+    assert (place / "a").read_text() == "one"
+
+
+def test_a_folder_in_its_place_is_readable_by_all_whatever_the_umask(tmp_path):
+    before = os.umask(0o077)
+    try:
+        new = folder_of(tmp_path / "new", "two")
+    finally:
+        os.umask(before)
+    replace_folder(new, tmp_path / "place", tmp_path / "old")
+    modes = [path.stat().st_mode & 0o777 for path in (tmp_path / "place", tmp_path / "place/a")]
+    assert modes == [0o755, 0o644]

@@ -69,6 +69,8 @@ def test_refuses_a_pack_that_maps_to_no_label_of_the_recipe(tmp_path, packs):
         ({"average": [2, 1]}, "average: expected first and last of 2 epochs, got 2 and 1"),
         ({"data": {"folder": "clips"}}, "expected either packs or data"),
         ({"adapt": {"learn": "heads"}}, "adapt: needs init"),
+        ({"model": {"stem": 384}}, "model.stem: does not learn: give its weights by init.stem"),
+        ({"init": {"stem": "mn.pt"}}, "init.stem: the model has none"),
         ({"patience": 1, "average": [1, 2]}, "patience: may end before the epochs of average"),
         ({"class_weights": 0.9}, "class_weights: soundscapes draw labels by their sources"),
         ({"model": {"patchout": [0, 2]}}, "model.patchout: leaves nothing of a grid of (1, 2)"),

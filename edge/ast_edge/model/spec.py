@@ -1,8 +1,8 @@
 """What defines a network: shared by training, export and the edge, and stored in every artefact."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 Activation = Literal["sigmoid", "softmax"]
 
@@ -59,6 +59,10 @@ class ModelSpec:
             raise ValueError(f"std must be positive, got {self.std}")
         if self.frame_head and self.activation != "sigmoid":
             raise ValueError("a frame head needs sigmoid: a step may hold several sounds, or none")
+
+    def described(self) -> dict[str, Any]:
+        """Return what `bundle.json` says of it: a stem only if there is one."""
+        return {key: value for key, value in asdict(self).items() if key != "stem" or value}
 
     @property
     def grid(self) -> tuple[int, int]:

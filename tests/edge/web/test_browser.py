@@ -7,42 +7,10 @@ import numpy as np
 import pytest
 from rigs.broker.mosquitto import Mosquitto, wait_until
 from rigs.model import RATE, silence, tone
-from rigs.page import TIMEOUT, TOKEN, House, IngressProxy, browser
+from rigs.page import TIMEOUT, TOKEN, House, IngressProxy
 
 pytestmark = pytest.mark.slow
 MS = 1000 * TIMEOUT
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as chromium:
-        yield chromium
-
-
-@pytest.fixture
-def look(chromium):
-    """Return a function that opens the page; nothing may go wrong in it."""
-    contexts, faults = [], []
-
-    def look(house, address=None, size=(1200, 900), token=TOKEN, **options):
-        context = chromium.new_context(
-            viewport={"width": size[0], "height": size[1]}, locale="en-GB", **options
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(MS)
-        page.on("pageerror", lambda fault: faults.append(str(fault)))
-        page.on(
-            "console",
-            lambda m: faults.append(m.text) if "Content Security Policy" in m.text else None,
-        )
-        page.goto((address or house.address) + (f"#token={token}" if token else ""))
-        return page
-
-    yield look
-    for context in contexts:
-        context.close()
-    assert faults == []
 
 
 def watched(house):

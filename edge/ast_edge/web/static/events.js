@@ -60,7 +60,7 @@ function item(event) {
   const node = h("li", { "data-id": event.id, tabindex: -1, class: `event ${verdict ?? ""} ${cursor === event.id ? "cursor" : ""}` },
     selecting && ended ? h("input", { type: "checkbox", "aria-label": `${t("select")}: ${event.label}`, checked: picked.has(event.id),
       onchange: e => { e.target.checked ? picked.add(event.id) : picked.delete(event.id); draw(); } }) : "",
-    h("time", { datetime: event.onset, title: new Date(ms(event)).toLocaleString() }, clock(ms(event))),
+    h("time", { datetime: event.onset, title: `${day(ms(event))} ${clock(ms(event))}` }, clock(ms(event))),
     dot(event.label), h("span", { class: "what" }, h("strong", {}, event.label),
       verdict ? h("span", { class: "chip " + (verdict === "right" ? "good" : "bad") }, verdict === "other" ? `${t("other").replace("…", "")}${event.true}` : t(verdict)) : "",
       h("small", {}, `${event.source} · ${span(event.duration)}${ended ? "" : " " + t("sofar")} · ${percent(event.peak)}`)),

@@ -166,7 +166,7 @@ function route() {
     h("a", { href: "#" + v, "aria-current": v === name ? "page" : null }, h("i", { class: "i-" + v, "aria-hidden": "true" }), t(v))));
   document.title = `${t(name)} · ${page.state.node} · ast-edge`;
   head();
-  $("view").replaceChildren(...shown.show());
+  $("view").replaceChildren(h("h1", { class: "unseen" }, t(name)), ...shown.show());
 }
 
 function login(wrong) {

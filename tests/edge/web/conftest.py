@@ -42,7 +42,9 @@ def look(chromium):
     """Return a function that opens the page; nothing may go wrong in it."""
     contexts, faults = [], []
 
-    def look(house, address=None, size=(1200, 900), token=TOKEN, **options):
+    def look(
+        house, address=None, size=(1200, 900), token=TOKEN, before=lambda page: None, **options
+    ):
         context = chromium.new_context(
             viewport={"width": size[0], "height": size[1]}, locale="en-GB", **options
         )
@@ -54,6 +56,7 @@ def look(chromium):
             "console",
             lambda m: faults.append(m.text) if "Content Security Policy" in m.text else None,
         )
+        before(page)
         page.goto((address or house.address) + (f"#token={token}" if token else ""))
         return page
 

@@ -64,6 +64,23 @@ def test_an_event_is_in_the_list_and_its_bracket_in_the_picture(house, look):
     assert page.locator(".strip").count() == 1
 
 
+def test_an_event_between_the_first_answer_and_the_live_view_is_not_missed(house, visitor, look):
+    asked = []
+
+    def late(route):
+        answer = route.fetch()
+        if not asked:
+            pour_event(house)
+            wait_until(lambda: visitor.get("api/events")["events"], TIMEOUT)
+        asked.append(route)
+        route.fulfill(response=answer)
+
+    page = look(house, before=lambda page: page.route("**/api/events", late))
+    page.wait_for_selector(".scores li")
+    page.click("#tabs a[href='#events']")
+    page.wait_for_selector("[data-id]:has-text('Hum')")
+
+
 def test_a_right_or_wrong_is_one_key_and_can_be_undone(house, look, state_folder):
     page = look(house)
     page.wait_for_selector(".scores li")
@@ -87,6 +104,18 @@ def test_it_was_another_label_is_chosen_from_all(house, look, state_folder):
     page.fill("#true", "hiss")
     page.keyboard.press("Enter")
     page.wait_for_selector(".event.other:has-text('Hiss')")
+
+
+def test_it_was_something_that_no_model_knows(house, look, state_folder):
+    page = look(house)
+    pour_event(house)
+    page.click("#tabs a[href='#events']")
+    page.click(".event .mark.other")
+    page.fill("#true", "Doorbell of 3b")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".event.other:has-text('Doorbell of 3b')")
+    (line,) = (state_folder / "reviews-attic.jsonl").read_text().splitlines()
+    assert json.loads(line)["true"] == "Doorbell of 3b"
 
 
 def test_a_threshold_is_tried_before_it_is_kept(house, look):

@@ -14,7 +14,7 @@ export default {
   keep: "{value} behalten", reset: "Zurück zu {value}", kept: "Übernommen: {what}", refused: "Abgelehnt: {why}", readOnly: "Änderungen sind hier nicht erlaubt (web.changes).",
   running: "Jetzt", recent: "Ereignisse", none: "Noch nichts.", held: "Zurückgehalten", heldHint: "Geräusche, aus denen kein Ereignis wurde, seit jemand diese Seite öffnete, und die Regel, an der es lag.",
   filter: "Filter", anyLabel: "alle Labels", anySource: "alle Quellen", sofar: "bisher", today: "Letzte 24 Stunden", play: "Anhören",
-  right: "richtig", wrong: "falsch", other: "es war …", undo: "Rückgängig", reviewed: "{n} bewertet als: {verdict}", choose: "Welches Label war es?", cancel: "Abbrechen",
+  right: "richtig", wrong: "falsch", other: "es war …", undo: "Rückgängig", reviewed: "{n} bewertet als: {verdict}", choose: "Welches Label war es?", freeName: "Jeder Name ist recht, auch einer, den noch kein Modell kennt.", cancel: "Abbrechen",
   selected: "{n} ausgewählt", select: "Auswählen", keys: "Tasten: j k bewegen · r richtig · w falsch · o es war … · u rückgängig · x auswählen", export: "Export",
   why_on: "unter der Schwelle", why_duration: "zu kurz (Mindestdauer)", why_cooldown: "zu bald nach dem letzten (Sperrzeit)", why_hours: "außerhalb seiner Zeiten",
   why_suppressed: "unterdrückt durch {other}", why_disabled: "abgeschaltet oder pausiert", when: "wann", label: "Label", lasted: "Dauer", why: "warum",

@@ -68,8 +68,11 @@ export function toast(text, action, label) {
   toast.timer = setTimeout(() => place.replaceChildren(), 8000);
 }
 
+// A machine that is frozen or gone answers nothing, not even no.
+const PATIENCE_MS = 15000;
+
 export async function call(path, options = {}) {
-  const answer = await fetch(path, { credentials: "same-origin", ...options,
+  const answer = await fetch(path, { credentials: "same-origin", signal: AbortSignal.timeout(PATIENCE_MS), ...options,
     headers: { "X-Ast-Edge": "1", "Content-Type": "application/json" },
     body: options.body && JSON.stringify(options.body) });
   if (!answer.ok) {

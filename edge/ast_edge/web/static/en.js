@@ -14,7 +14,7 @@ export default {
   keep: "Keep {value}", reset: "Back to {value}", kept: "Kept: {what}", refused: "Refused: {why}", readOnly: "Changes are not allowed here (web.changes).",
   running: "Now", recent: "Events", none: "Nothing yet.", held: "Held back", heldHint: "Sounds that became no event since somebody opened this page, and the rule that held each back.",
   filter: "Filter", anyLabel: "all labels", anySource: "all sources", sofar: "so far", today: "Last 24 hours", play: "Play",
-  right: "right", wrong: "wrong", other: "it was …", undo: "Undo", reviewed: "{n} reviewed as: {verdict}", choose: "Which label was it?", cancel: "Cancel",
+  right: "right", wrong: "wrong", other: "it was …", undo: "Undo", reviewed: "{n} reviewed as: {verdict}", choose: "Which label was it?", freeName: "Any name will do, also one that no model knows yet.", cancel: "Cancel",
   selected: "{n} selected", select: "Select", keys: "Keys: j k move · r right · w wrong · o it was … · u undo · x select", export: "Export",
   why_on: "below on", why_duration: "too short (minimum duration)", why_cooldown: "too soon after the last (cooldown)", why_hours: "outside its hours",
   why_suppressed: "suppressed by {other}", why_disabled: "switched off or snoozed", when: "when", label: "label", lasted: "lasted", why: "why",

@@ -2,6 +2,7 @@
 
 import json
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -179,6 +180,8 @@ def test_a_broker_that_goes_away_is_said(tmp_path, tiny_model, look):
             page.wait_for_selector(".chip.broker.good")
             broker.stop()
             page.wait_for_selector(".chip.broker.bad")
+            page.click("#tabs a[href='#status']")
+            page.wait_for_selector(".hint:has-text('is the broker running')")
         finally:
             house.close()
 
@@ -296,6 +299,25 @@ def test_every_text_is_there_in_both_languages(house, chromium):
     )
     assert holes == []
     context.close()
+
+
+def test_a_tab_that_is_open_for_weeks_remembers_the_newest_events_alone(house, look):
+    page, stage = look(house), house.page.server.stage
+    page.wait_for_selector(".scores li")
+    watched(house)
+    for number in range(700):
+        onset = f"2026-11-28T10:{number // 60:02d}:{number % 60:02d}.000Z"
+        event = {"id": f"{number:032x}", "type": "end", "label": "Hum", "slug": "hum"}
+        event |= {"source": "hall", "onset": onset, "duration": 0.5, "peak": 0.9}
+        stage.post(partial(stage._tell, {"type": "event", "event": event}))
+        if number % 100 == 99:
+            page.wait_for_timeout(200)
+    events = "import('./main.js').then(m => [...m.page.events.values()].map(e => e.id))"
+    newest = f"{699:032x}"
+    wait_until(lambda: newest in page.evaluate(events), TIMEOUT)
+    kept = page.evaluate(events)
+    assert 200 <= len(kept) <= 500
+    assert kept == [f"{n:032x}" for n in range(700 - len(kept), 700)]
 
 
 def test_a_hidden_page_lets_the_daemon_rest(house, look):

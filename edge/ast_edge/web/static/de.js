@@ -22,5 +22,9 @@ export default {
   thresholds: "Labels und Schwellen", version: "Version", uptime: "Läuft seit", memory: "Speicher", load: "Rechenzeit je Sekunde Ton", model: "Modell",
   heard: "gehört", gaps: "Lücken", dropped: "ausgelassene Fenster", latency: "Verzögerung", count: "Ereignisse", state: "Zustand", warnings: "Letzte Warnungen", noWarnings: "Keine seit dem Start.",
   refusal: "Das letzte Neuladen wurde abgelehnt: {why}", doctor: "Mehr: `ast-edge doctor --config …` prüft auf jenem Rechner alles vom Mikrofon bis zum Empfänger.",
+  hint_zeros: "Sie liefert nur Nullen: stumm geschaltet oder das falsche Gerät?", hint_quiet: "Sie ist leiser als jedes Zimmer: Aufnahmepegel erhöhen (`alsamixer`).",
+  hint_clips: "Sie übersteuert: Aufnahmepegel verringern (`alsamixer`).", hint_absent: "`ast-edge devices` zeigt, was es gibt, und mit einem Namen dessen Pegel.",
+  hint_busy: "Benutzt es ein anderes Programm? Ein Soundserver lässt mehrere zuhören.", hint_unreachable: "Stimmen Adresse, Benutzer und Passwort, und spielt es anderswo?",
+  hint_slow: "Zu langsam: längerer hop, kleineres Bundle, weniger Quellen oder mehr threads.", hint_broker: "Läuft der Broker, und stimmen mqtt.host, port, Benutzer und Passwort?",
   language: "Sprache", logout: "Abmelden", began: "{label} beginnt", times: "{n}-mal", lostEvents: "{n} Ereignisse verloren", unusable: "Fenster ohne brauchbare Werte", skipped: "Fenster, die nicht angesehen werden mussten", bad: "schlechte Abtastwerte", viewers: "Zuschauer",
 };

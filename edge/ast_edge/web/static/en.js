@@ -22,5 +22,9 @@ export default {
   thresholds: "Labels and thresholds", version: "Version", uptime: "Up", memory: "Memory", load: "Computing per second of sound", model: "Model",
   heard: "heard", gaps: "gaps", dropped: "windows dropped", latency: "latency", count: "events", state: "state", warnings: "Last warnings", noWarnings: "None since the start.",
   refusal: "The last reload was refused: {why}", doctor: "More: `ast-edge doctor --config …` on that machine tries everything from the microphone to a subscriber.",
+  hint_zeros: "it delivers nothing but zeros: is it muted, or the wrong device?", hint_quiet: "it is quieter than any room: raise its capture volume (`alsamixer`)",
+  hint_clips: "it clips: lower its capture volume (`alsamixer`)", hint_absent: "`ast-edge devices` lists what there is, and with a name shows its level",
+  hint_busy: "is another program using it? A sound server lets several listen", hint_unreachable: "are the address, user and password right, and does it play elsewhere?",
+  hint_slow: "use a longer hop, a smaller bundle, fewer sources or more threads", hint_broker: "is the broker running, and are mqtt.host, port, user and password right?",
   language: "Language", logout: "Log out", began: "{label} begins", times: "{n} times", lostEvents: "{n} events lost", unusable: "windows without usable scores", skipped: "windows that need not be looked at", bad: "bad samples", viewers: "Viewers",
 };

@@ -6,7 +6,7 @@ import * as settings from "./settings.js";
 import * as status from "./status.js";
 
 const views = { live, events, settings, status };
-const HIDDEN_MS = 10000, STILL_MS = 5000, DEAD_MS = 30000;
+const HIDDEN_MS = 10000, STILL_MS = 5000, DEAD_MS = 30000, MOST_EVENTS = 250;
 
 export const page = {
   state: null, labels: null, axis: null, source: null,
@@ -103,6 +103,10 @@ function merge(event) {
   const before = page.events.get(event.id);
   if (before?.type === "end" && event.type !== "end") event = { ...event, ...before };
   page.events.set(event.id, { ...before, ...event });
+  if (page.events.size > 2 * MOST_EVENTS) { // the newest stay, however long a tab is open
+    const ordered = [...page.events.values()].sort((a, b) => Date.parse(b.onset) - Date.parse(a.onset));
+    page.events = new Map(ordered.slice(0, MOST_EVENTS).reverse().map(e => [e.id, e]));
+  }
 }
 
 async function load() {
@@ -142,6 +146,9 @@ export function words(source) {
   const kind = s.state === "listening" ? "good" : ["starting", "disabled", "ended"].includes(s.state) ? "wait" : "bad";
   return [t(s.state), kind];
 }
+
+// What doctor would advise about a source, or about the broker ("").
+export const advice = about => page.state.hints[about] ? "→ " + t("hint_" + page.state.hints[about]) : "";
 
 function head() {
   const state = page.state, sources = Object.keys(state.sources), [text, kind] = words(page.source);

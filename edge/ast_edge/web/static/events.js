@@ -127,7 +127,7 @@ function strips(events) {
     ordered.map(([name, own]) => {
       const strip = h("div", { class: "strip", role: "img", "aria-label": `${name}: ${own.length}` }, own.map(event => {
         const mark = h("i", {});
-        mark.style.left = place(ms(event)) + "%"; mark.style.width = Math.max(0.25, event.duration / 864) + "%"; mark.style.background = `hsl(${hue(name)} 65% 50%)`;
+        mark.style.left = `min(${place(ms(event))}%, 100% - 3px)`; mark.style.width = Math.max(0.25, event.duration / 864) + "%"; mark.style.background = `hsl(${hue(name)} 65% 50%)`;
         return mark;
       }));
       return [h("span", { class: "name" }, name), strip, h("span", { class: "number" }, own.length)];

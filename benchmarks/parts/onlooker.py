@@ -9,7 +9,8 @@ from typing import Any
 from playwright.sync_api import Browser, CDPSession, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
-READY_TIMEOUT = 60.0
+PATIENCE = 600.0
+"""Seconds that the browser may take for anything: the daemon leaves it little of the machine."""
 VIEWS = ("live", "events", "live", "settings", "live", "status")
 """Shown in turn, one for each sample."""
 
@@ -49,8 +50,9 @@ class Onlooker:
     def _look(self, browser: Browser) -> None:
         page, begun = browser.new_page(), time.monotonic()
         page.on("pageerror", lambda fault: self.faults.append(f"the page: {fault}"))
+        page.set_default_timeout(1000 * PATIENCE)
         page.goto(self._link)
-        page.wait_for_selector(".scores li", timeout=1000 * READY_TIMEOUT)
+        page.wait_for_selector(".scores li")
         tab, processes = page.context.new_cdp_session(page), browser.new_browser_cdp_session()
         tab.send("Performance.enable")
         for view in itertools.cycle(VIEWS):

@@ -1,6 +1,7 @@
 """Let the whole system run for long: memory, threads, descriptors, and every scripted event.
 
     python benchmarks/soak.py --fast --hours 72     # of audio, as fast as it can be processed
+    python benchmarks/soak.py --fast --hours 24 --viewer   # and a browser looks at the page
     python benchmarks/soak.py --live --minutes 60   # a microphone; it and the broker fail
 
 Both run `ast-edge run` as a process, a Mosquitto and a subscriber of its own. `--fast` plays the
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -34,6 +36,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
+from parts.onlooker import Onlooker  # noqa: E402
 from parts.soak_report import Report  # noqa: E402
 from rigs.broker import mosquitto  # noqa: E402
 from rigs.sound import pulse  # noqa: E402
@@ -45,6 +48,7 @@ LABELS = ("Tick-tock", "Speech")
 """The sounds of the excerpt; all are found whatever the phase of the hop."""
 PERIOD = 30.0
 """Seconds from one playing of the excerpt to the next."""
+PAGE, TOKEN = "127.0.0.1:18097", "only for the soak"
 RECOVERY = 20.0
 """Seconds after the end of a microphone's outage in which the daemon must hear again."""
 
@@ -143,6 +147,7 @@ def main() -> None:
     parser.add_argument("--hour", type=float, default=3600.0, help="seconds of what is repeated")
     parser.add_argument("--minutes", type=float, default=60.0, help="with --live")
     parser.add_argument("--limit", type=float, help="seconds after which --fast stops feeding")
+    parser.add_argument("--viewer", action="store_true", help="with --fast, look at the page")
     parser.add_argument("--sample", type=float, default=60.0, help="seconds between samples")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path)
@@ -182,10 +187,13 @@ def fast(
     hour = _hour(args.hour)
     source = {"stdin": "s16le", "sample_rate": RATE, "pace": "fast"}
     tree = configuration(broker, sources={"kitchen": source})
+    if args.viewer:
+        tree["web"] = {"listen": PAGE, "token": TOKEN}
     with Daemon(folder, tree, {}, report) as daemon:
+        _wait_for_page(args.viewer)
         began, hours = time.time(), 0
         assert daemon.process.stdin
-        with _sampled(daemon, args.sample):
+        with _sampled(daemon, args.sample), _watched(args, report):
             while hours < args.hours * 3600 / args.hour and daemon.process.poll() is None:
                 if args.limit and time.time() - began > args.limit and hours > 1:
                     break
@@ -333,6 +341,26 @@ class _Faults:
             if kind.startswith("microphone"):
                 self._outages.append((begun, time.time()))
             self._running = None
+
+
+def _wait_for_page(wanted: bool) -> None:
+    """Wait until the daemon serves its page."""
+    while wanted:
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"http://{PAGE}/api/alive", timeout=5).close()
+            return
+        time.sleep(0.3)
+
+
+@contextlib.contextmanager
+def _watched(args: argparse.Namespace, report: Report) -> Iterator[None]:
+    """Let a browser look at the page meanwhile, if it is wanted."""
+    if not args.viewer:
+        yield
+        return
+    with Onlooker(f"http://{PAGE}/", TOKEN, args.sample) as onlooker:
+        yield
+    report.tab, report.missed = onlooker.samples, report.missed + onlooker.faults
 
 
 @contextlib.contextmanager

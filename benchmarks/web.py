@@ -1,36 +1,42 @@
 """Measure what the page costs the daemon, with viewers and without.
 
     python benchmarks/web.py
-    python benchmarks/web.py --seconds 10    # a quick look
+    python benchmarks/web.py --repeat 1 --seconds 10 --rounds 2    # a quick look
 
 Runs `ast-edge run` with one source as a process of its own; the demo is played in real time, over
 and over. Viewers take what they are sent as fast as it comes, in this process. Cases take turns,
 and the difference to the case without a page is what the page costs.
+
+Then one daemon with the page runs in this process, and viewers in another come and go: how long
+after its last sample each window was scored, with so many viewers and without, in turns.
 """
 
 import argparse
-import asyncio
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import numpy as np
 import soundfile
+from parts.audience import Audience
 from parts.daemon_process import DaemonProcess
+from parts.page_delay import DelayedDaemon
 from parts.result import RESULTS, Result, Table
 from parts.result_text import as_markdown
+from parts.spread import spread
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "configs" / "demo" / "home.ogg"
 ADDRESS, TOKEN = "127.0.0.1:18099", "only for benchmarks"
 SETTLE = 8.0
 """Seconds before work is measured."""
+PAUSE = 3.0
+"""Seconds after viewers have come or gone, before delays count."""
+AUDIENCES = (0, 1, 8)
 WITHOUT = "no page"
 CASES: dict[str, int | None] = {
     WITHOUT: None,
@@ -65,8 +71,9 @@ def main() -> None:
             for case, viewers in CASES.items():
                 _measure(args, folder, viewers, found[case])
                 print(f"{case}: {found[case].cpu[-1]:.2%} of a core", file=sys.stderr)
+        ratios = _delays(args, folder)
     result = Result("The page")
-    result.tables = [_table(found, args)]
+    result.tables = [_table(found, args), _delay_table(ratios, args)]
     path = result.save("web", args.results)
     print(as_markdown(result), path, sep="\n")
 
@@ -77,6 +84,8 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--repeat", type=int, default=3, help="turns")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=10, help="turns of the delays")
+    parser.add_argument("--phase", type=float, default=30.0, help="seconds of each part of a turn")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the result")
     return parser.parse_args()
 
@@ -86,7 +95,7 @@ def _measure(args: argparse.Namespace, folder: Path, viewers: int | None, found:
     if viewers is not None:
         tree["web"] = {"listen": ADDRESS, "token": TOKEN}
     with DaemonProcess(folder / "daemon", tree) as daemon:
-        audience = Audience(viewers or 0)
+        audience = Audience(ADDRESS, TOKEN, "hall", viewers or 0)
         time.sleep(SETTLE)
         received = audience.received
         before, after = daemon.measure(args.seconds)
@@ -95,48 +104,6 @@ def _measure(args: argparse.Namespace, folder: Path, viewers: int | None, found:
         found.memory.append(after.memory)
         found.sent.append((audience.received - received) / seconds / max(1, viewers or 0))
         audience.leave()
-
-
-class Audience:
-    """Viewers in a thread of their own."""
-
-    def __init__(self, viewers: int) -> None:
-        """Look on at once."""
-        self.received = 0
-        self._viewers = viewers
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def leave(self) -> None:
-        """Go away.
-
-        Raises:
-            SystemExit: nothing was sent.
-        """
-        if self._viewers and not self.received:
-            raise SystemExit("the page has sent nothing")
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-
-    def _run(self) -> None:
-        tasks = [self._loop.create_task(self._look()) for _ in range(self._viewers)]
-        self._loop.run_forever()
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            self._loop.run_until_complete(asyncio.wait(tasks))
-        self._loop.close()
-
-    async def _look(self) -> None:
-        head = {"X-Ast-Edge": "1"}
-        jar = aiohttp.CookieJar(unsafe=True)  # which takes cookies of an address
-        async with aiohttp.ClientSession(f"http://{ADDRESS}", headers=head, cookie_jar=jar) as own:
-            async with own.post("/api/login", json={"token": TOKEN}) as answer:
-                answer.raise_for_status()
-            async with own.ws_connect("/api/live?source=hall") as socket:
-                async for message in socket:
-                    self.received += len(message.data)
 
 
 def _table(found: dict[str, Found], args: argparse.Namespace) -> Table:
@@ -159,6 +126,41 @@ def _table(found: dict[str, Found], args: argparse.Namespace) -> Table:
         "one viewer 1 %, eight 5 %."
     )
     return Table("What the page costs the daemon", columns, rows, note)
+
+
+def _delays(args: argparse.Namespace, folder: Path) -> dict[int, list[float]]:
+    """Return the p95 of the delay in seconds with so many viewers, once a round."""
+    samples, rate = soundfile.read(DEMO, dtype="float32")
+    length = round((SETTLE + args.rounds * len(AUDIENCES) * (args.phase + PAUSE) + 30) * rate)
+    soundfile.write(folder / "long.wav", np.resize(samples, length), rate)
+    found: dict[int, list[float]] = {viewers: [] for viewers in AUDIENCES}
+    with DelayedDaemon(folder, folder / "long.wav", ADDRESS, TOKEN) as daemon:
+        time.sleep(SETTLE)
+        for number in range(args.rounds):
+            # Forth and back, so that what changes slowly is no one's.
+            for viewers in AUDIENCES if number % 2 == 0 else reversed(AUDIENCES):
+                delays = daemon.delays(viewers, PAUSE, args.phase)
+                found[viewers].append(float(np.percentile(delays, 95)))
+                print(f"{viewers} viewers: p95 {found[viewers][-1] * 1e3:.1f} ms", file=sys.stderr)
+    return found
+
+
+def _delay_table(found: dict[int, list[float]], args: argparse.Namespace) -> Table:
+    alone = found[0]
+    rows = [
+        [
+            f"{viewers}",
+            spread([1000 * one for one in p95], 1),
+            spread([one / other for one, other in zip(p95, alone, strict=True)], 3),
+        ]
+        for viewers, p95 in found.items()
+    ]
+    note = (
+        f"Medians (and quartiles) of {args.rounds} turns of {args.phase:g} s for each number of "
+        "viewers: from the last sample of a window to its scores, with hop 0.25 s. Goal: unchanged."
+    )
+    columns = ["viewers", "p95 ms", "to that of the same turn without"]
+    return Table("The daemon's delay while people look on", columns, rows, note)
 
 
 if __name__ == "__main__":

@@ -38,11 +38,12 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox"]
         )
-        with demo(Path(folder)):
+        with demo(Path(folder)) as running:
             pages = open_pages(browser, everything=args.all)
             time.sleep(HEARD_SECONDS)
             for name, page in pages.items():
                 take(page, args.folder / f"{name}.png", everything=args.all)
+            running.terminate()
         browser.close()
 
 

@@ -23,10 +23,12 @@ class Report:
     exit_status: int | None = None
     samples: list[dict[str, float]] = field(default_factory=list)
     """Of the daemon and its children: seconds, megabytes, threads, descriptors."""
+    tab: list[dict[str, float]] = field(default_factory=list)
+    """Of the browser that looked on, if one did (`parts.onlooker`)."""
 
     def growth(self, key: str) -> tuple[float, float]:
         """Return the median of the second and of the last tenth of the samples."""
-        values = [sample[key] for sample in self.samples]
+        values = [sample[key] for sample in self.samples + self.tab if key in sample]
         tenth = max(1, len(values) // 10)
         return statistics.median(values[tenth : 2 * tenth] or values), statistics.median(
             values[-tenth:]
@@ -44,7 +46,10 @@ class Report:
             ("faults", ", ".join(f"{k} {n}" for k, n in sorted(self.faults.items())) or "none"),
             ("exit status", str(self.exit_status)),
         ]
-        for key, unit in (("rss", " MB"), ("threads", ""), ("descriptors", "")):
+        keys = [("rss", " MB"), ("threads", ""), ("descriptors", "")]
+        if self.tab:
+            keys += [("heap", " MB"), ("tab", " MB")]
+        for key, unit in keys:
             first, last = self.growth(key)
             change = 100 * (last / first - 1)
             lines.append((key, f"{first:.1f}{unit} → {last:.1f}{unit} ({change:+.1f} %)"))

@@ -47,9 +47,9 @@ def open_source(name: str, config: SourceConfig) -> Source:
             transport=config.rtsp_transport or "tcp",
         )
     if config.file is not None:
-        return RecordingSource(
-            name, config.file, config.pace, started_at=time.time(), channel=config.channel
-        )
+        # What plays in real time begins when it is played, not when it is prepared.
+        began = time.time() if config.pace == "fast" else None
+        return RecordingSource(name, config.file, config.pace, began, channel=config.channel)
     assert config.stdin is not None  # the configuration has exactly one of the four
     pcm = PcmFormat(config.stdin, config.sample_rate or 16000, config.channels or 1)
     return PcmSource(name, _STDIN, pcm, live=config.pace == "realtime")

@@ -70,6 +70,12 @@ class Outputs:
         """Those that are told of sound as well."""
         return [p.sink for p in self._parts.values() if isinstance(p.sink, Clips)]
 
+    @property
+    def clips(self) -> Clips | None:
+        """What keeps the sound of events; None if nothing does."""
+        part = self._parts.get("clips")
+        return part.sink if part and isinstance(part.sink, Clips) else None
+
     def close(self, but: "Outputs | None" = None) -> None:
         """Close all but those that others share."""
         kept = [part.sink for part in but._parts.values()] if but else []

@@ -23,6 +23,7 @@ from ast_edge.mqtt.broker_access import BrokerAccess
 from ast_edge.mqtt.commands import Command
 from ast_edge.mqtt.config import MqttConfig
 from ast_edge.outputs.clip_folder import make_folder
+from ast_edge.outputs.clips import Clips
 from ast_edge.outputs.jsonl import JsonLinesSink
 from ast_edge.outputs.sink import Sink
 
@@ -74,6 +75,11 @@ class Service:
         """The sources that heal, and the seconds without sound after which each is stalled."""
         sources = self.plan.config.sources.items()
         return {name: s.stall_timeout for name, s in sources if s.microphone or s.url}
+
+    @property
+    def clips(self) -> Clips | None:
+        """What keeps the sound of events; None if nothing does. In any thread."""
+        return self._outputs.clips if self._outputs else None
 
     def open_node(self, mqtt: MqttConfig) -> Node:
         """Begin to connect to the broker; `mqtt` is how it is reached.

@@ -9,6 +9,7 @@ from ast_edge.app.plan import Plan
 from ast_edge.doctor.finding import Finding
 from ast_edge.home_assistant.announcer import discovery_messages
 from ast_edge.home_assistant.discovery import describe, device_id
+from ast_edge.monitoring.remedies import REMEDIES
 from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.connection import Connection
 from ast_edge.mqtt.home_assistant_config import HomeAssistantConfig
@@ -31,8 +32,7 @@ def check_broker(config: MqttConfig, plan: Plan) -> Iterator[Finding]:
     try:
         if not connection.wait_connected(ANSWER_SECONDS):
             text = f"{connection.address}: {connection.fault or 'no answer'}"
-            remedy = "is the broker running, and are mqtt.host, port, user and password right?"
-            yield Finding("broker", False, text, remedy)
+            yield Finding("broker", False, text, REMEDIES["broker"])
             return
         yield Finding("broker", True, f"{connection.address}, MQTT {config.protocol}")
         came_back = trip.came_back.wait(ANSWER_SECONDS)

@@ -11,7 +11,6 @@ import numpy as np
 from ast_edge.app.open_source import open_source
 from ast_edge.app.plan import Plan, load_plan
 from ast_edge.app.source_config import SourceConfig
-from ast_edge.audio.level import FLOOR_DBFS
 from ast_edge.audio.stream import Source
 from ast_edge.base.errors import AstError, AudioError
 from ast_edge.detection.hearing import Hearing
@@ -25,10 +24,7 @@ from ast_edge.engines.open_engines import Engines
 from ast_edge.frontend.fbank import LOG_FLOOR
 from ast_edge.frontend.listener import Listener
 from ast_edge.hub.trial import IDLE, advice, time_engines
-
-CLIPPING_DBFS = -0.1
-QUIET_DBFS = -75.0
-"""Below any room: a microphone that is muted, or not plugged into its socket."""
+from ast_edge.monitoring.remedies import REMEDIES, ailment_of_level, ailment_of_silence
 
 
 def examine(path: Path) -> Iterator[Finding]:
@@ -74,9 +70,7 @@ def _time(engines: Engines, plan: Plan) -> Iterator[Finding]:
         share += seconds / hop
         text = f"{engine.description}: {seconds * 1000:.0f} ms of every {hop * 1000:.0f}"
         texts["engine" if len(plan.bundles) == 1 else f"engine of {bundle.name}"] = text
-    remedy = (
-        "" if share < 0.8 else "use a longer hop, a smaller bundle, fewer sources or more threads"
-    )
+    remedy = "" if share < 0.8 else REMEDIES["slow"]
     for step, text in texts.items():
         yield Finding(step, share < 0.8, text, remedy)
     if share > IDLE:
@@ -113,7 +107,9 @@ def _hear(name: str, config: SourceConfig, hearing: Hearing, engine: Engine) -> 
         return Finding(step, False, str(exc), "`ast-edge devices` lists what there is")
     if not heard.seconds:
         text = f"no sound: {heard.complaint or f'nothing within {heard.patience:.0f} s'}"
-        return Finding(step, False, text, _remedy_of_silence(config, heard.complaint))
+        microphone = config.microphone is not None
+        remedy = REMEDIES[ailment_of_silence(heard.complaint, microphone=microphone)]
+        return Finding(step, False, text, remedy)
     what = "too little sound to score"
     if scores:
         best = np.max(scores, axis=0)
@@ -121,22 +117,10 @@ def _hear(name: str, config: SourceConfig, hearing: Hearing, engine: Engine) -> 
         what = f"most likely {label.name} ({best.max():.2f})"
     text = f"{heard.seconds:.1f} s, peak {heard.peak:.0f} dBFS, {what}"
     remedy = ""
-    if config.microphone is not None and heard.peak <= FLOOR_DBFS:
-        remedy = "it delivers nothing but zeros: is it muted, or the wrong device?"
-    elif config.microphone is not None and heard.peak + config.gain_db < QUIET_DBFS:
-        remedy = "it is quieter than any room: raise its capture volume (`alsamixer`)"
-    elif config.microphone is not None and heard.peak >= CLIPPING_DBFS:
-        remedy = "it clips: lower its capture volume (`alsamixer`)"
+    if config.microphone is not None and (ailment := ailment_of_level(heard.peak, config.gain_db)):
+        remedy = REMEDIES[ailment]
     # What sound lacks is no failure: it may be all that there is.
     return Finding(step, not remedy, text, remedy or heard.remark)
-
-
-def _remedy_of_silence(config: SourceConfig, complaint: str) -> str:
-    if config.microphone is None:
-        return "are the address, user and password right, and does it play elsewhere?"
-    if "unavailable" in complaint or "busy" in complaint:
-        return "is another program using it? A sound server lets several listen"
-    return "`ast-edge devices` lists what there is, and with a name shows its level"
 
 
 def _open(name: str, config: SourceConfig) -> Source:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from ast_edge.audio.health import Health
 from ast_edge.audio.stream import Block
@@ -18,6 +19,7 @@ from ast_edge.model.label import Label
 from ast_edge.outputs.clip_folder import Clip, ClipFolder, clip_name
 from ast_edge.outputs.config import ClipsConfig
 from ast_edge.outputs.tape import Tape
+from ast_edge.outputs.unwritten import Unwritten
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,8 @@ LATENESS = 15.0
 """Seconds by which an event's onset may lie behind the newest sound; then its pre-roll is cut."""
 QUEUE = 16
 """Clips that may wait for the disk; more are dropped."""
+PATIENCE = 5.0
+"""Seconds for which the page waits for the disk when clips of reviewed events are written."""
 PRUNE_PAUSE = 600.0
 """Seconds after which old clips are looked for although none is written."""
 
@@ -47,7 +51,7 @@ class Clips:
 
     The last seconds of every source are kept in memory (mono, 16 bits). Encoding and writing happen
     in a thread of its own, which the daemon never waits for; a fault (a full disk) costs one line
-    and the clips that fall into it.
+    and the clips that fall into it. With `only_reviewed` clips stay in memory until `keep`.
 
     Raises:
         ConfigError: the folder cannot be made or written to.
@@ -66,6 +70,7 @@ class Clips:
         """Of each source the newest stream and the one before: its events may still be to come."""
         self._recordings: dict[str, _Recording] = {}
         """By the ids of their events."""
+        self._unwritten = Unwritten() if config.only_reviewed else None
         self._folder = ClipFolder(
             config.folder,
             max_age=config.max_age,
@@ -108,6 +113,19 @@ class Clips:
             recording.stop, recording.ended = min(recording.stop, stop), True
             if tape.complete or recording.stop <= tape.end:
                 self._complete(recording)
+
+    def keep(self, identifier: str) -> Path | None:
+        """Write the clip of a reviewed event, now or when it is complete; in any thread.
+
+        Returns where it will be soon; None if nobody has its sound any more.
+        """
+        if self._unwritten is None:
+            return None
+        recording = self._recordings.get(identifier)  # first: it leaves here last
+        clip = self._unwritten.ask(identifier)
+        if clip is not None:
+            return self._folder.path / clip.name if self._hand_over(clip, PATIENCE) else None
+        return self._folder.path / clip_name(recording.event) if recording else None
 
     def silent(self, source: str) -> None:
         """Wait for no more sound."""
@@ -153,20 +171,26 @@ class Clips:
                 self._complete(recording)
 
     def _complete(self, recording: _Recording) -> None:
-        """Hand a clip to the writer."""
-        del self._recordings[recording.event.id]
+        """Hand a clip to the writer, or keep it until it is asked for."""
         tape = recording.tape
         clip = Clip(
             clip_name(recording.event),
             tape.stream.sample_rate,
             tape.cut(recording.start, recording.stop),
         )
+        if self._unwritten is None or self._unwritten.put(recording.event.id, clip):
+            self._hand_over(clip)
+        del self._recordings[recording.event.id]
+
+    def _hand_over(self, clip: Clip, patience: float = 0.0) -> bool:
         try:
-            self._ready.put_nowait(clip)
+            self._ready.put(clip, patience > 0, patience)
+            return True
         except queue.Full:
             self.dropped += 1
             if self.dropped & (self.dropped - 1) == 0:  # 1, 2, 4, 8, ...
                 log.error("clips: the disk is too slow: %d dropped so far", self.dropped)
+            return False
 
     def _wake(self) -> None:
         try:

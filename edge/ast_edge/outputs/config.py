@@ -13,6 +13,8 @@ class ClipsConfig(Section):
     """Made if it does not exist, for this user alone."""
     labels: Names | None = Field(default=None, min_length=1)
     """Labels and groups whose events are kept; all that are reported unless given."""
+    only_reviewed: bool = False
+    """Sound stays in memory until somebody reviews the event on the page, and is written then."""
     pre_roll: float = Field(default=3.0, ge=0, le=30)
     """Seconds before the event."""
     post_roll: float = Field(default=1.0, ge=0, le=30)

@@ -20,7 +20,7 @@ from ast_edge.web.exports import FORMATS, export
 from ast_edge.web.guard import Guard, Tries
 from ast_edge.web.log_tail import LogTail
 from ast_edge.web.past import SHOWN, find_clip, kept_clips, past_events
-from ast_edge.web.reviews import MOST, ReviewError, Reviews, reviews_path
+from ast_edge.web.reviews import MOST, ReviewError, Reviews, check_review, reviews_path
 from ast_edge.web.stage import Stage
 from ast_edge.web.viewer import FULL, Viewer
 
@@ -184,16 +184,20 @@ class Application:
         hearings = self._service.plan.hearings.values()
         names = {x.name for h in hearings for x in (*h.bundle.labels, *h.settings)}
 
-        def add() -> None:
+        def add() -> list[str]:
+            check_review(verdict, label, names)  # or a clip would be written for nothing
             clips = kept_clips(self._service)
+            if verdict != "undone" and (writer := self._service.clips):
+                kept = {event["id"]: writer.keep(event["id"]) for event in events}
+                clips |= {name: path for name, path in kept.items() if path}
             placed = [e | {"clip": _absolute(clips.get(e["id"]))} for e in events]
             self._reviews.add(placed, verdict, label, names)
+            return [event["id"] for event in placed if event["clip"]]
 
         try:
-            await _aside(add)
+            return web.json_response({"clips": await _aside(add)})
         except ReviewError as exc:
             raise web.HTTPConflict(text=str(exc)) from exc
-        return web.json_response({})
 
     async def _change(self, request: web.Request) -> web.Response:
         self._must_allow_changes()

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from ast_edge.app.report import DaemonReport
@@ -17,8 +18,13 @@ LONGEST = 300
 """Characters of what others say."""
 
 
-def page_state(report: DaemonReport, *, snoozes: dict[str, int], changes: bool) -> Json:
-    """Return the state as the page shows it; `snoozes` are minutes left, by source."""
+def page_state(
+    report: DaemonReport, *, snoozes: dict[str, int], changes: bool, advice: Mapping[str, str]
+) -> Json:
+    """Return the state as the page shows it; `snoozes` are minutes left, by source.
+
+    `advice` is what ails whom (see `hints`).
+    """
     known, now = status_document(report), time.monotonic()
     for name, source in known["sources"].items():
         reading = report.sources[name].reading
@@ -36,6 +42,7 @@ def page_state(report: DaemonReport, *, snoozes: dict[str, int], changes: bool) 
         "type": "state",
         "time": round(report.time, 3),
         "changes": changes,
+        "hints": advice,
         "skipped_windows": report.skipped,
         "unusable_windows": sum(report.unusable.values()),
         **{key: value for key, value in known.items() if key not in left_out},

@@ -5,6 +5,7 @@ import logging
 import os
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ MOST_BYTES = 50_000_000
 """Of a file; more than a hundred thousand reviews."""
 MOST = 500
 """Reviews at once."""
+LONGEST_LABEL = 80
+"""Characters."""
 _KEPT = (
     *("id", "node", "source", "label", "slug", "mid", "onset", "offset", "duration", "peak"),
     *("bundle", "clip"),
@@ -43,18 +46,15 @@ class Reviews:
     def add(
         self, events: Sequence[Json], verdict: str, label: str | None, names: Collection[str]
     ) -> None:
-        """Append a review of each event; `label` is what it was, of `names`, with "other".
+        """Append a review of each event; `label` is what it was, with "other".
+
+        It may be any name; one of `names` but for its case is that one.
 
         Raises:
             ReviewError: it cannot be taken, or not be written.
         """
-        if verdict not in VERDICTS:
-            raise ReviewError(f"expected a verdict ({', '.join(VERDICTS)}), got {verdict!r:.40}")
-        if (label is not None) != (verdict == "other"):
-            raise ReviewError("a label is given with the verdict 'other', and only then")
-        if label is not None and label not in names:
-            raise ReviewError(f"no label {label!r:.80} is known here")
-        lines = [self._line(event, verdict, label) for event in events]
+        named = check_review(verdict, label, names)
+        lines = [self._line(event, verdict, named) for event in events]
         with self._lock:
             try:
                 self._append("".join(lines).encode())
@@ -89,6 +89,35 @@ class Reviews:
             if file.write(lines) != len(lines):
                 raise OSError(0, "the disk is full")
             os.fsync(file.fileno())
+
+
+def check_review(verdict: str, label: str | None, names: Collection[str]) -> str | None:
+    """Return the label of a review as it is written; None if there is to be none.
+
+    Raises:
+        ReviewError: such a review cannot be.
+    """
+    if verdict not in VERDICTS:
+        raise ReviewError(f"expected a verdict ({', '.join(VERDICTS)}), got {verdict!r:.40}")
+    if (label is not None) != (verdict == "other"):
+        raise ReviewError("a label is given with the verdict 'other', and only then")
+    return None if label is None else _named(label, names)
+
+
+def _named(label: str, names: Collection[str]) -> str:
+    """Return the one spelling of what somebody has typed.
+
+    Raises:
+        ReviewError: it can be nobody's name for a sound.
+    """
+    name = unicodedata.normalize("NFC", " ".join(label.split()))
+    if not name.isprintable() or not any(c.isalnum() for c in name) or len(name) > LONGEST_LABEL:
+        raise ReviewError(
+            f"expected the name of a sound: at most {LONGEST_LABEL} characters, with a letter or "
+            f"digit and none that a screen obeys; got {name!r:.90}"
+        )
+    known = {each.casefold(): each for each in names}
+    return known.get(name.casefold(), name)
 
 
 def reviews_path(configured: Path | None, node: str) -> Path:

@@ -18,6 +18,7 @@ from ast_edge.detection.tracker import Step
 from ast_edge.frontend.listener import Window
 from ast_edge.outputs.payload import event_payload
 from ast_edge.web.columns import Columns
+from ast_edge.web.hints import hints
 from ast_edge.web.labels import LabelTable
 from ast_edge.web.page_state import page_state
 from ast_edge.web.tap import SourceTap, scores_message
@@ -129,7 +130,9 @@ class Stage:
         settings, minutes = self._service.commander.settings, dict[str, int]()
         if settings:
             minutes = settings.minutes_left(SINCE_BOOT())
-        return page_state(self._read(), snoozes=minutes, changes=self._changes)
+        report = self._read()
+        advice = hints(report, self._service.plan.config.sources)
+        return page_state(report, snoozes=minutes, changes=self._changes, advice=advice)
 
     def publish(self, event: Event) -> None:
         """Take an event, in the daemon's thread."""

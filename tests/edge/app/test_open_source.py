@@ -1,3 +1,8 @@
+import time
+
+import numpy as np
+import soundfile
+
 from ast_edge.app.open_source import open_source
 from ast_edge.app.source_config import SourceConfig
 from ast_edge.audio.stream import Monitored
@@ -46,3 +51,10 @@ def test_a_channel_of_a_microphone_shares_its_card():
 
 def test_a_microphone_knows_its_health():
     assert isinstance(open_source("kitchen", SourceConfig(microphone="usb")), Monitored)
+
+
+def test_a_recording_in_real_time_begins_when_it_is_played(tmp_path):
+    soundfile.write(tmp_path / "x.wav", np.zeros(1600, np.float32), 16_000)
+    source = open_source("hall", SourceConfig(file=str(tmp_path / "x.wav")))
+    prepared = time.time()  # loading the model takes a while from here on
+    assert next(iter(source.blocks())).stream.started_at >= prepared

@@ -299,3 +299,40 @@ def test_without_the_section_no_sound_is_written(run, tmp_path):
     assert len(run()) == 2
     assert not list(tmp_path.rglob("clips"))
     assert [p.name for p in tmp_path.rglob("*.flac")] == ["sound.flac"]
+
+
+def reviewed(open_clips, before, **options):
+    """Let a clip be asked for when so much was heard; return the clips, and where it is to be."""
+    clips, kitchen = open_clips(only_reviewed=True, post_roll=3, **options), stream()
+    for block in sound(kitchen, 0, 5 * RATE):
+        clips.heard(block)
+    clips.publish(event("start", 4, 5))
+    clips.publish(event("end", 4, 5))
+    place = clips.keep(f"{1:032x}") if before else None
+    for block in sound(kitchen, 5 * RATE, 20 * RATE):
+        clips.heard(block)
+    return clips, place
+
+
+def test_with_only_reviewed_nothing_is_written_unasked(open_clips):
+    clips, _ = reviewed(open_clips, before=False)
+    assert written(clips) == []
+
+
+def test_a_clip_may_be_asked_for_before_its_post_roll_was_heard(open_clips):
+    clips, place = reviewed(open_clips, before=True)
+    assert len(written(clips)[0]) == 6 * RATE
+    assert place.exists()
+
+
+def test_a_clip_that_nobody_has_any_more_is_not_promised(open_clips):
+    clips, _ = reviewed(open_clips, before=False)
+    assert clips.keep(f"{2:032x}") is None
+
+
+def test_a_reload_and_an_end_write_nothing_that_was_not_reviewed(open_clips):
+    clips = open_clips(only_reviewed=True)
+    for block in sound(stream(), 0, 5 * RATE):
+        clips.heard(block)
+    clips.publish(event("start", 4, 5))
+    assert written(clips) == []

@@ -1,5 +1,7 @@
 """Events, reviews and settings, by HTTP."""
 
+import json
+
 import numpy as np
 import pytest
 from rigs.broker.mosquitto import wait_until
@@ -124,6 +126,51 @@ def test_a_review_says_where_the_clip_is(build, tmp_path, state_folder):
     assert visitor.ask("POST", "api/reviews", said)[0] == 200
     (review,) = read_reviews(state_folder / "reviews-attic.jsonl").reviews
     assert [review.clip] == list((tmp_path / "clips").iterdir())
+
+
+@pytest.fixture
+def discreet(build, tmp_path):
+    """Sound is written only of events that are reviewed."""
+    clips = {"folder": str(tmp_path / "clips"), "post_roll": 0, "only_reviewed": True}
+    return build(clips=clips | {"min_free_bytes": 0}, web={"changes": True})
+
+
+def over(visitor):
+    """Wait for an event that is over; return its id."""
+    wait_until(
+        lambda: [e for e in visitor.get("api/events")["events"] if e["type"] == "end"], TIMEOUT
+    )
+    return visitor.get("api/events")["events"][-1]["id"]
+
+
+def test_with_only_reviewed_a_clip_is_written_with_the_review_and_not_before(
+    discreet, tmp_path, state_folder
+):
+    visitor = Visitor(discreet).log_in()
+    discreet.hall.pour(np.concatenate([silence(1), tone("Hum", 1), silence(8)]))
+    said = {"ids": [over(visitor)], "verdict": "right"}
+    discreet.act()
+    refused = {"ids": said["ids"], "verdict": "other", "label": "\x1b"}
+    assert visitor.ask("POST", "api/reviews", refused)[0] == 409
+    assert list((tmp_path / "clips").iterdir()) == []
+    _, _, answer = visitor.ask("POST", "api/reviews", said)
+    assert json.loads(answer) == {"clips": said["ids"]}
+    wait_until(lambda: visitor.get("api/events")["events"][0]["clip"], TIMEOUT)
+    (review,) = read_reviews(state_folder / "reviews-attic.jsonl").reviews
+    assert [review.clip] == list((tmp_path / "clips").iterdir())
+
+
+def test_no_clip_is_written_when_a_review_is_taken_back(discreet, tmp_path):
+    visitor = Visitor(discreet).log_in()
+    discreet.hall.pour(np.concatenate([silence(1), tone("Hum", 1), silence(8)]))
+    said = {"ids": [over(visitor)], "verdict": "undone"}
+    _, _, answer = visitor.ask("POST", "api/reviews", said)
+    assert json.loads(answer) == {"clips": []}
+
+
+def test_without_clips_a_review_writes_no_sound(house, visitor, event):
+    _, _, answer = visitor.ask("POST", "api/reviews", {"ids": [event["id"]], "verdict": "wrong"})
+    assert json.loads(answer) == {"clips": []}
 
 
 @pytest.mark.parametrize("identifier", ["", "0" * 32, "../c.yaml", "*", "%2e%2e%2fc.yaml"])

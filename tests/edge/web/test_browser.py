@@ -2,47 +2,16 @@
 
 import json
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 from rigs.broker.mosquitto import Mosquitto, wait_until
 from rigs.model import RATE, silence, tone
-from rigs.page import TIMEOUT, TOKEN, House, IngressProxy, browser
+from rigs.page import TIMEOUT, TOKEN, House, IngressProxy
 
 pytestmark = pytest.mark.slow
 MS = 1000 * TIMEOUT
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as chromium:
-        yield chromium
-
-
-@pytest.fixture
-def look(chromium):
-    """Return a function that opens the page; nothing may go wrong in it."""
-    contexts, faults = [], []
-
-    def look(house, address=None, size=(1200, 900), token=TOKEN, **options):
-        context = chromium.new_context(
-            viewport={"width": size[0], "height": size[1]}, locale="en-GB", **options
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(MS)
-        page.on("pageerror", lambda fault: faults.append(str(fault)))
-        page.on(
-            "console",
-            lambda m: faults.append(m.text) if "Content Security Policy" in m.text else None,
-        )
-        page.goto((address or house.address) + (f"#token={token}" if token else ""))
-        return page
-
-    yield look
-    for context in contexts:
-        context.close()
-    assert faults == []
 
 
 def watched(house):
@@ -93,7 +62,25 @@ def test_an_event_is_in_the_list_and_its_bracket_in_the_picture(house, look):
     pour_event(house)
     page.click("#tabs a[href='#events']")
     page.wait_for_selector(".event:has-text('Hum')")
-    assert page.locator(".strip").count() == 1
+    strip, mark = page.locator(".strip").bounding_box(), page.locator(".strip i").bounding_box()
+    assert mark["x"] + 3 <= strip["x"] + strip["width"] + 0.5, "what was just now is in sight"
+
+
+def test_an_event_between_the_first_answer_and_the_live_view_is_not_missed(house, visitor, look):
+    asked = []
+
+    def late(route):
+        answer = route.fetch()
+        if not asked:
+            pour_event(house)
+            wait_until(lambda: visitor.get("api/events")["events"], TIMEOUT)
+        asked.append(route)
+        route.fulfill(response=answer)
+
+    page = look(house, before=lambda page: page.route("**/api/events", late))
+    page.wait_for_selector(".scores li")
+    page.click("#tabs a[href='#events']")
+    page.wait_for_selector("[data-id]:has-text('Hum')")
 
 
 def test_a_right_or_wrong_is_one_key_and_can_be_undone(house, look, state_folder):
@@ -119,6 +106,18 @@ def test_it_was_another_label_is_chosen_from_all(house, look, state_folder):
     page.fill("#true", "hiss")
     page.keyboard.press("Enter")
     page.wait_for_selector(".event.other:has-text('Hiss')")
+
+
+def test_it_was_something_that_no_model_knows(house, look, state_folder):
+    page = look(house)
+    pour_event(house)
+    page.click("#tabs a[href='#events']")
+    page.click(".event .mark.other")
+    page.fill("#true", "Doorbell of 3b")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".event.other:has-text('Doorbell of 3b')")
+    (line,) = (state_folder / "reviews-attic.jsonl").read_text().splitlines()
+    assert json.loads(line)["true"] == "Doorbell of 3b"
 
 
 def test_a_threshold_is_tried_before_it_is_kept(house, look):
@@ -182,6 +181,8 @@ def test_a_broker_that_goes_away_is_said(tmp_path, tiny_model, look):
             page.wait_for_selector(".chip.broker.good")
             broker.stop()
             page.wait_for_selector(".chip.broker.bad")
+            page.click("#tabs a[href='#status']")
+            page.wait_for_selector(".hint:has-text('is the broker running')")
         finally:
             house.close()
 
@@ -299,6 +300,25 @@ def test_every_text_is_there_in_both_languages(house, chromium):
     )
     assert holes == []
     context.close()
+
+
+def test_a_tab_that_is_open_for_weeks_remembers_the_newest_events_alone(house, look):
+    page, stage = look(house), house.page.server.stage
+    page.wait_for_selector(".scores li")
+    watched(house)
+    for number in range(700):
+        onset = f"2026-11-28T10:{number // 60:02d}:{number % 60:02d}.000Z"
+        event = {"id": f"{number:032x}", "type": "end", "label": "Hum", "slug": "hum"}
+        event |= {"source": "hall", "onset": onset, "duration": 0.5, "peak": 0.9}
+        stage.post(partial(stage._tell, {"type": "event", "event": event}))
+        if number % 100 == 99:
+            page.wait_for_timeout(200)
+    events = "import('./main.js').then(m => [...m.page.events.values()].map(e => e.id))"
+    newest = f"{699:032x}"
+    wait_until(lambda: newest in page.evaluate(events), TIMEOUT)
+    kept = page.evaluate(events)
+    assert 200 <= len(kept) <= 500
+    assert kept == [f"{n:032x}" for n in range(700 - len(kept), 700)]
 
 
 def test_a_hidden_page_lets_the_daemon_rest(house, look):

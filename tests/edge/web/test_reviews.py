@@ -4,10 +4,14 @@ import json
 
 import pytest
 
+from ast_edge.outputs.reviews import newest_lines, read_reviews
 from ast_edge.web import reviews
 from ast_edge.web.reviews import ReviewError, Reviews, reviews_path
 
-EVENT = {"id": "a" * 32, "label": "Dog", "slug": "dog", "source": "hall", "onset": "x", "peak": 0.9}
+EVENT = {
+    **{"id": "a" * 32, "node": "attic", "label": "Dog", "slug": "dog", "source": "hall"},
+    **{"onset": "2026-11-28T17:09:12.204Z", "peak": 0.9},
+}
 OTHER = EVENT | {"id": "b" * 32}
 NAMES = {"Dog", "Cat"}
 
@@ -42,12 +46,24 @@ def test_the_file_is_this_users_alone(path):
 
 
 @pytest.mark.parametrize(
-    ("verdict", "label"), [("maybe", None), ("other", None), ("right", "Dog"), ("other", "Gnu")]
+    ("verdict", "label"),
+    [("maybe", None), ("other", None), ("right", "Dog"), ("other", "")]
+    + [("other", no) for no in (" \t", "…", "a" * 81, "a\x1b[2J", "a\u202eb", "\ud800a")],
 )
 def test_what_makes_no_sense_is_refused_and_not_written(path, verdict, label):
     with pytest.raises(ReviewError):
         Reviews(path).add([EVENT], verdict, label, NAMES)
     assert not path.exists()
+
+
+def test_what_it_was_may_be_a_name_that_no_model_knows(path):
+    Reviews(path).add([EVENT], "other", "  Nachbars  Tür ", NAMES)
+    assert read_reviews(path).reviews[0].true == "Nachbars Tür"
+
+
+def test_a_known_label_is_written_as_it_is_known(path):
+    Reviews(path).add([EVENT], "other", "cat", NAMES)
+    assert newest_lines(path)["a" * 32]["true"] == "Cat"
 
 
 def test_a_line_that_a_power_cut_has_torn_costs_that_line_only(path):

@@ -14,7 +14,7 @@ export default {
   keep: "{value} behalten", reset: "Zurück zu {value}", kept: "Übernommen: {what}", refused: "Abgelehnt: {why}", readOnly: "Änderungen sind hier nicht erlaubt (web.changes).",
   running: "Jetzt", recent: "Ereignisse", none: "Noch nichts.", held: "Zurückgehalten", heldHint: "Geräusche, aus denen kein Ereignis wurde, seit jemand diese Seite öffnete, und die Regel, an der es lag.",
   filter: "Filter", anyLabel: "alle Labels", anySource: "alle Quellen", sofar: "bisher", today: "Letzte 24 Stunden", play: "Anhören",
-  right: "richtig", wrong: "falsch", other: "es war …", undo: "Rückgängig", reviewed: "{n} bewertet als: {verdict}", choose: "Welches Label war es?", cancel: "Abbrechen",
+  right: "richtig", wrong: "falsch", other: "es war …", undo: "Rückgängig", reviewed: "{n} bewertet als: {verdict}", choose: "Welches Label war es?", freeName: "Jeder Name ist recht, auch einer, den noch kein Modell kennt.", cancel: "Abbrechen",
   selected: "{n} ausgewählt", select: "Auswählen", keys: "Tasten: j k bewegen · r richtig · w falsch · o es war … · u rückgängig · x auswählen", export: "Export",
   why_on: "unter der Schwelle", why_duration: "zu kurz (Mindestdauer)", why_cooldown: "zu bald nach dem letzten (Sperrzeit)", why_hours: "außerhalb seiner Zeiten",
   why_suppressed: "unterdrückt durch {other}", why_disabled: "abgeschaltet oder pausiert", when: "wann", label: "Label", lasted: "Dauer", why: "warum",
@@ -22,5 +22,9 @@ export default {
   thresholds: "Labels und Schwellen", version: "Version", uptime: "Läuft seit", memory: "Speicher", load: "Rechenzeit je Sekunde Ton", model: "Modell",
   heard: "gehört", gaps: "Lücken", dropped: "ausgelassene Fenster", latency: "Verzögerung", count: "Ereignisse", state: "Zustand", warnings: "Letzte Warnungen", noWarnings: "Keine seit dem Start.",
   refusal: "Das letzte Neuladen wurde abgelehnt: {why}", doctor: "Mehr: `ast-edge doctor --config …` prüft auf jenem Rechner alles vom Mikrofon bis zum Empfänger.",
+  hint_zeros: "Sie liefert nur Nullen: stumm geschaltet oder das falsche Gerät?", hint_quiet: "Sie ist leiser als jedes Zimmer: Aufnahmepegel erhöhen (`alsamixer`).",
+  hint_clips: "Sie übersteuert: Aufnahmepegel verringern (`alsamixer`).", hint_absent: "`ast-edge devices` zeigt, was es gibt, und mit einem Namen dessen Pegel.",
+  hint_busy: "Benutzt es ein anderes Programm? Ein Soundserver lässt mehrere zuhören.", hint_unreachable: "Stimmen Adresse, Benutzer und Passwort, und spielt es anderswo?",
+  hint_slow: "Zu langsam: längerer hop, kleineres Bundle, weniger Quellen oder mehr threads.", hint_broker: "Läuft der Broker, und stimmen mqtt.host, port, Benutzer und Passwort?",
   language: "Sprache", logout: "Abmelden", began: "{label} beginnt", times: "{n}-mal", lostEvents: "{n} Ereignisse verloren", unusable: "Fenster ohne brauchbare Werte", skipped: "Fenster, die nicht angesehen werden mussten", bad: "schlechte Abtastwerte", viewers: "Zuschauer",
 };

@@ -8,6 +8,8 @@ try { chosen = localStorage.getItem("language"); } catch { /* no storage, no cho
 export const language = languages[chosen] ? chosen
   : (navigator.languages || []).map(l => l.slice(0, 2)).find(l => languages[l]) || "en";
 document.documentElement.lang = language;
+// Of dates: "en" alone is American.
+const region = (navigator.languages || []).find(l => l.slice(0, 2) === language) || language;
 
 export function speak(name) {
   try { localStorage.setItem("language", name); } catch { return; }
@@ -32,9 +34,9 @@ export function h(tag, attributes = {}, ...children) {
 }
 
 export const $ = id => document.getElementById(id);
-export const clock = (ms, seconds = true) => new Date(ms).toLocaleTimeString(language,
+export const clock = (ms, seconds = true) => new Date(ms).toLocaleTimeString(region,
   { hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: seconds ? "2-digit" : undefined });
-export const day = ms => new Date(ms).toLocaleDateString(language,
+export const day = ms => new Date(ms).toLocaleDateString(region,
   { weekday: "short", day: "numeric", month: "short" });
 export const percent = value => Math.round(100 * value) + " %";
 
@@ -66,8 +68,11 @@ export function toast(text, action, label) {
   toast.timer = setTimeout(() => place.replaceChildren(), 8000);
 }
 
+// A machine that is frozen or gone answers nothing, not even no.
+const PATIENCE_MS = 15000;
+
 export async function call(path, options = {}) {
-  const answer = await fetch(path, { credentials: "same-origin", ...options,
+  const answer = await fetch(path, { credentials: "same-origin", signal: AbortSignal.timeout(PATIENCE_MS), ...options,
     headers: { "X-Ast-Edge": "1", "Content-Type": "application/json" },
     body: options.body && JSON.stringify(options.body) });
   if (!answer.ok) {

@@ -14,7 +14,7 @@ export default {
   keep: "Keep {value}", reset: "Back to {value}", kept: "Kept: {what}", refused: "Refused: {why}", readOnly: "Changes are not allowed here (web.changes).",
   running: "Now", recent: "Events", none: "Nothing yet.", held: "Held back", heldHint: "Sounds that became no event since somebody opened this page, and the rule that held each back.",
   filter: "Filter", anyLabel: "all labels", anySource: "all sources", sofar: "so far", today: "Last 24 hours", play: "Play",
-  right: "right", wrong: "wrong", other: "it was …", undo: "Undo", reviewed: "{n} reviewed as: {verdict}", choose: "Which label was it?", cancel: "Cancel",
+  right: "right", wrong: "wrong", other: "it was …", undo: "Undo", reviewed: "{n} reviewed as: {verdict}", choose: "Which label was it?", freeName: "Any name will do, also one that no model knows yet.", cancel: "Cancel",
   selected: "{n} selected", select: "Select", keys: "Keys: j k move · r right · w wrong · o it was … · u undo · x select", export: "Export",
   why_on: "below on", why_duration: "too short (minimum duration)", why_cooldown: "too soon after the last (cooldown)", why_hours: "outside its hours",
   why_suppressed: "suppressed by {other}", why_disabled: "switched off or snoozed", when: "when", label: "label", lasted: "lasted", why: "why",
@@ -22,5 +22,9 @@ export default {
   thresholds: "Labels and thresholds", version: "Version", uptime: "Up", memory: "Memory", load: "Computing per second of sound", model: "Model",
   heard: "heard", gaps: "gaps", dropped: "windows dropped", latency: "latency", count: "events", state: "state", warnings: "Last warnings", noWarnings: "None since the start.",
   refusal: "The last reload was refused: {why}", doctor: "More: `ast-edge doctor --config …` on that machine tries everything from the microphone to a subscriber.",
+  hint_zeros: "it delivers nothing but zeros: is it muted, or the wrong device?", hint_quiet: "it is quieter than any room: raise its capture volume (`alsamixer`)",
+  hint_clips: "it clips: lower its capture volume (`alsamixer`)", hint_absent: "`ast-edge devices` lists what there is, and with a name shows its level",
+  hint_busy: "is another program using it? A sound server lets several listen", hint_unreachable: "are the address, user and password right, and does it play elsewhere?",
+  hint_slow: "use a longer hop, a smaller bundle, fewer sources or more threads", hint_broker: "is the broker running, and are mqtt.host, port, user and password right?",
   language: "Language", logout: "Log out", began: "{label} begins", times: "{n} times", lostEvents: "{n} events lost", unusable: "windows without usable scores", skipped: "windows that need not be looked at", bad: "bad samples", viewers: "Viewers",
 };

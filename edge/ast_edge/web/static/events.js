@@ -60,7 +60,7 @@ function item(event) {
   const node = h("li", { "data-id": event.id, tabindex: -1, class: `event ${verdict ?? ""} ${cursor === event.id ? "cursor" : ""}` },
     selecting && ended ? h("input", { type: "checkbox", "aria-label": `${t("select")}: ${event.label}`, checked: picked.has(event.id),
       onchange: e => { e.target.checked ? picked.add(event.id) : picked.delete(event.id); draw(); } }) : "",
-    h("time", { datetime: event.onset, title: new Date(ms(event)).toLocaleString() }, clock(ms(event))),
+    h("time", { datetime: event.onset, title: `${day(ms(event))} ${clock(ms(event))}` }, clock(ms(event))),
     dot(event.label), h("span", { class: "what" }, h("strong", {}, event.label),
       verdict ? h("span", { class: "chip " + (verdict === "right" ? "good" : "bad") }, verdict === "other" ? `${t("other").replace("…", "")}${event.true}` : t(verdict)) : "",
       h("small", {}, `${event.source} · ${span(event.duration)}${ended ? "" : " " + t("sofar")} · ${percent(event.peak)}`)),
@@ -83,11 +83,12 @@ function play(button, event) {
 
 async function review(ids, verdict, name = null) {
   const before = ids.map(id => [id, page.events.get(id)?.verdict, page.events.get(id)?.true]);
-  try { await call("api/reviews", { method: "POST", body: { ids, verdict, label: name } }); }
+  let kept = [];
+  try { kept = (await call("api/reviews", { method: "POST", body: { ids, verdict, label: name } })).clips; }
   catch (fault) { toast(t("refused", { why: fault.message })); return; }
   for (const id of ids) {
     const event = page.events.get(id);
-    if (event) { event.verdict = verdict === "undone" ? null : verdict; event.true = name; }
+    if (event) { event.verdict = verdict === "undone" ? null : verdict; event.true = name; event.clip ||= kept.includes(id); }
   }
   last = verdict === "undone" ? [] : before;
   picked.clear();
@@ -103,11 +104,11 @@ async function undo() {
 }
 
 function ask(ids) {
-  const names = page.labels?.names ?? [], list = h("datalist", { id: "names" }, [...names].sort().map(n => h("option", { value: n })));
-  const field = h("input", { list: "names", id: "true", autocomplete: "off", required: true });
+  const said = [...page.events.values()].map(e => e.true).filter(Boolean), names = [...new Set([...page.labels?.names ?? [], ...said])], list = h("datalist", { id: "names" }, [...names].sort().map(n => h("option", { value: n })));
+  const field = h("input", { list: "names", id: "true", autocomplete: "off", required: true, maxlength: 80, "aria-describedby": "free" });
   const dialog = h("dialog", { "aria-label": t("choose"), onclose: () => dialog.remove() },
     h("form", { method: "dialog", onsubmit: () => { const found = names.find(n => n.toLowerCase() === field.value.trim().toLowerCase()); review(ids, "other", found ?? field.value.trim()); } },
-      h("label", { for: "true" }, t("choose")), field, list,
+      h("label", { for: "true" }, t("choose")), field, list, h("p", { class: "hint", id: "free" }, t("freeName")),
       h("div", { class: "line" }, h("button", {}, "OK"), h("button", { type: "button", class: "quiet", onclick: () => dialog.close() }, t("cancel")))));
   document.body.append(dialog);
   dialog.showModal();
@@ -126,7 +127,7 @@ function strips(events) {
     ordered.map(([name, own]) => {
       const strip = h("div", { class: "strip", role: "img", "aria-label": `${name}: ${own.length}` }, own.map(event => {
         const mark = h("i", {});
-        mark.style.left = place(ms(event)) + "%"; mark.style.width = Math.max(0.25, event.duration / 864) + "%"; mark.style.background = `hsl(${hue(name)} 65% 50%)`;
+        mark.style.left = `min(${place(ms(event))}%, 100% - 3px)`; mark.style.width = Math.max(0.25, event.duration / 864) + "%"; mark.style.background = `hsl(${hue(name)} 65% 50%)`;
         return mark;
       }));
       return [h("span", { class: "name" }, name), strip, h("span", { class: "number" }, own.length)];

@@ -1,6 +1,6 @@
 // Live: level, waterfall, and the scores of all labels with their thresholds.
 import { $, h, percent, t } from "./dom.js";
-import { change, page, words } from "./main.js";
+import { advice, change, page, words } from "./main.js";
 import { SPAN, Waterfall } from "./waterfall.js";
 
 const POINTS = 160, FEW = 12, FLOOR = -90;
@@ -52,6 +52,7 @@ function drawLevel(level) {
   meter.classList.toggle("clips", clips);
   text.textContent = level ? `${level.rms.toFixed(0)} dBFS · ${t("peak")} ${held.db.toFixed(0)}${floor > FLOOR ? ` · ${t("floor")} ${floor.toFixed(0)}` : ""}${clips ? " · " + t("clipping") : ""}` : t("noSound");
   $("why").textContent = words(page.source)[1] === "good" ? "" : page.state.sources[page.source].detail;
+  $("advice").textContent = advice(page.source);
   $("engine").textContent = page.state.sources[page.source].engine ?? page.state.engine;
 }
 
@@ -68,7 +69,7 @@ export function show() {
   rows.clear();
   queueMicrotask(() => { stated(); waterfall.run(); refresh(true); });
   return [
-    h("section", { class: "card", "aria-label": t("level") }, h("div", { class: "line" }, h("h2", {}, t("level")), meter), h("p", { id: "why", class: "error" })),
+    h("section", { class: "card", "aria-label": t("level") }, h("div", { class: "line" }, h("h2", {}, t("level")), meter), h("p", { id: "why", class: "error" }), h("p", { id: "advice", class: "hint" })),
     h("section", { class: "card fallcard" }, h("div", { class: "line over" }, h("h2", {}, t("minute")), tip, pause), canvas),
     h("section", { class: "card" }, h("div", { class: "line" }, h("h2", {}, t("scores")),
       h("input", { type: "search", placeholder: t("find"), "aria-label": t("find"), value: wanted, oninput: e => { wanted = e.target.value.toLowerCase(); refresh(true); } })), list, more),

@@ -6,7 +6,7 @@ import * as settings from "./settings.js";
 import * as status from "./status.js";
 
 const views = { live, events, settings, status };
-const HIDDEN_MS = 10000, STILL_MS = 5000;
+const HIDDEN_MS = 10000, STILL_MS = 5000, DEAD_MS = 30000, MOST_EVENTS = 250;
 
 export const page = {
   state: null, labels: null, axis: null, source: null,
@@ -14,7 +14,7 @@ export const page = {
   now: () => Date.now() / 1000 + page.skew, skew: 0,
 };
 const icon = h("img", { src: "icon.svg", alt: "", width: 26, height: 26 });
-let socket = null, shown = null, name = "", lostAt = 0, heardAt = 0, tries = 0, wake = null, hideTimer = null, full = false;
+let socket = null, shown = null, name = "", lostAt = 0, heardAt = 0, tries = 0, wake = null, hideTimer = null, full = false, fresh = false;
 
 function tell(kind, data) { for (const v of Object.values(views)) v[kind]?.(data); }
 
@@ -33,6 +33,8 @@ function connect() {
   url.search = page.source ? "?source=" + encodeURIComponent(page.source) : "";
   url.hash = "";
   const mine = socket = new WebSocket(url);
+  fresh = true;
+  heardAt = Date.now(); // as long as any other silence, a connection may take to be made
   mine.binaryType = "arraybuffer";
   mine.onmessage = event => { if (mine === socket) take(event.data); };
   mine.onclose = event => {
@@ -66,10 +68,11 @@ function take(data) {
   if (typeof data !== "string") { binary(data); return; }
   const message = JSON.parse(data);
   if (message.type === "state") {
+    if (page.state && page.state.version !== message.version) return location.reload(); // these files are of before
     page.state = message;
     page.skew = message.time - Date.now() / 1000;
     if (!page.source || !(page.source in message.sources)) page.source = Object.keys(message.sources)[0];
-    if (lostAt || tries) { lostAt = tries = 0; load(); }
+    if (fresh) { fresh = false; lostAt = tries = 0; load(); } // from here on nothing is missed
     banner("");
     if (!shown) route();
     head();
@@ -100,6 +103,10 @@ function merge(event) {
   const before = page.events.get(event.id);
   if (before?.type === "end" && event.type !== "end") event = { ...event, ...before };
   page.events.set(event.id, { ...before, ...event });
+  if (page.events.size > 2 * MOST_EVENTS) { // the newest stay, however long a tab is open
+    const ordered = [...page.events.values()].sort((a, b) => Date.parse(b.onset) - Date.parse(a.onset));
+    page.events = new Map(ordered.slice(0, MOST_EVENTS).reverse().map(e => [e.id, e]));
+  }
 }
 
 async function load() {
@@ -110,7 +117,8 @@ async function load() {
     page.events = new Map();
     past.events.forEach(merge);
     const newest = Math.max(0, ...past.events.map(e => Date.parse(e.onset)));
-    known.filter(e => !page.events.has(e.id) && Date.parse(e.onset) >= newest).forEach(merge);
+    // What was told meanwhile is newer than what was asked for.
+    known.filter(e => page.events.has(e.id) ? e.type === "end" && page.events.get(e.id).type !== "end" : Date.parse(e.onset) >= newest).forEach(merge);
     tell("loaded");
   } catch (fault) { if (fault.status === 401) login(); }
 }
@@ -139,6 +147,9 @@ export function words(source) {
   return [t(s.state), kind];
 }
 
+// What doctor would advise about a source, or about the broker ("").
+export const advice = about => page.state.hints[about] ? "→ " + t("hint_" + page.state.hints[about]) : "";
+
 function head() {
   const state = page.state, sources = Object.keys(state.sources), [text, kind] = words(page.source);
   const sign = JSON.stringify([state.node, sources, page.source, text, kind, state.broker?.connected, name]);
@@ -166,7 +177,7 @@ function route() {
     h("a", { href: "#" + v, "aria-current": v === name ? "page" : null }, h("i", { class: "i-" + v, "aria-hidden": "true" }), t(v))));
   document.title = `${t(name)} · ${page.state.node} · ast-edge`;
   head();
-  $("view").replaceChildren(...shown.show());
+  $("view").replaceChildren(h("h1", { class: "unseen" }, t(name)), ...shown.show());
 }
 
 function login(wrong) {
@@ -200,7 +211,6 @@ async function begin() {
     wake = setTimeout(begin, 2000);
     return banner(fault.status ? fault.message : t("lost", { time: clock(lostAt) }), true);
   }
-  await load();
   connect();
 }
 
@@ -212,14 +222,13 @@ addEventListener("keydown", event => {
 document.addEventListener("visibilitychange", () => {
   clearTimeout(hideTimer);
   if (document.hidden) hideTimer = setTimeout(disconnect, HIDDEN_MS); // nobody looks: the daemon rests
-  else if (page.state && !socket) { tries = 1; connect(); }
+  else if (page.state && !socket) connect();
 });
 setInterval(() => {
   const still = Date.now() - heardAt;
-  if (socket?.readyState === 1 && heardAt && still > STILL_MS) {
-    banner(t("still", { span: span(still / 1000) }), true);
-    if (still > 30000) { disconnect(); lostAt = heardAt; again(); }
-  }
+  if (!socket || still < STILL_MS) return;
+  if (!lostAt) banner(t("still", { span: span(still / 1000) }), true);
+  if (still > DEAD_MS) { disconnect(); lostAt = lostAt || heardAt; again(); }
 }, 1000);
 
 const link = new URLSearchParams(location.hash.slice(1)).get("token");

@@ -1,6 +1,6 @@
 // Status: counters, the last warnings, and where to look next.
 import { call, clock, day, h, language, span, speak, t } from "./dom.js";
-import { leave, page, words } from "./main.js";
+import { advice, leave, page, words } from "./main.js";
 
 let body = null, log = { lines: [], viewers: 0 }, timer = null;
 
@@ -32,10 +32,12 @@ function draw() {
       [t("broker"), !b ? t("noBroker") : `${b.address}: ${b.connected ? t("connected") : t("notConnected") + (b.fault ? ", " + b.fault : "")}`],
       b?.waiting && ["", t("waiting", { n: b.waiting })], b?.lost && ["", t("lostEvents", { n: b.lost })],
       s.skipped_windows && [t("skipped"), s.skipped_windows], s.unusable_windows && [t("unusable"), s.unusable_windows], [t("viewers"), log.viewers]]),
+    advice("") ? h("p", { class: "hint" }, advice("")) : "",
     s.reload?.refusal ? h("p", { class: "error" }, t("refusal", { why: s.reload.refusal })) : ""),
     ...Object.entries(s.sources).map(([name, source]) => h("section", { class: "card" },
       h("h2", {}, name, " ", h("span", { class: "chip " + words(name)[1] }, words(name)[0])),
       source.detail ? h("p", { class: "error" }, source.detail) : "",
+      advice(name) ? h("p", { class: "hint" }, advice(name)) : "",
       pairs([[t("heard"), span(source.audio_seconds)], [t("count"), source.events], [t("latency"), source.latency === null ? "–" : `${source.latency.toFixed(2)} s`],
         [t("gaps"), source.gaps], [t("dropped"), source.dropped_windows], source.bad_samples && [t("bad"), source.bad_samples], [t("model"), source.bundle ?? "–"]]))),
     h("section", { class: "card" }, h("h2", {}, t("warnings")), log.lines.length ? h("ul", { class: "log" }, log.lines.slice().reverse().map(l =>

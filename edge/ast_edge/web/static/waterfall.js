@@ -137,7 +137,7 @@ export class Waterfall {
   }
 
   events(g, x, start, end, hgt) {
-    const lanes = [], tags = [];
+    const lanes = [], tags = [], most = Math.max(1, Math.floor(hgt / 20) - 1);
     g.font = "600 11px system-ui, sans-serif"; g.textBaseline = "middle";
     const own = [...this.page.events.values()].filter(e => e.source === this.page.source);
     for (const event of own) {
@@ -149,7 +149,7 @@ export class Waterfall {
       let lane = lanes.findIndex(until => until < tag);
       if (lane < 0) lane = lanes.length;
       lanes[lane] = Math.max(tag + wide, x1) + 4;
-      const y = 4 + (lane % 5) * 20, paint = colour(event.label);
+      const y = 4 + (lane % most) * 20, paint = colour(event.label);
       g.strokeStyle = "#fff"; g.lineWidth = 4; this.bracket(g, x0, x1, y, hgt);
       g.strokeStyle = paint; g.lineWidth = 2; this.bracket(g, x0, x1, y, hgt);
       tags.push([paint, tag, y, wide, text]);

@@ -41,7 +41,7 @@ format: python-packages .venv/.dev ## format the code and fix what can be fixed
 	.venv/bin/ruff format
 
 constraints: python-packages .venv/.dev ## pin new dependencies (ARGS=--upgrade: the newest of all)
-	.venv/bin/uv pip compile --quiet --universal --python-version 3.10 --all-extras --group dev \
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.10 --all-extras --group dev --group release \
 		--annotation-style line --custom-compile-command "make constraints" \
 		--output-file constraints.txt $(ARGS) pyproject.toml
 

@@ -38,8 +38,8 @@ def _installed() -> str:
     origin = json.loads(metadata.distribution("ast-edge").read_text("direct_url.json") or "{}")
     if origin.get("dir_info", {}).get("editable"):
         return f"from a checkout{_commit()}"
-    kind = "pipx" if "pipx" in place.parts else "uv tool" if "uv" in place.parts else "pip"
-    return f"by {kind}"
+    marks = {"pipx_metadata.json": "pipx", "uv-receipt.toml": "uv tool"}
+    return f"by {next((kind for mark, kind in marks.items() if (place / mark).exists()), 'pip')}"
 
 
 def _commit() -> str:

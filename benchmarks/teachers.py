@@ -34,6 +34,7 @@ from ast_edge.sources.recording import RecordingSource
 from ast_edge.tuning.tuning import tune
 from ast_training.recipe.recipe import Recipe, load_recipe
 from ast_training.teacher.config import SHOWS_FEATURES, open_teachers
+from ast_training.teacher.ensemble import Ensemble
 from ast_training.teacher.grid import STEP_SECONDS, WINDOWS
 from ast_training.teacher.heard import Heard, Teacher
 
@@ -50,6 +51,21 @@ Audio = NDArray[np.float32]
 Scores = NDArray[np.float32]
 
 
+class Once:
+    """A teacher that does not listen to one sound again and again."""
+
+    def __init__(self, teacher: Teacher) -> None:
+        """Take the teacher."""
+        self._teacher, self.labels = teacher, teacher.labels
+        self._last: tuple[Audio, Heard] | None = None
+
+    def hear(self, samples: Audio) -> Heard:
+        """Listen to sounds (batch, samples), mono at 16 kHz."""
+        if self._last is None or self._last[0] is not samples:
+            self._last = samples, self._teacher.hear(samples)
+        return self._last[1]
+
+
 class Listener:
     """A teacher with a bundle's labels in place of its own."""
 
@@ -61,11 +77,12 @@ class Listener:
         self._count = len(labels)
 
     def hear(self, sound: Audio) -> tuple[Scores, Scores]:
-        """Return scores of the sound as a whole (labels,), and of its half seconds (n, labels)."""
-        return self.named(self._teacher.hear(sound[None]))
+        """Listen to one sound (1, samples).
 
-    def named(self, heard: Heard) -> tuple[Scores, Scores]:
-        """Return the same of what was heard."""
+        Returns:
+            Scores of the sound as a whole (labels,), and of its half seconds (n, labels).
+        """
+        heard = self._teacher.hear(sound)
         clip = np.zeros(self._count, np.float32)
         steps = np.zeros((heard.steps.shape[1], self._count), np.float32)
         for ours, its in self._columns.items():
@@ -93,9 +110,9 @@ class HomeTeacher:
                 self._heads[label].fit(found[known], targets[known])
 
     def hear(self, sound: Audio) -> tuple[Scores, Scores]:
-        """Return scores of the sound as a whole (labels,), and of its half seconds (n, labels)."""
+        """Do the same as a `Listener`."""
         clip, steps = self._names.hear(sound)
-        heard = self._features.hear(sound[None])
+        heard = self._features.hear(sound)
         local = heard.step_features[0].reshape(-1, heard.step_features.shape[-1])
         for label, head in self._heads.items():
             whole = head.predict_proba(heard.clip_features)[:, 1]
@@ -137,7 +154,7 @@ def main() -> None:
                                        lambda _, sound: sound, bundle, engine)}  # fmt: skip
     for name, hear in others.items():
         sounds = track(range(len(held_out.targets)), name, transient=True)
-        scores[name] = np.stack([hear(held_out.samples(n))[0] for n in sounds])
+        scores[name] = np.stack([hear(held_out.samples(n)[None])[0] for n in sounds])
     tables = [
         Table("Events", ["", "thresholds for", *COLUMNS], rows, _note(test)),
         _clips(held_out, scores),
@@ -172,9 +189,14 @@ def _arguments() -> argparse.Namespace:
 
 def _listeners(recipe: Recipe, train: HeldOut) -> dict[str, Hear]:
     """Open the teachers of a recipe: each, all, and a home teacher."""
-    single = {f"{one.kind} {one.weights.stem}": open_teachers([one]) for one in recipe.teachers}
-    both = Listener(open_teachers(recipe.teachers), train.labels)
-    features = open_teachers([one for one in recipe.teachers if one.kind == SHOWS_FEATURES])
+    opened = {one: Once(open_teachers([config])) for one, config in enumerate(recipe.teachers)}
+    both = Listener(Ensemble(list(opened.values())), train.labels)
+    shows = [n for n, one in enumerate(recipe.teachers) if one.kind == SHOWS_FEATURES]
+    features = opened[shows[0]]
+    single = {
+        f"{config.kind} {config.weights.stem}": opened[n]
+        for n, config in enumerate(recipe.teachers)
+    }
     found: dict[str, Hear] = {k: Listener(v, train.labels).hear for k, v in single.items()}
     return {
         **found,
@@ -186,7 +208,7 @@ def _listeners(recipe: Recipe, train: HeldOut) -> dict[str, Hear]:
 def _replays(path: Path, others: dict[str, Hear]) -> dict[str, Replay]:
     """Return what a tracker would be fed with a recording."""
     blocks = list(RecordingSource(path.stem, path, pace="fast").blocks())
-    sound = np.concatenate([block.samples[:, 0] for block in blocks])
+    sound = np.concatenate([block.samples[:, 0] for block in blocks])[None]
     made = {}
     for name, hear in others.items():
         scores = hear(sound)[1]

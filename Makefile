@@ -6,12 +6,15 @@ DEMO_PACKAGES := $(PYTHON_PACKAGES) libportaudio2
 TEST_PACKAGES := $(DEMO_PACKAGES) libasound2-plugins pulseaudio pulseaudio-utils \
 	gcc libc6-dev libasound2-dev mosquitto mosquitto-clients ffmpeg systemd-container strace faketime \
 	chromium python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good
+CHECK_PACKAGES := $(PYTHON_PACKAGES) shellcheck
+SCRIPTS := $(shell grep -lsE '^\#!/bin/(ba)?sh' scripts/* .ci/* packaging/* packaging/*/*)
 BENCHMARKS := engines stream latency scale labels footprint front_end web
 CACHES := .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test bench check format constraints clean python-packages demo-packages test-packages
+.PHONY: help demo test bench check format constraints deb release clean \
+	python-packages demo-packages test-packages check-packages release-packages
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 22
@@ -29,21 +32,30 @@ bench: test-packages .venv/.dev ## measure (ARGS="scale latency": only these) an
 	done
 	@.venv/bin/python benchmarks/report.py
 
-check: python-packages .venv/.dev ## check style, types and imports
+check: check-packages .venv/.dev ## check style, types, imports, scripts and YAML
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/mypy --python-version 3.13
 	.venv/bin/lint-imports
+	.venv/bin/yamllint --strict .
+	@if command -v shellcheck >/dev/null; then set -x; shellcheck $(SCRIPTS); else \
+		echo "check: shellcheck is not installed, the scripts were not checked" >&2; fi
 
 format: python-packages .venv/.dev ## format the code and fix what can be fixed
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
 
 constraints: python-packages .venv/.dev ## pin new dependencies (ARGS=--upgrade: the newest of all)
-	.venv/bin/uv pip compile --quiet --universal --python-version 3.10 --all-extras --group dev \
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.10 --all-extras --group dev --group release \
 		--annotation-style line --custom-compile-command "make constraints" \
 		--output-file constraints.txt $(ARGS) pyproject.toml
+
+deb: python-packages .venv/.release ## build the Debian package of this release and architecture
+	@packaging/debian/build $(ARGS)
+
+release: release-packages .venv/.release ## VERSION=1.2.3: check the tree, build all that is handed out
+	@packaging/release "$(VERSION)"
 
 clean: ## remove the environment and all caches
 	rm -rf .venv $(CACHES)
@@ -57,6 +69,10 @@ clean: ## remove the environment and all caches
 	@scripts/venv dev
 	@touch $@ .venv/.demo
 
+.venv/.release: pyproject.toml constraints.txt
+	@scripts/venv release
+	@touch $@
+
 python-packages:
 	@scripts/debian $(PYTHON_PACKAGES)
 
@@ -65,3 +81,9 @@ demo-packages:
 
 test-packages:
 	@scripts/debian $(TEST_PACKAGES)
+
+check-packages:
+	@scripts/debian $(CHECK_PACKAGES)
+
+release-packages:
+	@scripts/debian $(PYTHON_PACKAGES) lintian

@@ -1,11 +1,13 @@
 """Print what the edge runtime installs, as a table in Markdown for docs/security.md.
 
-    .venv/bin/python scripts/dependencies.py
+    .venv/bin/python scripts/dependencies.py          what ast-edge needs, without extras
+    .venv/bin/python scripts/dependencies.py --all    all that is installed beside this Python
 
 Licences and what needs what come from the installed packages, versions from constraints.txt.
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -15,6 +17,11 @@ CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
 
 def main() -> None:
     """Print the table."""
+    if sys.argv[1:] == ["--all"]:
+        print("| package | version | licence |\n|---|---|---|")
+        for found in sorted(metadata.distributions(), key=lambda found: found.name.lower()):
+            print(f"| {found.name} | {found.version} | {licence(found.name)} |")
+        return
     print("| package | version | licence | needed by |\n|---|---|---|---|")
     for name, users in sorted(closure("ast-edge").items()):
         print(f"| {name} | {pinned(name)} | {licence(name)} | {', '.join(sorted(users))} |")

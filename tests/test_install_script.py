@@ -51,8 +51,9 @@ def test_a_dry_run_names_every_step_and_changes_nothing(home, config):
     assert contents(home) == before
     assert said[0] == f"run     {ROOT}/scripts/debian python3-venv libportaudio2"
     assert said[1].endswith(f"-m venv {home}/opt")
-    assert said[2].endswith(f"{ROOT}[tensorrt]")
-    assert said[3] == (
+    assert said[2].endswith(f"{ROOT}[web,tensorrt]")
+    assert "write   /usr/local/share/man/man1/ast-edge.1" in said
+    assert said[-1] == (
         f"run     {home}/opt/bin/ast-edge install-service --dry-run --gpu --config {config}"
     )
 
@@ -81,6 +82,9 @@ def test_one_command_installs_the_program_and_a_users_service(home, config, monk
     assert (home / "config/ast-edge/mic.yaml").read_text() == config.read_text()
     unit = (home / "config/systemd/user/ast-edge.service").read_text()
     assert f"ExecStart={prefix}/bin/ast-edge run" in unit
+    link = subprocess.check_output([home / ".local/bin/ast-edge", "--version"], text=True)
+    assert link.startswith("ast-edge ")
+    assert ".SH NAME" in (home / ".local/share/man/man1/ast-edge.1").read_text()
     assert "--user restart ast-edge.service" in (home / "systemctl.log").read_text()
     program = [prefix / "bin/python", "-c", "import ast_edge; print(ast_edge.__file__)"]
     assert str(prefix) in subprocess.check_output(program, text=True, cwd=home)

@@ -23,6 +23,7 @@ from ast_edge.cli import (
     tag,
     tune,
 )
+from ast_edge.cli.about import completion, manual, support, version
 from ast_edge.cli.any_text import allow_any_text
 
 COMMANDS = (
@@ -39,19 +40,28 @@ COMMANDS = (
     evaluate,
     tune,
     install_service,
+    support,
+    version,
+    completion,
+    manual,
 )
+
+
+def command_line() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(prog="ast-edge", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"ast-edge {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_parser(commands)
+    return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one sub-command and return its exit status (0, or one of sysexits.h)."""
     allow_any_text()
     hide_in_tracebacks()
-    parser = argparse.ArgumentParser(prog="ast-edge", description=__doc__)
-    parser.add_argument("--version", action="version", version=f"ast-edge {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add_parser(commands)
-    args = parser.parse_args(argv)
+    args = command_line().parse_args(argv)
     try:
         return int(args.command(args))
     except AstError as exc:

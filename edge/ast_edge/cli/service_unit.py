@@ -12,6 +12,8 @@ from ast_edge.base.yaml_file import Section
 NAME = "ast-edge.service"
 SHIPPED_PROGRAM = "/opt/ast-edge/bin/ast-edge"
 """What stands in the shipped units for the program that is installed."""
+PACKAGED = Path("/usr/lib/systemd/system", NAME)
+"""The unit of the Debian package, whose program is that one."""
 PASSWORD = Path("/etc/ast-edge/mqtt-password")
 HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp")))
 """ProtectHome and PrivateTmp hide these from the service."""
@@ -53,7 +55,9 @@ def program() -> Path:
 
 
 def system_unit(executable: Path, *, gpu: bool, password: bool) -> list[File]:
-    """Return the files of the system's service; drop-ins that are not wanted are removed.
+    """Return the files of the system's service; what is not wanted of them is removed.
+
+    Where the Debian package is installed, the unit is its own, so that an upgrade brings a new one.
 
     Raises:
         ConfigError: if the service could not see the program, because it stands in a home.
@@ -67,8 +71,9 @@ def system_unit(executable: Path, *, gpu: bool, password: bool) -> list[File]:
     drop_ins = folder / f"{NAME}.d"
     shipped = unit_folder()
     secret = f"[Service]\nLoadCredential=mqtt-password:{PASSWORD}\n"
+    packaged = PACKAGED.exists() and str(executable) == SHIPPED_PROGRAM
     return [
-        File(folder / NAME, _filled(shipped / NAME, executable)),
+        File(folder / NAME, None if packaged else _filled(shipped / NAME, executable)),
         File(drop_ins / "gpu.conf", (shipped / "gpu.conf").read_text("utf-8") if gpu else None),
         File(drop_ins / "mqtt-password.conf", secret if password else None),
     ]

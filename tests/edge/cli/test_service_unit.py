@@ -63,3 +63,12 @@ def test_the_units_are_found_where_they_are_installed(monkeypatch, tmp_path):
     (tmp_path / "systemd").mkdir()
     monkeypatch.setattr(service_unit, "__file__", str(tmp_path / "cli" / "service_unit.py"))
     assert service_unit.unit_folder() == tmp_path / "systemd"
+
+
+def test_where_the_debian_package_is_installed_its_own_unit_is_used(monkeypatch, tmp_path):
+    packaged = tmp_path / NAME
+    packaged.touch()
+    monkeypatch.setattr(service_unit, "PACKAGED", packaged)
+    assert by_name(system_unit(OPT, gpu=False, password=False))[NAME] is None  # or it is hidden
+    other = Path("/opt/other/bin/ast-edge")
+    assert str(other) in by_name(system_unit(other, gpu=False, password=False))[NAME]

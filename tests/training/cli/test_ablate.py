@@ -3,7 +3,7 @@ import argparse
 import pytest
 from rigs.training.studies import write_study
 
-from ast_edge.base.errors import ConfigError
+from ast_edge.base.errors import AstError, ConfigError
 from ast_training.cli import ablate
 
 
@@ -49,3 +49,17 @@ def test_a_study_may_lie_anywhere(root):
     (root / "elsewhere.yaml").write_text("{name: x, recipe: recipe.yaml}", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"elsewhere\.yaml: members: Field required"):
         call(root / "elsewhere.yaml")
+
+
+def test_a_study_that_ships_is_found_outside_of_a_checkout(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AstError, match=r"configs/train/studies/\S*pretrained/deit\S*: cannot be"):
+        call("overlap", "--threads", "1")
+    assert (tmp_path / "configs/train/studies/overlap.yaml").is_file()
+
+
+def test_a_typo_outside_of_a_checkout_gets_the_nearest_and_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="no study 'overlop', did you mean 'overlap'"):
+        call("overlop")
+    assert list(tmp_path.iterdir()) == []

@@ -21,6 +21,7 @@ from ast_training.cli import (
     import_,
     prepare,
     push,
+    recipes,
     soundscapes,
 )
 
@@ -36,6 +37,7 @@ COMMANDS = (
     export_hf,
     push,
     soundscapes,
+    recipes,
 )
 
 

@@ -1,0 +1,1 @@
+"""What ast-edge says of itself: versions, its manual, completions, an archive for bug reports."""

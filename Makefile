@@ -35,6 +35,8 @@ check: python-packages .venv/.dev ## check style, types and imports
 	.venv/bin/mypy
 	.venv/bin/mypy --python-version 3.13
 	.venv/bin/lint-imports
+	@# One program, not of Python's: where it is installed.
+	@! command -v hadolint >/dev/null || hadolint packaging/container/Dockerfile packaging/home-assistant/*/Dockerfile
 
 format: python-packages .venv/.dev ## format the code and fix what can be fixed
 	.venv/bin/ruff check --fix

@@ -35,7 +35,7 @@ def write_random_bundle(folder: Path, size: str = "base", frames: int = 1024) ->
         "format": FORMAT,
         "name": f"random-{size}",
         "fbank": {"kind": FRONT_END} | asdict(FbankSpec()),
-        "members": [asdict(spec)],
+        "members": [spec.described()],
         "precision": "fp32",
         "frame": "none",
         "clip_gate": False,

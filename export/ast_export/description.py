@@ -37,7 +37,7 @@ def describe(
         "format": FORMAT,
         "name": name,
         "fbank": {"kind": FRONT_END} | asdict(first.fbank),
-        "members": [asdict(member.model) for member in members],
+        "members": [member.model.described() for member in members],
         "precision": precision,
         "frame": frame,
         "clip_gate": clip_gate,

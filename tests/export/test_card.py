@@ -114,6 +114,19 @@ def test_card_says_what_training_started_from_and_how_much_it_saw(checkpoint, tr
     assert f"| Trained | {trained} |" in card
 
 
+def test_card_says_who_taught_and_that_a_stem_is_no_part_of_ast(checkpoint, tree):
+    recipe = checkpoint.recipe | {
+        "init": {"source": None, "stem": "models/mn04.pt"},
+        "teachers": [{"kind": "mobilenet", "weights": "models/mn04.pt"}],
+    }
+    stem = replace(checkpoint, model=replace(checkpoint.model, stem=384), recipe=recipe)
+    card = model_card([stem], tree)
+    assert "An Audio Spectrogram Transformer (Gong et al. 2021) with a convolutional stem" in card
+    assert "| Stem | the convolutions of a pretrained MobileNet, 384 channels (`mn04.pt`)" in card
+    assert "| Taught by | mobilenet (`mn04.pt`) |" in card
+    assert "from random weights" in card
+
+
 def test_card_names_the_clips_of_a_recipe_without_packs(checkpoint, tree):
     recipe = checkpoint.recipe | {"packs": {}, "data": {"folder": "data/esc50"}}
     card = model_card([replace(checkpoint, recipe=recipe)], tree)

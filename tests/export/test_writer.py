@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +152,25 @@ def test_an_older_bundle_is_replaced_and_nothing_else_is_left(export, bundle):
     assert json.loads((bundle / "bundle.json").read_text())["provenance"]["epochs"] == "4"
     assert sorted(contents(bundle)) == ["MODEL_CARD.md", "bundle.json", "model.onnx"]
     assert list(bundle.parent.iterdir()) == [bundle]
+
+
+# Arithmetic of processors
+
+
+def test_a_graph_that_strays_in_bf16_alone_is_written_to_be_computed_in_fp32(
+    export, tmp_path, monkeypatch, caplog
+):
+    compare = writer.compare
+
+    def straying(*given):
+        *others, last = compare(*given)
+        return [*others, replace(last, precision="bf16", not_finite=1)]
+
+    monkeypatch.setattr(writer, "compare", straying)
+    export(tmp_path / "new")
+    assert "too far from the model in bf16: engines will compute in fp32" in caplog.text
+    engine = open_engine(load_bundle(tmp_path / "new"), EngineConfig(name="openvino"))
+    assert engine.precision == "fp32"
 
 
 # Nothing is written

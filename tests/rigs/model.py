@@ -100,7 +100,7 @@ def make_tree(folder: Path, *, frame: bool = False) -> dict[str, Any]:
         "format": FORMAT,
         "name": "bands",
         "fbank": {"kind": FRONT_END} | asdict(FbankSpec()),
-        "members": [asdict(model)],
+        "members": [model.described()],
         "precision": "fp32",
         "frame": "head" if frame else "none",
         "clip_gate": False,

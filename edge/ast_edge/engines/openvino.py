@@ -77,7 +77,7 @@ class OpenVinoEngine:
         """
         self._border = GraphBorder(bundle)
         self._one_at_a_time = threading.Lock()
-        for device, precision in _candidates(config):
+        for device, precision in _candidates(bundle, config):
             if device == CPU:
                 self._compile(bundle, config, CPU, precision)
                 return
@@ -178,7 +178,7 @@ def _leave_out(graph: openvino.Model, wanted: Collection[str]) -> None:
             graph.remove_result(result)
 
 
-def _candidates(config: EngineConfig) -> Iterator[tuple[str, str]]:
+def _candidates(bundle: Bundle, config: EngineConfig) -> Iterator[tuple[str, str]]:
     """Yield devices and precisions to try, the processor last; say what is asked for and absent."""
     core, wanted = shared_core(), config.precision
     kind = GPU if config.device == "auto" else config.device.upper()
@@ -195,7 +195,7 @@ def _candidates(config: EngineConfig) -> Iterator[tuple[str, str]]:
             )
     if wanted == "auto":
         native = core.get_property(CPU, "OPTIMIZATION_CAPABILITIES")
-        wanted = "bf16" if "BF16" in native else "fp32"
+        wanted = "bf16" if "BF16" in native and bundle.bf16 else "fp32"
     yield CPU, wanted
 
 

@@ -44,7 +44,7 @@ def describe(
         "format": FORMAT_WITH_GRAPH,
         "name": name,
         "fbank": {"kind": FRONT_END} | asdict(layout.fbank),
-        "members": [asdict(replace(layout.model, frame_head=bool(curve_of)))],
+        "members": [replace(layout.model, frame_head=bool(curve_of)).described()],
         "graph": asdict(graph),
         "precision": precision,
         "frame": "curve" if curve_of else "none",

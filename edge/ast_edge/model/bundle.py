@@ -78,6 +78,8 @@ class Bundle:
     """Labels that were enrolled, and how well they are found."""
     heads: Heads | None = None
     """What scores them."""
+    bf16: bool = True
+    """Whether its scores are near enough where a processor computes in bfloat16."""
     embeds: bool = False
     """Whether its engine is to give the embeddings as well, and not only scores."""
 
@@ -265,7 +267,7 @@ def _from_tree(folder: Path, tree: dict[str, Any], front_end: dict[str, Any]) ->
         name=str(tree["name"]),
         fbank=_make(FbankSpec, front_end, "fbank"),
         members=tuple(
-            _make(ModelSpec, member, f"members.{number}")
+            _make(ModelSpec, {"stem": 0} | member, f"members.{number}")
             for number, member in enumerate(tree["members"])
         ),
         labels=labels,
@@ -280,6 +282,7 @@ def _from_tree(folder: Path, tree: dict[str, Any], front_end: dict[str, Any]) ->
         embedding=None if width is None else _embedding(width),
         own=evidence,
         heads=_heads(folder) if own else None,
+        bf16=_one_of((True, False), tree.get("bf16", True), "bf16"),
     )
 
 

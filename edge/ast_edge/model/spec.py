@@ -1,8 +1,8 @@
 """What defines a network: shared by training, export and the edge, and stored in every artefact."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 Activation = Literal["sigmoid", "softmax"]
 
@@ -37,11 +37,15 @@ class ModelSpec:
     """What turns logits into probabilities: sigmoid for several labels at once, softmax for one."""
     frame_head: bool = False
     """Scores every step of the window as well, not only the window as a whole."""
+    stem: int = 0
+    """Channels of a convolutional network whose features are added to the patches; 0 is AST."""
 
     def __post_init__(self) -> None:
         counts = (self.labels, self.frames, self.mel_bins, self.width, self.depth, self.heads)
         if min(*counts, *self.patch, *self.stride) < 1:
             raise ValueError(f"all sizes must be positive: {self}")
+        if self.stem < 0:
+            raise ValueError(f"stem must be a number of channels or 0, got {self.stem}")
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is not a multiple of {self.heads} heads")
         if min(self.grid) < 1:
@@ -55,6 +59,10 @@ class ModelSpec:
             raise ValueError(f"std must be positive, got {self.std}")
         if self.frame_head and self.activation != "sigmoid":
             raise ValueError("a frame head needs sigmoid: a step may hold several sounds, or none")
+
+    def described(self) -> dict[str, Any]:
+        """Return what `bundle.json` says of it: a stem only if there is one."""
+        return {key: value for key, value in asdict(self).items() if key != "stem" or value}
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from rigs.training.foreign import SMALL, deit, hugging_face, official, random_model
+from rigs.training.teachers import save_mobilenet
 from safetensors.torch import save_file
 
 from ast_edge.base.errors import BundleError
@@ -11,7 +12,7 @@ from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.model.label import Label
 from ast_training.model.checkpoint import Checkpoint
 from ast_training.model.network import AudioSpectrogramTransformer
-from ast_training.weights.initialisation import initialise
+from ast_training.weights.initialisation import initialise, initialise_stem
 from ast_training.weights.pos_embed import adapt_pos_embed
 
 LABELS = tuple(Label(i, name, "") for i, name in enumerate(("Whistle", "Hum", "Hiss")))
@@ -98,6 +99,40 @@ def test_the_statistics_stay_the_models_own(tmp_path):
     model = start()
     initialise(model, tmp_path / "a.safetensors")
     assert model.spec == SPEC
+
+
+# The stem
+
+STEM = replace(SPEC, stem=96)
+
+
+def test_a_stem_has_its_own_weights_beside_those_of_a_model_without_one(tmp_path):
+    weights, model = saved(tmp_path / "a.safetensors"), start(STEM)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    initialise_stem(model, save_mobilenet(tmp_path / "mn.pt"), FbankSpec())
+    initialise(model, tmp_path / "a.safetensors", stem=False)
+    found = model.state_dict()
+    assert_encoder(found, weights)
+    changed = {name for name in before if not torch.equal(before[name], found[name])}
+    assert {"v.stem.bands.weight", "v.stem.features.16.0.weight"} <= changed
+    assert torch.equal(found["v.stem.proj.weight"], before["v.stem.proj.weight"])
+
+
+def test_a_checkpoint_with_a_stem_gives_it(tmp_path):
+    weights = saved(tmp_path / "a.safetensors", STEM)
+    assert_encoder(started(tmp_path / "a.safetensors", STEM), weights)
+
+
+def test_a_stem_that_nobody_gives_is_refused(tmp_path):
+    saved(tmp_path / "a.safetensors")
+    with pytest.raises(BundleError, match="has no stem; give the model's stem its own weights"):
+        started(tmp_path / "a.safetensors", STEM)
+
+
+def test_a_stem_that_the_model_has_not_is_refused(tmp_path):
+    saved(tmp_path / "a.safetensors", STEM)
+    with pytest.raises(BundleError, match="has a stem, which the model has not"):
+        started(tmp_path / "a.safetensors")
 
 
 # The head

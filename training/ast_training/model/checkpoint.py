@@ -61,7 +61,8 @@ class Checkpoint:
     def _check_size(self) -> None:
         """Refuse a spec of a model far larger than the weights, before memory is taken for it."""
         spec, numbers = self.model, sum(tensor.numel() for tensor in self.weights.values())
-        largest = (spec.depth * spec.width, spec.tokens, spec.labels, spec.patch[0] * spec.patch[1])
+        patch = spec.patch[0] * spec.patch[1]
+        largest = (spec.depth * spec.width, spec.tokens, spec.labels, patch, spec.stem)
         if spec.width * max(largest) > numbers:
             raise BundleError(
                 f"the checkpoint's weights do not fit its model: {numbers} numbers for {spec}"

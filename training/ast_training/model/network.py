@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ast_edge.model.spec import ModelSpec
+from ast_training.model.stem import Stem
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,7 @@ class VisionTransformer(nn.Module):
         self.dist_token = nn.Parameter(torch.zeros(1, 1, spec.width))
         self.pos_embed = nn.Parameter(torch.zeros(1, spec.tokens, spec.width))
         self.patch_embed = PatchEmbed(spec)
+        self.stem = Stem(spec) if spec.stem else None  # not in AST as published
         rates = torch.linspace(0, training.drop_path, spec.depth, device="cpu").tolist()
         self.blocks = nn.ModuleList(Block(spec.width, spec.heads, rate) for rate in rates)
         self.norm = nn.LayerNorm(spec.width, eps=1e-6)
@@ -165,10 +167,14 @@ class VisionTransformer(nn.Module):
     def encode(self, fbank: Tensor, first: int | None) -> tuple[Tensor, Tensor]:
         """Return the same, and which columns of patches are left (columns,): patchout's choice."""
         patches = self.patch_embed(fbank) + self.pos_embed[:, 2:]
+        special = torch.cat([self.cls_token, self.dist_token], dim=1) + self.pos_embed[:, :2]
+        if self.stem is not None:
+            seen, seen_by_all = self.stem(fbank)
+            patches = patches + seen.repeat(1, self.grid[0], 1)
+            special = special + seen_by_all
         columns = torch.arange(self.grid[1], device=patches.device)
         if self.training and any(self.options.patchout):
             patches, columns = self._patchout(patches)
-        special = torch.cat([self.cls_token, self.dist_token], dim=1) + self.pos_embed[:, :2]
         x = torch.cat([special.expand(patches.shape[0], -1, -1), patches], dim=1)
         for block in self.blocks[:-1]:
             if self.training and self.options.activation_checkpointing:

@@ -57,6 +57,9 @@ class ModelConfig(Section):
     """Rows (frequency) and columns (time) of patches that each step leaves out (PaSST)."""
     frame_head: bool = False
     """Score every step of the window too; it is trained together with the clip's scores."""
+    stem: int = Field(default=0, ge=0)
+    """Channels of a convolutional network (384: `mn04` of EfficientAT) whose features are added to
+    the patches; 0 is AST as published."""
     prior: float | None = Field(default=None, gt=0, lt=1)
     """Probability that every label has before the training (RetinaNet, section 4.1): of hundreds of
     labels few sound, and learning that from 0.5 takes hundreds of steps. None keeps AST's start."""
@@ -65,8 +68,10 @@ class ModelConfig(Section):
 class InitConfig(Section):
     """Weights to start from."""
 
-    source: OutputPath
+    source: OutputPath | None = None
     """A DeiT checkpoint, an AST of the official or a Hugging Face layout, or one of ours."""
+    stem: OutputPath | None = None
+    """Weights of EfficientAT for the model's stem."""
     pos_embed: Literal["bilinear", "nearest", "reinit"] = "bilinear"
     """How the positional embedding is fitted to another grid of patches (paper, table 4)."""
 
@@ -257,8 +262,17 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _adapts_something(self) -> "Recipe":
-        if self.adapt is not None and self.init is None:
-            raise ValueError("adapt: needs init, the weights that are adapted")
+        if self.adapt is not None and (self.init is None or self.init.source is None):
+            raise ValueError("adapt: needs init.source, the weights that are adapted")
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_stem_that_knows(self) -> "Recipe":
+        given = self.init is not None and (self.init.stem or self.init.source)
+        if self.model.stem and not given:
+            raise ValueError("model.stem: does not learn: give its weights by init.stem")
+        if self.init is not None and self.init.stem and not self.model.stem:
+            raise ValueError("init.stem: the model has none, give its channels by model.stem")
         return self
 
     @model_validator(mode="after")
@@ -318,6 +332,7 @@ class Recipe(Section):
             std=self.model.std,
             activation="sigmoid" if self.loss == "bce" else "softmax",
             frame_head=self.model.frame_head,
+            stem=self.model.stem,
         )
 
     @property

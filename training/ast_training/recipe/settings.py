@@ -15,7 +15,9 @@ FREE = re.compile(
 """Settings of a recipe that a training may go on with when they have changed."""
 FOLDERS = re.compile(r"data\.folder|init\.source|packs\.[^.]*\.(audio|prepared)")
 """Of these only the place may have changed, and what lies in it is taken for the same."""
-FILES = re.compile(r"packs\.[^.]*\.(table|terms_table)|teachers\.[0-9]+\.(weights|labels)")
+FILES = re.compile(
+    r"packs\.[^.]*\.(table|terms_table)|teachers\.[0-9]+\.(weights|labels)|init\.stem"
+)
 """Of these the place may have changed, but not the name."""
 PLACES = re.compile(rf"{FOLDERS.pattern}|{FILES.pattern}|loop\.decoded")
 """That say where files lie on the machine that trained."""

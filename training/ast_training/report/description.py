@@ -40,6 +40,15 @@ def facts(checkpoint: Checkpoint) -> dict[str, str]:
         f"by {model.patch[1]} frames, stride {model.stride[0]} by {model.stride[1]}",
         "Trained": _training(checkpoint),
     }
+    if model.stem:
+        source = PurePath((recipe.get("init") or {}).get("stem") or "its source").name
+        rows["Stem"] = (
+            f"the convolutions of a pretrained MobileNet, {model.stem} channels (`{source}`), "
+            "which do not learn: what it sees is added to the patches"
+        )
+    if teachers := recipe.get("teachers"):
+        names = (f"{one['kind']} (`{PurePath(one['weights']).name}`)" for one in teachers)
+        rows["Taught by"] = ", ".join(names)
     return rows | ({"Recipe": f"`{recipe['name']}`"} if recipe else {})
 
 
@@ -51,8 +60,8 @@ def _training(checkpoint: Checkpoint) -> str:
         recipe.get("soundscapes", {}).get("examples_per_epoch") if recipe.get("packs") else None
     )
     amount = f" of {examples} composed examples" if examples else ""
-    init = recipe.get("init")
-    start = f"the weights of `{PurePath(init['source']).name}`" if init else "random weights"
+    source = (recipe.get("init") or {}).get("source")
+    start = f"the weights of `{PurePath(source).name}`" if source else "random weights"
     adapt = recipe.get("adapt") or {}
     part = {"heads": ", its heads alone", "lora": f", by changes of rank {adapt.get('rank')}"}
     return f"{checkpoint.epoch} epochs{amount}, from {start}{part.get(adapt.get('learn', ''), '')}"

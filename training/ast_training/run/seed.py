@@ -23,7 +23,7 @@ def run_seed(recipe: Recipe, last: Checkpoint | None) -> int:
     """
     if last is not None:
         return int(last.state[KEY]) if KEY in last.state else recipe.seed
-    if recipe.init is None:
+    if recipe.init is None or recipe.init.source is None:
         return recipe.seed
     try:
         weights = _sha256(recipe.init.source)

@@ -20,13 +20,13 @@ from ast_training.model.checkpoint import Checkpoint, load_checkpoint
 from ast_training.model.lora import adapt, merged
 from ast_training.model.network import AudioSpectrogramTransformer
 from ast_training.model.optimization import make_optimizer
-from ast_training.recipe.recipe import Recipe
+from ast_training.recipe.recipe import InitConfig, Recipe
 from ast_training.run.precision import matrix_dtype
 from ast_training.run.seed import KEY as SEED
 from ast_training.teacher.config import SHOWS_FEATURES, open_teachers
 from ast_training.teacher.grid import RATE
 from ast_training.teacher.hint import Hint, Learner
-from ast_training.weights.initialisation import initialise
+from ast_training.weights.initialisation import initialise, initialise_stem
 
 HINT = "hint."
 """Before what is kept of a `Hint` for resuming."""
@@ -87,13 +87,7 @@ class TrainingState:
         if recipe.model.prior is not None:
             model.expect(recipe.model.prior)
         if recipe.init is not None and not last.exists():
-            initialise(
-                model,
-                recipe.init.source,
-                recipe.init.pos_embed,
-                recipe.label_set,
-                frozen=recipe.adapt is not None,
-            )
+            _initialise(model, recipe, recipe.init)
         if recipe.adapt is not None:
             adapt(model, recipe.adapt)
         model = model.to(device)
@@ -221,6 +215,21 @@ class TrainingState:
             metrics=self.metrics,
             provenance=provenance(),
             state={k: v.cpu() for k, v in state.items()},
+        )
+
+
+def _initialise(model: AudioSpectrogramTransformer, recipe: Recipe, init: InitConfig) -> None:
+    """Take over the weights that the recipe names."""
+    if init.stem is not None:
+        initialise_stem(model, init.stem, recipe.fbank_spec)
+    if init.source is not None:
+        initialise(
+            model,
+            init.source,
+            init.pos_embed,
+            recipe.label_set,
+            frozen=recipe.adapt is not None,
+            stem=init.stem is None,
         )
 
 

@@ -1,6 +1,5 @@
 """MobileNets of EfficientAT (Schmid et al., arXiv 2211.04772) as teachers."""
 
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,24 +7,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models import mobilenet_v3_large
-from torchvision.models.mobilenetv3 import InvertedResidual
-from torchvision.ops import Conv2dNormActivation, SqueezeExcitation
 
 from ast_edge.base.errors import BundleError
+from ast_training.model.mobilenet import COLUMN_FRAMES, fused
 from ast_training.teacher.grid import RATE, WINDOWS, step_middles
 from ast_training.teacher.heard import Heard
 from ast_training.teacher.mel_image import HOP, IMAGE_RATE, MelImage
+from ast_training.weights.efficientat import efficientat
 from ast_training.weights.foreign import read_tensors
 
 PART = 8
 """Sounds that are computed at once: with more the intermediate results leave the caches."""
-_LAST, _OUTPUT = "features.16.0.weight", "classifier.5.weight"
-_COLUMN_SECONDS = 32 * HOP / IMAGE_RATE
-"""The network halves the picture five times."""
-_FULL_WIDTH = 960
-"""Channels of the last convolution of a MobileNetV3-Large."""
+_COLUMN_SECONDS = COLUMN_FRAMES * HOP / IMAGE_RATE
 
 
 class Impression(NamedTuple):
@@ -51,26 +44,10 @@ class Mobilenet(nn.Module):
             BundleError: if it is of another network.
         """
         super().__init__()
-        if not {_LAST, _OUTPUT} <= weights.keys():
-            raise BundleError(f"expected a MobileNet of EfficientAT with {_LAST} and {_OUTPUT}")
-        self.labels = len(weights[_OUTPUT])
-        network = mobilenet_v3_large(
-            width_mult=len(weights[_LAST]) / _FULL_WIDTH,
-            num_classes=self.labels,
-            block=partial(
-                InvertedResidual, se_layer=partial(SqueezeExcitation, scale_activation=nn.Sigmoid)
-            ),
-            norm_layer=partial(nn.BatchNorm2d, eps=1e-3),
-        )
-        first = network.features[0]
-        first[0] = nn.Conv2d(1, first[0].out_channels, 3, stride=2, padding=1, bias=False)
-        try:
-            network.load_state_dict(_to_torchvision(weights))
-        except RuntimeError as exc:
-            reason = " ".join(str(exc).split())
-            raise BundleError(f"expected a MobileNet of EfficientAT: {reason:.300}") from exc
+        network = efficientat(weights)
+        self.labels = network.classifier[-1].out_features
         self.image = MelImage()
-        self.features: nn.Module = _fused(network.features)
+        self.features: nn.Module = fused(network.features)
         self.classifier: nn.Module = network.classifier
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its types forgot
         self.eval()
@@ -133,26 +110,3 @@ class MobilenetTeacher:
         return Heard(
             logits.sigmoid().numpy(), steps.numpy(), features.numpy(), step_features.numpy()
         )
-
-
-def _to_torchvision(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Rename the layers to those of torchvision, whose squeeze-and-excitation is a convolution."""
-    renamed = {}
-    for name, value in weights.items():
-        squeeze = ".conc_se_layers.0." in name
-        ours = name.replace("conc_se_layers.0.", "")
-        ours = ours.replace("classifier.2.", "classifier.0.").replace(
-            "classifier.5.", "classifier.3."
-        )
-        renamed[ours] = value[:, :, None, None] if squeeze and value.ndim == 2 else value
-    return renamed
-
-
-def _fused(features: nn.Sequential) -> nn.Sequential:
-    """Compute each batch norm within its convolution: the same sums, a quarter of the time less."""
-    features.eval()
-    for layer in features.modules():
-        if isinstance(layer, Conv2dNormActivation):
-            layer[0] = fuse_conv_bn_eval(layer[0], layer[1])
-            layer[1] = nn.Identity()
-    return features

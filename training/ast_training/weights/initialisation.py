@@ -8,16 +8,19 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ast_edge.base.errors import BundleError
+from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.model.label import Label
 from ast_edge.model.spec import ModelSpec
 from ast_training.model.checkpoint import load_checkpoint
 from ast_training.model.network import AudioSpectrogramTransformer
+from ast_training.weights.efficientat import efficientat_stem
 from ast_training.weights.foreign import ForeignModel, read_foreign
 from ast_training.weights.foreign_spec import HEAD_WIDTH, foreign_spec
 from ast_training.weights.pos_embed import PosEmbed, adapt_pos_embed
 
 OUTPUT_LAYERS = ("mlp_head.1", "frame_head.1")
 """Those that have a row for each label."""
+STEM = "v.stem."
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +46,7 @@ def initialise(
     labels: tuple[Label, ...] | None = None,
     *,
     frozen: bool = False,
+    stem: bool = True,
 ) -> None:
     """Take over the weights of a DeiT, a foreign AST or a checkpoint of ours.
 
@@ -55,6 +59,7 @@ def initialise(
         pos_embed: how the positional embedding is fitted to the model's grid of patches.
         labels: of the model; without them the heads stay random.
         frozen: the encoder will not learn another input: it has to be what it was trained with.
+        stem: take the stem of a model that has one from there too.
 
     Raises:
         BundleError: if the source cannot be read, or is a model of another size or patch, or
@@ -66,10 +71,16 @@ def initialise(
     if frozen and found.statistics:
         _check_statistics(source, found.statistics, model.spec)
     taken = {k: v for k, v in found.weights.items() if k.startswith("v.")}
+    if not stem:
+        taken = {k: v for k, v in taken.items() if not k.startswith(STEM)}
+    elif model.spec.stem and not any(k.startswith(STEM) for k in taken):
+        raise BundleError(f"{source}: has no stem; give the model's stem its own weights")
     taken["v.pos_embed"] = adapt_pos_embed(
         taken["v.pos_embed"], found.grid, model.spec.grid, pos_embed
     )
     for name, value in taken.items():
+        if name not in own:
+            raise BundleError(f"{source}: has a stem, which the model has not")
         if value.shape != own[name].shape:
             raise BundleError(
                 f"{source}: {name}: expected the shape {tuple(own[name].shape)}, "
@@ -77,6 +88,16 @@ def initialise(
             )
     names = tuple(label.name for label in labels or ())
     model.load_state_dict(own | taken | _heads(found, names, own))
+
+
+def initialise_stem(model: AudioSpectrogramTransformer, source: Path, fbank: FbankSpec) -> None:
+    """Give the stem of a model, which does not learn, the weights of EfficientAT.
+
+    Raises:
+        BundleError: if the source cannot be read, or is a network of another kind or width.
+    """
+    fixed = efficientat_stem(source, model.spec.stem, fbank)
+    model.load_state_dict(model.state_dict() | {f"{STEM}{k}": v for k, v in fixed.items()})
 
 
 def _check_statistics(source: Path, known: tuple[float, float], spec: ModelSpec) -> None:

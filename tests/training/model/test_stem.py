@@ -1,0 +1,62 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ast_edge.model.spec import ModelSpec
+from ast_training.model.network import AudioSpectrogramTransformer, TrainingOptions
+from ast_training.model.stem import Stem
+
+SPEC = ModelSpec(3, 160, 128, 8, 2, 1, (128, 4), (128, 4), frame_head=True, stem=96)
+
+
+def made(spec=SPEC, **options):
+    torch.manual_seed(1)
+    return AudioSpectrogramTransformer(spec, TrainingOptions(**options))
+
+
+def test_a_patch_between_two_columns_takes_a_share_of_both():
+    shares = Stem(SPEC).get_buffer("_at")
+    assert shares.shape == (40, 5)
+    torch.testing.assert_close(shares.sum(1), torch.ones(40))
+    # Patch 10 lies in the middle of frames 40 to 44, the columns at 32 and 64.
+    torch.testing.assert_close(shares[10], torch.tensor([0, 22 / 32, 10 / 32, 0, 0]))
+    torch.testing.assert_close(shares[-1], torch.tensor([0, 0, 0, 0, 1.0]))
+
+
+def test_all_rows_of_a_grid_are_told_the_same():
+    square = replace(SPEC, patch=(16, 16), stride=(16, 16))
+    model, fbank = made(square).eval(), torch.randn(1, 160, 128)
+    with torch.inference_mode():
+        seen = model.v.stem(fbank)[0]
+        taken = []
+        for block in model.v.blocks:
+            block.register_forward_pre_hook(lambda _, given: taken.append(given[0]))
+        model.v(fbank)
+        own = model.v.patch_embed(fbank) + model.v.pos_embed[:, 2:]
+    torch.testing.assert_close(taken[0][:, 2:] - own, seen.repeat(1, 8, 1))
+
+
+def test_its_convolutions_do_not_learn_but_what_reads_them_does():
+    model = made()
+    model.train()
+    clip, frames = model.forward_both(torch.randn(2, 160, 128))
+    (clip.sum() + frames.sum()).backward()
+    learns = {name for name, p in model.v.stem.named_parameters() if p.grad is not None}
+    assert learns == {"norm.weight", "norm.bias", "proj.weight", "proj.bias"}
+
+
+def test_patchout_leaves_the_columns_their_own_features():
+    model = made(patchout=(0, 30)).train()
+    _, frames, kept = model.forward_kept(torch.randn(2, 160, 128))
+    assert len(kept) == 10
+    assert frames.shape == (2, 10, 3)
+
+
+def test_without_a_stem_there_is_nothing_of_it():
+    assert not [name for name in made(replace(SPEC, stem=0)).state_dict() if "stem" in name]
+
+
+def test_a_negative_number_of_channels_is_refused():
+    with pytest.raises(ValueError, match="stem must be a number of channels or 0, got -1"):
+        replace(SPEC, stem=-1)

@@ -41,6 +41,8 @@ check: check-packages .venv/.dev ## check style, types, imports, scripts and YAM
 	.venv/bin/yamllint --strict .
 	@if command -v shellcheck >/dev/null; then set -x; shellcheck $(SCRIPTS); else \
 		echo "check: shellcheck is not installed, the scripts were not checked" >&2; fi
+	@# One program, not of Python's: where it is installed.
+	@! command -v hadolint >/dev/null || hadolint packaging/container/Dockerfile packaging/home-assistant/*/Dockerfile
 
 format: python-packages .venv/.dev ## format the code and fix what can be fixed
 	.venv/bin/ruff check --fix

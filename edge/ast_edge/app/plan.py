@@ -85,7 +85,16 @@ def load_plan(path: Path) -> Plan:
         ConfigError: for anything in the file that cannot be, in one line with the key path.
         BundleError: if a bundle is damaged.
     """
-    config = load_config(path)
+    return make_plan(load_config(path), path)
+
+
+def make_plan(config: Config, path: Path) -> Plan:
+    """Load the bundles that a configuration names; `path` is the file that errors name.
+
+    Raises:
+        ConfigError: for anything in it that cannot be, in one line with the key path.
+        BundleError: if a bundle is damaged.
+    """
     try:
         bundles = _load_bundles(config)
         _check_hops(bundles, config)

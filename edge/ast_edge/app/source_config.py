@@ -66,7 +66,7 @@ class SourceConfig(Section):
 
     microphone: str | None = None
     """Name of an input device as `ast-edge devices` prints it, a part of it, an ALSA id such as
-    "hw:CARD=Device", or "default"."""
+    "hw:CARD=Device", a sound server's "pulse:NAME", or "default"."""
     url: Annotated[SecretStr | None, BeforeValidator(_url)] = None
     """A live stream for ffmpeg: rtsp(s)://, http(s)://, srt:// or rtmp(s)://."""
     file: InputPath | None = None

@@ -18,6 +18,7 @@ from ast_edge.audio.level import FLOOR_DBFS, Level, measure
 from ast_edge.base.errors import AudioError
 from ast_edge.sources.devices import InputDevice, find_input, list_inputs, to_json
 from ast_edge.sources.microphone import MicrophoneSource
+from ast_edge.sources.missing import has_microphone, what_is_missing
 
 _EPILOG = """\
 examples:
@@ -25,10 +26,6 @@ examples:
   ast-edge devices usb                    show the level of the one with "usb" in its name
   ast-edge devices --meter --seconds 10   the default one, for 10 s
 """
-_NO_DEVICE = (
-    "no input device; is a microphone plugged in, and may this user record? "
-    "(in a service or a container: group 'audio', or PULSE_SERVER of the user's session)"
-)
 _BAR_WIDTH = 40
 
 
@@ -57,9 +54,11 @@ def run(args: argparse.Namespace) -> int:
         print(to_json(inputs))
         return 0
     if not inputs:
-        raise AudioError(_NO_DEVICE)
+        raise AudioError(f"no input device: {what_is_missing()}")
     if args.device is None and not args.meter:
         _print_table(inputs)
+        if not any(has_microphone(device) for device in inputs):
+            print(f"ast-edge: no microphone behind them: {what_is_missing()}", file=sys.stderr)
         return 0
     device = find_input(args.device or "default", inputs)
     with contextlib.suppress(KeyboardInterrupt):

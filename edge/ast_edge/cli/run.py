@@ -33,7 +33,16 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description=__doc__,
         epilog="example: ast-edge run --config configs/mic.yaml",
     )
-    parser.add_argument("--config", type=Path, required=True, help="the configuration (YAML)")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--config", type=Path, help="the configuration (YAML)")
+    what.add_argument(
+        "--app",
+        type=Path,
+        nargs=2,
+        metavar=("DATA", "CONFIG"),
+        help="as an app of Home Assistant: the folders with its options.json and the user's "
+        "ast-edge.yaml, if there is one",
+    )
     parser.add_argument(
         "--web", action="store_true", help="show a page as well (see `web` of the configuration)"
     )
@@ -47,19 +56,17 @@ def run(args: argparse.Namespace) -> int:
 
     SIGHUP lets it read the configuration again.
     """
-    from ast_edge.app.plan import load_plan
     from ast_edge.app.reload import Reload
     from ast_edge.app.service import Service
     from ast_edge.app.views import Views
     from ast_edge.engines.open_engines import Engines
     from ast_edge.web.page import Page
 
-    log_to_stderr(verbose=args.verbose, as_json=args.log_json)
-    load = _load_with_page if args.web else load_plan
-    reload = Reload(args.config.absolute(), load)
+    path, load = _configuration(args)
+    reload = Reload(path.absolute(), load)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_on_signals(reload.request, signal.SIGHUP))
-        plan = load(args.config)
+        plan = load(path)
         engines = Engines(plan.config.engine)
         stack.callback(engines.close)
         engines.open(plan.bundles)
@@ -90,6 +97,27 @@ def run(args: argparse.Namespace) -> int:
         log.info("restarting")
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     return 0
+
+
+def _configuration(args: argparse.Namespace) -> tuple[Path, Callable[[Path], "Plan"]]:
+    """Return the file to read and what makes a plan of it; log lines come from now on.
+
+    Raises:
+        ConfigError: the options of the app cannot be read.
+    """
+    from ast_edge.app.plan import load_plan
+
+    if args.app is None:
+        log_to_stderr(verbose=args.verbose, as_json=args.log_json)
+        return args.config, _load_with_page if args.web else load_plan
+    from ast_edge.cli.home_assistant.app_plan import OPTIONS, load_app_plan, say_microphones
+    from ast_edge.home_assistant.app_options import read_options
+
+    data, own = args.app
+    verbose = read_options(data / OPTIONS).verbose
+    log_to_stderr(verbose=args.verbose or verbose, as_json=args.log_json)
+    say_microphones()
+    return data / OPTIONS, lambda path: load_app_plan(path, own)
 
 
 def _load_with_page(path: Path) -> "Plan":

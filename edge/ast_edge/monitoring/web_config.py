@@ -9,6 +9,8 @@ from ast_edge.base.config_values import Names
 from ast_edge.base.yaml_file import InputPath, OutputPath, Section
 from ast_edge.monitoring.config import Address
 
+SUPERVISOR = "172.30.32.2"
+"""The address from which ingress comes: the same in every Home Assistant."""
 SHORTEST_TOKEN = 12
 """Characters."""
 
@@ -51,13 +53,21 @@ class WebConfig(Section):
     hosts: Names = Field(default_factory=list)
     """More names by which browsers may call this machine; its own and all addresses count."""
     proxies: Annotated[Names, AfterValidator(_addresses)] = Field(default_factory=list)
-    """Addresses of proxies that have asked visitors who they are, such as Home Assistant's ingress
-    (172.30.32.2): what comes from there needs no token."""
+    """Addresses of proxies that have asked visitors who they are: what comes from there needs no
+    token."""
+    ingress: bool = False
+    """The page of a Home Assistant app: only what comes from its Supervisor (172.30.32.2, or
+    `proxies`) is answered at all, and its word counts on who a visitor is. There is no token."""
     changes: bool = False
     """Let visitors change settings and write reviews."""
     reviews: OutputPath | None = None
     """Where reviews are appended; a file in the state folder unless given."""
     tls: WebTlsConfig | None = None
+
+    @property
+    def trusted(self) -> list[str]:
+        """The addresses of proxies, the Supervisor's included."""
+        return self.proxies or ([SUPERVISOR] if self.ingress else [])
 
     @model_validator(mode="after")
     def _one_token(self) -> "WebConfig":

@@ -23,7 +23,7 @@ def check_web(config: WebConfig) -> None:
     """
     if config.tls:
         server_context(config.tls)
-    if given_token(config) is None and not is_loopback(config.listen):
+    if given_token(config) is None and not config.ingress and not is_loopback(config.listen):
         raise ConfigError(
             f"web.listen: {config.listen} is reached by others, and there is no token: give "
             f"web.token_file (or {TOKEN_VARIABLE}, or the credential {CREDENTIAL!r}), or listen "

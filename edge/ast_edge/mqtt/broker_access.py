@@ -10,9 +10,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from ast_edge.base.host_name import check_host
-from ast_edge.mqtt.config import MqttConfig
+from ast_edge.mqtt.config import MqttConfig, TlsConfig
 from ast_edge.mqtt.credentials import broker_password, tls_context
 from ast_edge.mqtt.message import Message
+from ast_edge.mqtt.supervisor import ask_for_broker
 
 log = logging.getLogger(__name__)
 
@@ -54,16 +55,25 @@ class BrokerAccess:
     def __init__(self, config: MqttConfig) -> None:
         check_host(config.host, "mqtt.host")
         self.config = config
+        """That of the file, or with what the Supervisor has told last."""
         self._password = broker_password(config)
         self._tls = tls_context(config.tls) if config.tls else None
 
     @property
     def address(self) -> str:
         """The broker as `host:port`."""
+        if self.config.supervisor and "host" not in self.config.model_fields_set:
+            return "of Home Assistant"
         return f"{self.config.host}:{self.config.port_number}"
 
     def client(self, client_id: str, will: Message | None) -> BrokerClient:
-        """Make a client that connects when its loop is started, and does so once only."""
+        """Make a client that connects when its loop is started, and does so once only.
+
+        Raises:
+            BrokerUnknown: the Supervisor does not tell where the broker is.
+        """
+        if self.config.supervisor:
+            self._ask()
         client = BrokerClient(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
@@ -93,6 +103,16 @@ class BrokerAccess:
         return client.publish(
             *(message.topic, message.payload, message.qos, message.retain), properties=properties
         ).mid
+
+    def _ask(self) -> None:
+        """Learn what may have changed since the last connection: address and password."""
+        broker = ask_for_broker()
+        tls = TlsConfig() if broker.ssl else None
+        told = {"host": broker.host, "port": broker.port, "tls": tls}
+        told["username"] = broker.username or None
+        self.config = self.config.model_copy(update=told)
+        self._password = broker.password.get_secret_value() if broker.password else None
+        self._tls = tls_context(tls) if tls else None
 
     def _leave_will(self, client: Client, will: Message) -> dict[str, Any]:
         """Set the will; return what `connect_async` has to know about the session.

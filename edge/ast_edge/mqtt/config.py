@@ -59,6 +59,9 @@ class MqttConfig(Section):
     """The broker and how events are laid out on it."""
 
     host: Annotated[str, AfterValidator(_host)] = "localhost"
+    supervisor: bool = False
+    """Ask Home Assistant's Supervisor, at every connection, for host, port, user name and password;
+    for its apps."""
     port: int | None = Field(default=None, ge=1, le=65535)
     """1883, or 8883 with TLS, unless given; over websockets 80 or 443."""
     protocol: Literal["5", "3.1.1"] = "5"
@@ -94,6 +97,13 @@ class MqttConfig(Section):
         """The port, also where none is given."""
         usual = {"tcp": (1883, 8883), "websockets": (80, 443)}[self.transport]
         return self.port or usual[self.tls is not None]
+
+    @model_validator(mode="after")
+    def _one_who_tells(self) -> "MqttConfig":
+        told = {"host", "port", "username", "password", "password_file", "tls", "embedded"}
+        if self.supervisor and (given := sorted(told & self.model_fields_set)):
+            raise ValueError(f"supervisor tells {given[0]}: give one of the two")
+        return self
 
     @model_validator(mode="after")
     def _path_of_a_websocket(self) -> "MqttConfig":

@@ -21,6 +21,7 @@ from ast_edge.mqtt.broker_access import BrokerAccess, BrokerClient
 from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.limits import BrokerLimits, Limits
 from ast_edge.mqtt.message import Message as Message
+from ast_edge.mqtt.supervisor import BrokerUnknown
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +171,11 @@ class Connection:
         if self._client is not None:  # a fault has asked for it as well
             return
         will = None if self._will is None else self.limits.adapt(self._will)
-        client = self._access.client(self._client_id, will)
+        try:
+            client = self._access.client(self._client_id, will)
+        except BrokerUnknown as exc:
+            self._fail(str(exc))
+            return
         self._hear(client)
         self._client = client
         client.loop_start()
@@ -317,6 +322,9 @@ class Connection:
         if self.connected and time.monotonic() - self._up_since > RETRY_MAX:
             self._failures = 0
         self._up.clear()
+        self._fail(fault)
+
+    def _fail(self, fault: str) -> None:
         if fault != self.fault:
             log.log(self._log_level, "MQTT %s: %s; trying again", self.address, fault)
         self.fault = fault

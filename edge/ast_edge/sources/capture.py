@@ -14,12 +14,15 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from ast_edge.base.errors import AudioError
 from ast_edge.sources.alsa_recorder import AlsaRecorder
-from ast_edge.sources.devices import InputDevice, find_input, query_inputs, to_json
+from ast_edge.sources.devices import PULSE, InputDevice, find_input, query_inputs, to_json
+from ast_edge.sources.missing import what_is_missing
+from ast_edge.sources.pulse_source import through_the_bridge, watch, with_pulse_sources
 
 if TYPE_CHECKING:
     import sounddevice
@@ -48,10 +51,10 @@ def main(argv: list[str] | None = None) -> NoReturn:
     try:
         inputs = query_inputs()
         if args.list:
-            print(to_json(inputs), flush=True)
+            print(to_json(with_pulse_sources(inputs)), flush=True)
             _leave(0)
         threading.Thread(target=_leave_with_parent, daemon=True).start()
-        device = find_input(args.device, inputs)
+        device = _find(args.device, inputs)
         _record(
             _open(device, args.sample_rate, channel_counts(device, args.channels, args.at_least))
         )
@@ -59,6 +62,24 @@ def main(argv: list[str] | None = None) -> NoReturn:
         _leave(exc.exit_code, str(exc))
     except BrokenPipeError:
         _leave(0)
+
+
+def _find(wanted: str, inputs: Sequence[InputDevice]) -> InputDevice:
+    """Return the device to open; of a sound server's microphone it is watched that it stays.
+
+    Raises:
+        AudioError: none fits, or several do.
+    """
+    known = with_pulse_sources(inputs, wanted)
+    if not known:
+        raise AudioError(f"there is no input device at all: {what_is_missing()}")
+    found = find_input(wanted, known)
+    if not found.name.startswith(PULSE):
+        return found
+    name = found.name.removeprefix(PULSE)
+    leave = partial(_leave, AudioError.exit_code)
+    threading.Thread(target=watch, args=(name, leave), daemon=True).start()
+    return through_the_bridge(found, inputs)
 
 
 class _Recorder:

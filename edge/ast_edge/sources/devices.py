@@ -9,6 +9,8 @@ from pathlib import Path
 
 from ast_edge.base.errors import AudioError
 
+PULSE = "pulse:"
+"""What the names of a sound server's microphones begin with."""
 _LIST_TIMEOUT = 20.0
 _ALSA_CARDS = Path("/proc/asound")
 
@@ -18,7 +20,8 @@ class InputDevice:
     """A device that sound can be recorded from."""
 
     index: int
-    """Number in PortAudio's list; changes when devices come and go."""
+    """Number in PortAudio's list, which those of a sound server follow; changes when devices come
+    and go."""
     name: str
     channels: int
     """The most it can record at once."""
@@ -28,7 +31,7 @@ class InputDevice:
 
 
 def list_inputs() -> tuple[InputDevice, ...]:
-    """Return the inputs as they are now.
+    """Return the inputs as they are now, those of a sound server where ALSA has no card.
 
     Another process looks, because PortAudio keeps the list it made first, prints to standard error
     what nobody asked, and can hang in a sound server that hangs.
@@ -103,7 +106,8 @@ def find_input(
     """Return the input that `wanted` means.
 
     `wanted` is "default", a number of the list, a name, a part of exactly one name in upper or
-    lower case, or an ALSA id such as "hw:1,0" or "hw:CARD=Device,DEV=0".
+    lower case, or an ALSA id such as "hw:1,0" or "hw:CARD=Device,DEV=0". A sound server's
+    microphones are found by a part of their names where no other has it.
 
     Raises:
         AudioError: none fits, or several do.
@@ -118,6 +122,7 @@ def find_input(
         return chosen[0]
     part = _alsa_address(wanted, cards).casefold()
     chosen = [device for device in inputs if part in device.name.casefold()]
+    chosen = [device for device in chosen if not device.name.startswith(PULSE)] or chosen
     if len(chosen) == 1:
         return chosen[0]
     if chosen:

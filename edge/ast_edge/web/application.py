@@ -206,7 +206,7 @@ class Application:
         if not isinstance(path, str) or not isinstance(value, str):
             raise web.HTTPBadRequest(text="expected a path and a value, both text")
         try:
-            await self._door.change(path, value)
+            await self._door.change(path, value, self._guard.visitor(request))
         except CommandRefused as exc:
             raise web.HTTPConflict(text=str(exc)) from exc
         except asyncio.TimeoutError as exc:

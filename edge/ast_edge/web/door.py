@@ -22,8 +22,8 @@ class Door:
         """Take the service whose settings are changed."""
         self._service = service
 
-    async def change(self, path: str, value: str) -> None:
-        """Follow a command, such as "kitchen/set/dog/on" and "0.8".
+    async def change(self, path: str, value: str, visitor: str = "") -> None:
+        """Follow a command, such as "kitchen/set/dog/on" and "0.8"; the log says whose it was.
 
         Raises:
             CommandRefused: it cannot be followed; nothing has changed.
@@ -54,7 +54,8 @@ class Door:
                 log.warning("page: command refused: %s", exc, extra=EVERY_TIME)
                 loop.call_soon_threadsafe(tell, exc)
                 return []
-            log.info("page: command: %s = %s", path, value, extra=EVERY_TIME)
+            by = f" (by {visitor})" if visitor else ""
+            log.info("page: command: %s = %s%s", path, value, by, extra=EVERY_TIME)
             loop.call_soon_threadsafe(tell, None)
             return events
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from ast_edge.base.printable import printable
 from ast_edge.monitoring.config import parse_address
 from ast_edge.monitoring.web_config import WebConfig
 from ast_edge.web.access import Access
@@ -21,6 +22,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OPEN_TO_ALL = ("/api/login", "/api/alive")
 WRITE_HEADER = "X-Ast-Edge"
 """A page of another origin cannot send it without asking first, and is not answered then."""
+USER_HEADERS = ("X-Remote-User-Display-Name", "X-Remote-User-Name", "X-Remote-User-Id")
+"""What the Supervisor says of a visitor; it lets nobody else say it."""
+LONGEST_NAME = 80
 TRIES = 5
 """Tokens that one address may get wrong in a row; then one in TRY_SECONDS."""
 TRY_SECONDS = 10.0
@@ -39,12 +43,13 @@ class Guard:
     def __init__(self, config: WebConfig, access: Access, cookie: str) -> None:
         """Let those in who know the token of `access`, or come by a proxy that knows them."""
         self._access, self.cookie = access, cookie
-        self._proxies = {ipaddress.ip_address(p) for p in config.proxies}
+        self._proxies = {ipaddress.ip_address(p) for p in config.trusted}
+        self._ingress = config.ingress
         own = socket.gethostname().lower()
         listens = parse_address(config.listen)[0].lower()
         names = {"localhost", own, own.split(".")[0], f"{own.split('.')[0]}.local", listens}
         self._hosts = names | {name.lower().rstrip(".") for name in config.hosts}
-        self._policy = _POLICY.format(frames="'self'" if config.proxies else "'none'")
+        self._policy = _POLICY.format(frames="'self'" if self._proxies else "'none'")
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -77,8 +82,20 @@ class Guard:
         """Tell whether a proxy that we trust has let a request in."""
         return _address(request.remote or "") in self._proxies
 
+    def visitor(self, request: web.Request) -> str:
+        """Return who asks, by the word of Home Assistant's ingress; empty where nobody knows.
+
+        Of others' headers nothing is believed: any proxy may pass on what a visitor has made up.
+        """
+        if not self._ingress or not self.comes_by_proxy(request):
+            return ""
+        names = (request.headers.get(name, "") for name in USER_HEADERS)
+        return printable(next(filter(None, names), ""))[:LONGEST_NAME]
+
     def _check(self, request: web.Request) -> None:
         by_proxy, host = self.comes_by_proxy(request), _name(f"//{request.host}")
+        if self._ingress and not by_proxy:
+            raise web.HTTPForbidden(text="only by Home Assistant's ingress")
         if not by_proxy and not (host in self._hosts or _address(host)):
             raise web.HTTPForbidden(text="wrong host: add the name to web.hosts")
         upgrades = "Upgrade" in request.headers

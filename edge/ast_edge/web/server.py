@@ -51,7 +51,7 @@ class WebServer:
         plan = service.plan.config
         embedded = bool(plan.mqtt and plan.mqtt.embedded)
         self._config, self._service, self._read = config, service, read
-        self._access = open_access(config, plan.node, kept=not embedded)
+        self._access = open_access(config, plan.node, kept=not (embedded or config.ingress))
         self._ssl = server_context(config.tls) if config.tls else None
         self._tail = LogTail()
         self.stage = Stage(service, read, changes=config.changes)

@@ -160,6 +160,48 @@ def test_a_trusted_proxy_needs_no_token_and_may_frame_the_page(build):
     watcher.leave()
 
 
+@pytest.mark.parametrize("path", ["", "main.js", "api/alive", "api/state", "api/live"])
+def test_behind_ingress_nobody_but_the_supervisor_gets_an_answer(build, path):
+    house = build(web={"ingress": True})  # which is at 172.30.32.2; we are not
+    named = {"X-Remote-User-Id": "0815", "X-Forwarded-For": "172.30.32.2"}
+    status, _, text = Visitor(house).ask("GET", path, **named)
+    assert (status, text) == (403, "only by Home Assistant's ingress")
+
+
+def test_behind_ingress_no_token_opens_the_page(build):
+    house = build(web={"ingress": True})
+    assert Visitor(house).ask("POST", "api/login", {"token": TOKEN})[0] == 403
+
+
+def test_ingress_on_all_addresses_needs_no_token(build):
+    house = build(web={"ingress": True, "listen": "0.0.0.0:0", "token": None})
+    assert Visitor(house).ask("GET", "")[0] == 403
+
+
+NAMED = {"X-Remote-User-Id": "0815", "X-Remote-User-Display-Name": "Anna"}
+
+
+@pytest.mark.parametrize(
+    ("web", "named", "said"),
+    [
+        ({"ingress": True, "proxies": ["127.0.0.1"]}, NAMED, "0.75 (by Anna)"),
+        ({"ingress": True, "proxies": ["127.0.0.1"]}, {"X-Remote-User-Id": "0815"}, "(by 0815)"),
+        ({"ingress": True, "proxies": ["127.0.0.1"]}, {}, "0.75"),
+        # Any other proxy passes on what a visitor has made up.
+        ({"proxies": ["127.0.0.1"]}, NAMED, "0.75"),
+        ({}, NAMED, "0.75"),
+    ],
+)
+def test_the_name_of_a_visitor_is_believed_of_ingress_alone(build, caplog, web, named, said):
+    house = build(web=web | {"changes": True})
+    visitor = Visitor(house).log_in()
+    change = {"path": "hall/set/hum/on", "value": "0.75"}
+    caplog.set_level("INFO")
+    assert visitor.ask("PUT", "api/settings", change, **named)[0] == 200
+    (line,) = [r.getMessage() for r in caplog.records if "page: command" in r.getMessage()]
+    assert line.endswith(said)
+
+
 def _upgrade(visitor):
     lines = [
         "GET /api/live?source=hall HTTP/1.1",

@@ -1,0 +1,1 @@
+"""What `ast-edge run` does as an app of Home Assistant."""

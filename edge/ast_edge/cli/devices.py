@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     device = find_input(args.device or "default", inputs)
     with contextlib.suppress(KeyboardInterrupt):
-        _meter(device, args.seconds)
+        meter(device, args.seconds)
     return 0
 
 
@@ -88,7 +88,9 @@ def _print_table(inputs: Sequence[InputDevice]) -> None:
     Console().print(table)
 
 
-def _meter(device: InputDevice, seconds: float | None) -> None:
+def meter(
+    device: InputDevice, seconds: float | None, until: Callable[[], bool] = lambda: False
+) -> None:
     """Show peak and RMS, ten times a second on a terminal, once a second elsewhere."""
     source = MicrophoneSource("meter", device.name)
     timer = threading.Timer(seconds, source.close) if seconds is not None else None
@@ -101,6 +103,8 @@ def _meter(device: InputDevice, seconds: float | None) -> None:
                 timer.start()
             recent: list[NDArray[np.float32]] = []
             for block in source.blocks():
+                if until():
+                    break
                 recent.append(block.samples)
                 if len(recent) < interval:
                     continue

@@ -2,7 +2,9 @@
 
 import argparse
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console, Group
@@ -12,6 +14,11 @@ from rich.text import Text
 
 from ast_edge.audio.level import FLOOR_DBFS, Level, measure
 from ast_edge.cli.terminal import add_model_options, log_to_stderr, open_model
+
+if TYPE_CHECKING:
+    from ast_edge.audio.stream import Source
+    from ast_edge.engines.engine import Engine
+    from ast_edge.model.bundle import Bundle
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,8 +38,6 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Show labels and level until Ctrl-C or the end of the file."""
-    from ast_edge.frontend.listener import Listener
-    from ast_edge.frontend.listening import Listening
     from ast_edge.sources.microphone import MicrophoneSource
     from ast_edge.sources.recording import RecordingSource
 
@@ -43,31 +48,53 @@ def run(args: argparse.Namespace) -> int:
         if args.file
         else MicrophoneSource("listen", args.microphone)
     )
-    listener = Listener(Listening(bundle.fbank, bundle.frames, args.hop))
-    console = Console(highlight=False)
-    names, view = [label.name for label in bundle.labels], _View(console, args.top)
-    with contextlib.suppress(KeyboardInterrupt), view:
-        try:
-            for block in source.blocks():
-                view.level = measure(block.samples)
-                for window in listener.feed(block):
-                    probabilities, _ = next(engine.run(window.fbank[np.newaxis]).each())
-                    view.scores = dict(zip(names, probabilities.tolist(), strict=True))
-                    view.line()
-                view.draw()
-        finally:
-            source.close()
+    with contextlib.suppress(KeyboardInterrupt):
+        show_heard(source, bundle, engine, args.hop, top=args.top)
     return 0
+
+
+def show_heard(
+    source: "Source",
+    bundle: "Bundle",
+    engine: "Engine",
+    hop: float,
+    *,
+    top: int = 8,
+    seconds: float = float("inf"),
+    until: Callable[[], bool] = lambda: False,
+    hint: str = "Ctrl-C ends",
+) -> dict[str, float]:
+    """Show labels and level for so many seconds of sound; return the highest scores."""
+    from ast_edge.frontend.listener import Listener
+    from ast_edge.frontend.listening import Listening
+
+    listener = Listener(Listening(bundle.fbank, bundle.frames, hop))
+    names, heard, left = [label.name for label in bundle.labels], dict[str, float](), seconds
+    with _View(Console(highlight=False), top, hint) as view, contextlib.closing(source):
+        for block in source.blocks():
+            view.level = measure(block.samples)
+            for window in listener.feed(block):
+                probabilities, _ = next(engine.run(window.fbank[np.newaxis]).each())
+                view.scores = dict(zip(names, probabilities.tolist(), strict=True))
+                heard = {
+                    name: max(score, heard.get(name, 0)) for name, score in view.scores.items()
+                }
+                view.line()
+            view.draw()
+            left -= len(block.samples) / block.stream.sample_rate
+            if left <= 0 or until():
+                break
+    return heard
 
 
 class _View(contextlib.AbstractContextManager["_View"]):
     """Bars on a terminal; elsewhere one plain line per hop."""
 
-    def __init__(self, console: Console, top: int) -> None:
+    def __init__(self, console: Console, top: int, hint: str) -> None:
         self.level = Level()
         self.scores: dict[str, float] = {}
         self._console = console
-        self._top = top
+        self._top, self._hint = top, hint
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
 
     def __enter__(self) -> "_View":
@@ -92,7 +119,7 @@ class _View(contextlib.AbstractContextManager["_View"]):
             for name, score in self._likely():
                 style = "green" if score >= 0.5 else "blue"
                 table.add_row(name, _bar(score, style), f"{score:.2f}")
-            self._live.update(Group(table, Text("Ctrl-C ends", style="dim")), refresh=True)
+            self._live.update(Group(table, Text(self._hint, style="dim")), refresh=True)
 
     def _likely(self) -> list[tuple[str, float]]:
         return sorted(self.scores.items(), key=lambda item: -item[1])[: self._top]

@@ -25,8 +25,10 @@ from ast_edge.cli import (
 )
 from ast_edge.cli.about import completion, manual, support, version
 from ast_edge.cli.any_text import allow_any_text
+from ast_edge.cli.setup import setup
 
 COMMANDS = (
+    setup,
     run,
     status,
     check,

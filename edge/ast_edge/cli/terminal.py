@@ -76,7 +76,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         choices=["auto", "tensorrt", "openvino", "onnxruntime"],
         help="(auto)",
     )
-    parser.add_argument("--hop", type=_hop, default=0.5, help="seconds between looks (0.5)")
+    parser.add_argument("--hop", type=hop, default=0.5, help="seconds between looks (0.5)")
 
 
 def add_source_option(parser: argparse.ArgumentParser) -> None:
@@ -104,14 +104,15 @@ def open_model(args: argparse.Namespace) -> "tuple[Bundle, Engine]":
     return bundle, open_engine(bundle, EngineConfig(name=args.engine))
 
 
-def _hop(text: str) -> float:
+def hop(text: str) -> float:
+    """Read the seconds between two looks."""
     try:
-        hop = float(text)
+        seconds = float(text)
     except ValueError:
-        hop = 0.0
-    if not 0.05 <= hop <= 10:
+        seconds = 0.0
+    if not 0.05 <= seconds <= 10:
         raise argparse.ArgumentTypeError(f"expected 0.05 to 10 seconds, got {text}")
-    return hop
+    return seconds
 
 
 def non_negative(text: str) -> float:

@@ -1,0 +1,1 @@
+"""From nothing to a running service: what is asked, tried and written."""

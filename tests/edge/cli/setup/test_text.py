@@ -42,7 +42,8 @@ def test_what_was_not_answered_is_as_if_left_out(tmp_path):
 
 def test_no_comment_of_the_example_is_lost():
     text = configuration_text(ALL, "broker")
-    comments = [line.rpartition(" # ")[2] for line in example().splitlines() if " # " in line.strip()]
+    lines = map(str.strip, example().splitlines())
+    comments = [line.rpartition(" # ")[2] for line in lines if " # " in line]
     assert [comment for comment in comments if comment not in text] == []
 
 

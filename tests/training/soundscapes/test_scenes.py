@@ -9,17 +9,21 @@ from ast_training.soundscapes.scenes import merged, write_scenes
 from ast_training.soundscapes.sheet import write_sheet
 
 
-@pytest.fixture
-def annotations(tmp_path):
+def scenes(tmp_path, labels):
     return write_scenes(
         make_composer(whistle_and_hum(tmp_path)),
         tmp_path / "scenes",
-        ["Whistle", "Hum"],
+        labels,
         minutes=3,
         events=1.5,
         others=0.5,
         seed=7,
     )
+
+
+@pytest.fixture
+def annotations(tmp_path):
+    return scenes(tmp_path, {0: "Whistle", 1: "Hum"})
 
 
 def rows_of(path):
@@ -38,6 +42,12 @@ def test_rows_say_what_sounds_when(annotations):
     assert {row["event_label"] for row in events} <= {"Whistle", "Hum"}
     assert events
     assert all(0 <= float(row["onset"]) < float(row["offset"]) <= 60 for row in events)
+
+
+def test_only_labels_that_are_named_are_annotated(tmp_path):
+    rows = rows_of(scenes(tmp_path, {1: "Hum"}))
+    assert {row["event_label"] for row in rows} - {""} == {"Hum"}
+    assert {row["filename"] for row in rows} == {f"scene-000{n}.flac" for n in range(3)}
 
 
 def test_sounds_of_a_label_with_a_short_pause_are_one_event():

@@ -47,10 +47,11 @@ def run(args: argparse.Namespace) -> int:
         always = recipe.soundscapes.model_copy(update={"background": 1.0})
         recipe = recipe.model_copy(update={"soundscapes": always})
     composer = open_composer(recipe, args.split)
+    wanted = recipe.wanted or list(recipe.labels)
     annotations = write_scenes(
         composer,
         args.out,
-        tuple(recipe.labels),
+        {n: name for n, name in enumerate(recipe.labels) if name in wanted},
         minutes=args.minutes,
         events=args.events,
         others=args.others,

@@ -1,7 +1,7 @@
 """Soundscapes as recordings of a minute with annotations, to evaluate a detector on."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ ANNOTATIONS = "annotations.tsv"
 def write_scenes(
     composer: Composer,
     folder: Path,
-    labels: Sequence[str],
+    labels: Mapping[int, str],
     *,
     minutes: int,
     events: float,
@@ -28,6 +28,7 @@ def write_scenes(
 ) -> Path:
     """Write recordings and, as sed_eval and DESED have them, their annotations.
 
+    `labels` names those that are annotated, by their number; what others there are is heard alone.
     The numbers of events, with and without a label, are drawn for each minute around their means.
     Return the path of the annotations (filename, onset, offset, event_label); a recording without
     events has a row without times.
@@ -43,7 +44,7 @@ def write_scenes(
             scape = composer.compose(SECONDS, count, rng, others=rest, whole=True)
             name = f"scene-{number:04d}.flac"
             soundfile.write(folder / name, scape.samples, composer.sample_rate)
-            found = merged(scape.events)
+            found = merged(one for one in scape.events if one.label in labels)
             rows.writerows(
                 [name, f"{one.onset:.3f}", f"{one.offset:.3f}", labels[one.label]] for one in found
             )

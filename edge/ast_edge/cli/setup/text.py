@@ -25,6 +25,7 @@ def configuration_text(answers: Answers, secret: str | None) -> str:
         text = _put(text, "# node: hallway-pi", f"node: {_quoted(answers.node)}")
     text = _put(text, "  kitchen:\n", f"  {_quoted(answers.room)}:\n")
     text = _put(text, "    microphone: default", f"    microphone: {_quoted(answers.microphone)}")
+    text = text.replace("{kitchen: Kitchen}", f"{{{answers.room}: Kitchen}}")  # in a comment
     if answers.labels:
         lines = "".join(f"  - {_quoted(name)}\n" for name in answers.labels)
         text = _put(text, "mqtt:\n", f"labels:\n{lines}\nmqtt:\n")

@@ -77,6 +77,7 @@ def test_what_it_writes_unattended_is_checked_and_runs(call, microphone, tmp_pat
     assert labels == ["Hum", "Hiss"]
 
 
+@pytest.mark.slow  # it is tried for ten seconds
 def test_a_wrong_password_ends_it_with_the_reason_and_nothing_is_written(
     call, microphone, tmp_path, capsys
 ):
@@ -88,6 +89,7 @@ def test_a_wrong_password_ends_it_with_the_reason_and_nothing_is_written(
     assert names(tmp_path) == []
 
 
+@pytest.mark.slow  # it is tried for ten seconds
 def test_a_broker_that_is_not_there_ends_it_with_the_reason(call, microphone, tmp_path, capsys):
     (tmp_path / "mic.yaml").write_text("# mine\n")
     assert call("--broker", "127.0.0.1:1") == BrokerError.exit_code

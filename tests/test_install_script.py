@@ -51,7 +51,7 @@ def test_a_dry_run_names_every_step_and_changes_nothing(home, config):
     assert contents(home) == before
     assert said[0] == f"run     {ROOT}/scripts/debian python3-venv libportaudio2"
     assert said[1].endswith(f"-m venv {home}/opt")
-    assert said[2].endswith(f"{ROOT}[web,tensorrt]")
+    assert said[2].endswith(f"{ROOT}[web,mdns,tensorrt]")
     assert "write   /usr/local/share/man/man1/ast-edge.1" in said
     assert said[-1] == (
         f"run     {home}/opt/bin/ast-edge install-service --dry-run --gpu --config {config}"

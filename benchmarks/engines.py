@@ -28,8 +28,7 @@ import torch
 from numpy.typing import NDArray
 from parts.peer import peer_model
 from parts.quantized import quantized
-from parts.result import RESULTS, Plot, Result, Table
-from parts.result_text import as_markdown
+from parts.result import RESULTS, Plot, Result, Table, as_markdown
 from parts.spread import spread
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel

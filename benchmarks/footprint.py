@@ -29,8 +29,7 @@ import soundfile
 import soxr
 from parts.daemon_process import DaemonProcess
 from parts.installed_size import installed_sizes
-from parts.result import RESULTS, Plot, Result, Table
-from parts.result_text import as_markdown
+from parts.result import RESULTS, Plot, Result, Table, as_markdown
 
 from ast_edge.engines.choice import ENGINES
 

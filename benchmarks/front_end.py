@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torchaudio
-from parts.result import RESULTS, Result, Table
-from parts.result_text import as_markdown
+from parts.result import RESULTS, Result, Table, as_markdown
 from parts.spread import spread
 
 from ast_edge.frontend.fbank import FbankSpec, RollingFbank

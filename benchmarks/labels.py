@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from label_cost import Costs
-from parts.result import RESULTS, Result, Table
-from parts.result_text import as_markdown
+from parts.result import RESULTS, Result, Table, as_markdown
 from parts.spread import spread
 
 HERE = Path(__file__).parent

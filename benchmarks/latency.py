@@ -26,8 +26,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from parts.broker_process import run_broker
-from parts.result import RESULTS, Plot, Result, Table
-from parts.result_text import as_markdown
+from parts.result import RESULTS, Plot, Result, Table, as_markdown
 from parts.scene import DEMO, RATE, events, read
 
 from ast_edge.app.daemon import Daemon

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from parts.result import RESULTS, Plot, Result
-from parts.result_text import table_as_markdown
+from parts.result import RESULTS, Plot, Result, table_as_markdown
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"

@@ -27,8 +27,7 @@ import soundfile
 import soxr
 from parts.daemon_process import DaemonProcess
 from parts.random_bundle import write_random_bundle
-from parts.result import RESULTS, Plot, Result, Table
-from parts.result_text import as_markdown
+from parts.result import RESULTS, Plot, Result, Table, as_markdown
 from parts.spread import spread
 
 from ast_edge.engines.choice import open_engine

@@ -32,8 +32,7 @@ from parts.broker_process import run_broker
 from parts.daemon_cost import ENGINE, ORDER, SOURCE, WARM_UP, Costs, cost_of_daemon
 from parts.peer import Peer, peer_spec
 from parts.quantized import quantized
-from parts.result import RESULTS, Plot, Result, Table
-from parts.result_text import as_markdown
+from parts.result import RESULTS, Plot, Result, Table, as_markdown
 from parts.scene import RATE, Sound, busy, quiet
 from parts.spread import spread
 

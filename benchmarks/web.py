@@ -25,8 +25,7 @@ import soundfile
 from parts.audience import Audience
 from parts.daemon_process import DaemonProcess
 from parts.page_delay import DelayedDaemon
-from parts.result import RESULTS, Result, Table
-from parts.result_text import as_markdown
+from parts.result import RESULTS, Result, Table, as_markdown
 from parts.spread import spread
 
 ROOT = Path(__file__).parents[1]

@@ -75,3 +75,15 @@ class Result:
         tree["tables"] = [Table(**table) for table in tree["tables"]]
         tree["plots"] = [Plot(**plot) for plot in tree["plots"]]
         return cls(**tree)
+
+
+def as_markdown(result: Result) -> str:
+    """Return all tables, and the machine."""
+    return "\n\n".join([*map(table_as_markdown, result.tables), result.machine])
+
+
+def table_as_markdown(table: Table) -> str:
+    """Return one table with its caption and note."""
+    rows = [table.columns, ["---"] * len(table.columns), *table.rows]
+    lines = [f"**{table.caption}**", "", *(f"| {' | '.join(row)} |" for row in rows)]
+    return "\n".join(lines + (["", table.note] if table.note else []))

@@ -133,23 +133,16 @@ def test_frame_scores_of_an_unknown_kind_are_refused(model_folder):
 
 
 def test_a_bundle_that_says_nothing_of_a_stem_and_of_bf16_is_one_from_before_them(tiny_model):
-    tree = read_tree(tiny_model)
-    assert "stem" not in tree["members"][0]
-    assert "bf16" not in tree
-    assert load_bundle(tiny_model).members[0].stem == 0
-    assert load_bundle(tiny_model).bf16
+    assert "stem" not in read_tree(tiny_model)["members"][0]
+    bundle = load_bundle(tiny_model)
+    assert (bundle.members[0].stem, bundle.bf16) == (0, True)
 
 
+@pytest.mark.parametrize("key", ["clip_gate", "bf16"])
 @pytest.mark.parametrize("value", ["yes", 1, None])
-def test_what_may_compute_in_bf16_is_said_plainly(model_folder, value):
-    tree = altered(model_folder, "bf16", value=value)
-    assert "bf16: expected True or False, got" in refusal(model_folder, tree)
-
-
-@pytest.mark.parametrize("value", ["yes", 1, None])
-def test_a_gate_that_is_neither_open_nor_shut_is_refused(model_folder, value):
-    tree = altered(model_folder, "clip_gate", value=value)
-    assert "clip_gate: expected True or False, got" in refusal(model_folder, tree)
+def test_what_is_neither_true_nor_false_is_refused(model_folder, key, value):
+    tree = altered(model_folder, key, value=value)
+    assert f"{key}: expected True or False, got" in refusal(model_folder, tree)
 
 
 def test_frame_scores_without_a_frame_head_are_refused(model_folder):

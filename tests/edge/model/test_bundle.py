@@ -133,7 +133,6 @@ def test_frame_scores_of_an_unknown_kind_are_refused(model_folder):
 
 
 def test_a_bundle_that_says_nothing_of_a_stem_and_of_bf16_is_one_from_before_them(tiny_model):
-    assert "stem" not in read_tree(tiny_model)["members"][0]
     bundle = load_bundle(tiny_model)
     assert (bundle.members[0].stem, bundle.bf16) == (0, True)
 

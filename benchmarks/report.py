@@ -26,7 +26,7 @@ PAGES = {
         "front_end",
         "web",
     ),
-    "quality": ("quality", "birdnet", "robustness"),
+    "quality": ("teachers", "quality", "birdnet", "robustness"),
 }
 """The results on each page; what a reader asks first comes first."""
 

@@ -17,11 +17,11 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 FOUND = {
     "Dog",
     "Cat",
-    "Sneeze",
     "Crowing, cock-a-doodle-doo",
     "Baby cry, infant cry",
+    "Vehicle horn, car horn, honking",
     "Tick-tock",
-    "Speech",
+    "Rain",
 }
 """Labels of the recording's events that the bundle `home` finds while they sound."""
 

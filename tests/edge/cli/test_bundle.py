@@ -141,7 +141,7 @@ def test_all_that_is_here_and_what_can_be_fetched_are_listed(hub, call):
     code, out, _ = call("list")
     assert code == 0
     lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
-    assert "27 labels" in lines["home"]
+    assert "57 labels" in lines["home"]
     assert "shipped" in lines["home"]
     assert "5 labels" in lines["mine"]
     assert "cannot be used" in lines["broken"]

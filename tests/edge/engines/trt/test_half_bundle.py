@@ -47,8 +47,8 @@ def test_the_scores_are_those_of_the_bundle(deep, cache):
 
 def test_the_default_bundle_is_near_to_itself(home, cache):
     half, report = half_bundle(home, cache)
-    assert half.onnx.stat().st_size < 12e6
-    assert report.difference < 5e-3
+    assert half.onnx.stat().st_size < 14e6
+    assert report.difference < 1e-2
     assert report.range < 1000
 
 

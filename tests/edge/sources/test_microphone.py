@@ -131,16 +131,13 @@ def test_a_microphone_with_another_name_is_heard_if_the_wanted_part_is_still_in_
         wait_until(lambda: source.health.condition == "ok")
 
 
-def test_a_microphone_that_has_lost_its_name_is_waited_for(microphone):
+def test_a_microphone_that_alsa_has_lost_is_found_at_the_sound_server(microphone):
     source = MicrophoneSource("kitchen", "vmic", stall_timeout=1.0)
     with Listener(source) as listener:
         listener.wait(heard_in)
         microphone.rename("other")
         microphone.unplug()
         microphone.replug()
-        wait_until(lambda: "no input device is named 'vmic'" in source.health.reason)
-        assert source.health.condition == "waiting"
-        microphone.rename("vmic")
         listener.wait_for_streams(2)
 
 

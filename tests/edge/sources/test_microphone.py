@@ -141,6 +141,20 @@ def test_a_microphone_that_alsa_has_lost_is_found_at_the_sound_server(microphone
         listener.wait_for_streams(2)
 
 
+def test_a_microphone_that_has_lost_its_name_is_waited_for(microphone):
+    microphone.rename("other")  # which the sound server does not know it by
+    source = MicrophoneSource("kitchen", "other", stall_timeout=1.0)
+    with Listener(source) as listener:
+        listener.wait(heard_in)
+        microphone.rename("third")
+        microphone.unplug()
+        microphone.replug()
+        wait_until(lambda: "no input device is named 'other'" in source.health.reason)
+        assert source.health.condition == "waiting"
+        microphone.rename("other")
+        listener.wait_for_streams(2)
+
+
 def test_a_mute_microphone_is_said_once_and_heard_when_it_speaks(microphone, caplog, tmp_path):
     source = MicrophoneSource("kitchen", "vmic", stall_timeout=1.0, muted_seconds=0.5)
     hiss = np.random.default_rng(1).normal(0, 0.1, 48000)

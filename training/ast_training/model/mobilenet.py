@@ -13,8 +13,18 @@ from torchvision.ops import Conv2dNormActivation, SqueezeExcitation
 
 COLUMN_FRAMES = 32
 """Frames of the picture for one column of features: the network halves it five times."""
-IMAGE_MELS = 128
-"""Bands that published weights were trained on."""
+
+# The picture that published weights were trained on.
+IMAGE_RATE, IMAGE_FFT, IMAGE_MELS = 32_000, 1024, 128
+"""Hertz, points in its samples, and bands."""
+IMAGE_HERTZ = (0.0, 15_000.0)
+"""Of its bands."""
+PREEMPHASIS = 0.97
+POWER_FLOOR = 1e-5
+"""Added to the power of every band."""
+IMAGE_MIDDLE, IMAGE_SCALE = -4.5, 5.0
+"""What of the logarithm of power is 0, and 1 more."""
+
 _FULL_WIDTH = 960
 """Channels of the last convolution at width 1."""
 

@@ -6,17 +6,25 @@ Transformer (Dosovitskiy et al. 2021, section 3.1), beside the patches instead o
 since its columns of a third of a second say what, and the patches say when.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ast_edge.model.spec import ModelSpec
-from ast_training.model.mobilenet import COLUMN_FRAMES, IMAGE_MELS, fused, mobilenet
+from ast_training.model.mobilenet import (
+    COLUMN_FRAMES,
+    IMAGE_MELS,
+    IMAGE_MIDDLE,
+    IMAGE_SCALE,
+    POWER_FLOOR,
+    fused,
+    mobilenet,
+)
 
-MIDDLE, SCALE = -4.5, 5.0
-"""Of EfficientAT's pictures, in logarithms of power."""
-FLOOR = (-11.512925 - MIDDLE) / SCALE
-"""What a picture shows of silence: 1e-5 is added to the power of every band."""
+FLOOR = (math.log(POWER_FLOOR) - IMAGE_MIDDLE) / IMAGE_SCALE
+"""What a picture shows of silence."""
 
 
 class Stem(nn.Module):
@@ -56,10 +64,12 @@ class Stem(nn.Module):
         weight, bias = self.bands.weight, self.bands.bias
         mean = F.linear(weight.new_full((1, weight.shape[1]), self.mean), weight, bias)[0]
         above = F.linear(
-            normalised, weight * (2 * self.std / SCALE), (mean - MIDDLE) / SCALE - FLOOR
+            normalised,
+            weight * (2 * self.std / IMAGE_SCALE),
+            (mean - IMAGE_MIDDLE) / IMAGE_SCALE - FLOOR,
         )
         # The logarithm of a sum; what the smaller one adds is at most 0.14.
-        return FLOOR + above.relu() + F.softplus(-SCALE * above.abs()) / SCALE
+        return FLOOR + above.relu() + F.softplus(-IMAGE_SCALE * above.abs()) / IMAGE_SCALE
 
 
 def _shares(spec: ModelSpec) -> Tensor:

@@ -5,12 +5,19 @@ import torchaudio
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from ast_training.model.mobilenet import (
+    IMAGE_FFT,
+    IMAGE_MIDDLE,
+    IMAGE_RATE,
+    IMAGE_SCALE,
+    POWER_FLOOR,
+    PREEMPHASIS,
+)
 from ast_training.teacher.grid import RATE
+from ast_training.weights.efficientat import image_bank
 
-IMAGE_RATE = 32_000
-"""Hertz; hop and FFT count in its samples."""
-FRAME, HOP, FFT, MELS = 800, 320, 1024, 128
-PREEMPHASIS = 0.97
+FRAME, HOP = 800, 320
+"""Samples at the picture's rate."""
 
 BLOCK = 64
 """Samples that one row of a matrix product doubles."""
@@ -55,17 +62,14 @@ class MelImage(nn.Module):
         super().__init__()
         self.resample = Doubling()
         self.register_buffer("window", torch.hann_window(FRAME, periodic=False), persistent=False)
-        bank, _ = torchaudio.compliance.kaldi.get_mel_banks(
-            MELS, FFT, float(IMAGE_RATE), 0.0, 15000.0, 100.0, -500.0, 1.0
-        )
         # A column for the Nyquist bin, which Kaldi leaves out.
-        self.register_buffer("bank", pad(bank, (0, 1)).T.contiguous(), persistent=False)
+        self.register_buffer("bank", pad(image_bank(), (0, 1)).T.contiguous(), persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:
         """Turn (batch, samples) at 16 kHz into (batch, 1, mels, frames)."""
         sound = self.resample(samples)
         sound = sound[:, 1:] - PREEMPHASIS * sound[:, :-1]
-        spectrum = torch.stft(sound, FFT, HOP, FRAME, self.window, return_complex=True)
+        spectrum = torch.stft(sound, IMAGE_FFT, HOP, FRAME, self.window, return_complex=True)
         power = spectrum.real**2 + spectrum.imag**2
-        mel = torch.log(power.transpose(1, 2) @ self.bank + 1e-5)
-        return ((mel + 4.5) / 5).transpose(1, 2)[:, None]
+        mel = torch.log(power.transpose(1, 2) @ self.bank + POWER_FLOOR)
+        return ((mel - IMAGE_MIDDLE) / IMAGE_SCALE).transpose(1, 2)[:, None]

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ast_edge.base.errors import BundleError
-from ast_training.model.mobilenet import COLUMN_FRAMES, fused
+from ast_training.model.mobilenet import COLUMN_FRAMES, IMAGE_RATE, fused
 from ast_training.teacher.grid import RATE, WINDOWS, step_middles
 from ast_training.teacher.heard import Heard
-from ast_training.teacher.mel_image import HOP, IMAGE_RATE, MelImage
+from ast_training.teacher.mel_image import HOP, MelImage
 from ast_training.weights.efficientat import efficientat
 from ast_training.weights.foreign import read_tensors
 

@@ -14,14 +14,17 @@ from torchvision.models import MobileNetV3
 
 from ast_edge.base.errors import BundleError
 from ast_edge.frontend.fbank import FbankSpec
-from ast_training.model.mobilenet import IMAGE_MELS, fused, mobilenet
+from ast_training.model.mobilenet import (
+    IMAGE_FFT,
+    IMAGE_HERTZ,
+    IMAGE_MELS,
+    IMAGE_RATE,
+    PREEMPHASIS,
+    fused,
+    mobilenet,
+)
 from ast_training.weights.foreign import read_tensors
 
-IMAGE_RATE, IMAGE_FFT = 32_000, 1024
-"""Of the pictures that they look at; FFT in its samples."""
-IMAGE_RANGE = (0.0, 15_000.0)
-"""Hertz."""
-PREEMPHASIS = 0.97
 _LAST, _OUTPUT = "features.16.0.weight", "classifier.5.weight"
 _SILENT = 1e-17
 """Power of a band that holds nothing: its logarithm is still a number."""
@@ -67,6 +70,14 @@ def efficientat_stem(source: Path, channels: int, fbank: FbankSpec) -> dict[str,
     return fixed | {"bands.weight": shares, "bands.bias": gains}
 
 
+def image_bank() -> Tensor:
+    """Return the triangles of the picture's bands over the bins of its spectrum (bands, bins)."""
+    banks: Tensor = get_mel_banks(
+        IMAGE_MELS, IMAGE_FFT, float(IMAGE_RATE), *IMAGE_HERTZ, 100.0, -500.0, 1.0
+    )[0]
+    return banks
+
+
 def _bands(fbank: FbankSpec) -> tuple[Tensor, Tensor]:
     """Return how EfficientAT's bands follow from ours: weights (128, mels) and logarithms (128,).
 
@@ -83,20 +94,19 @@ def _bands(fbank: FbankSpec) -> tuple[Tensor, Tensor]:
         -500.0,
         1.0,
     )[0].numpy()
-    wanted = _image_bank(fbank)[:, : ours.shape[1]]
+    wanted = _folded_bank(fbank)[:, : ours.shape[1]]
     shares = np.stack([nnls(ours.T, row / max(row.max(), _SILENT))[0] for row in wanted])
     totals = shares.sum(1).clip(_SILENT)
     gains = np.log((totals * wanted.max(1).clip(_SILENT)).clip(_SILENT))
     return torch.tensor(shares / totals[:, None]).float(), torch.tensor(gains).float()
 
 
-def _image_bank(fbank: FbankSpec) -> NDArray[np.float64]:
+def _folded_bank(fbank: FbankSpec) -> NDArray[np.float64]:
     """Return EfficientAT's triangles over the bins of our spectrum (bands, bins).
 
     Above half our rate they see what the resampling filter's soft edge mirrors there.
     """
-    theirs = get_mel_banks(IMAGE_MELS, IMAGE_FFT, float(IMAGE_RATE), *IMAGE_RANGE, 100.0, -500.0, 1)
-    bank = theirs[0].numpy().astype(np.float64)
+    bank = image_bank().numpy().astype(np.float64)
     hertz = np.arange(bank.shape[1]) * IMAGE_RATE / IMAGE_FFT
     nyquist = fbank.sample_rate / 2
     mirrored = np.where(hertz <= nyquist, hertz, 2 * nyquist - hertz)

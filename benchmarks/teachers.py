@@ -72,8 +72,8 @@ class Listener:
     def __init__(self, teacher: Teacher, labels: Sequence[str]) -> None:
         """Take the names of the bundle's labels; those that the teacher lacks score 0."""
         self._teacher = teacher
-        self._columns = {n: teacher.labels.index(x) for n, x in enumerate(labels) if x in
-                         teacher.labels}  # fmt: skip
+        place = {name: column for column, name in enumerate(teacher.labels)}
+        self._columns = {n: place[name] for n, name in enumerate(labels) if name in place}
         self._count = len(labels)
 
     def hear(self, sound: Audio) -> tuple[Scores, Scores]:
@@ -96,11 +96,9 @@ class HomeTeacher:
     def __init__(self, features: Teacher, names: Listener, train: HeldOut) -> None:
         """Train the heads on recordings; a label with fewer than two keeps its name alone."""
         self._features, self._names = features, names
-        rows = range(len(train.targets))
-        found = np.stack([
-            features.hear(train.samples(n)[None]).clip_features[0]
-            for n in track(rows, "home teacher", transient=True)
-        ])  # fmt: skip
+        rows = track(range(len(train.targets)), "home teacher", transient=True)
+        heard = [features.hear(train.samples(n)[None]).clip_features[0] for n in rows]
+        found = np.stack(heard)
         self._heads = {}
         for label, targets in enumerate(train.targets.T):
             known = ~train.unknown[:, label]
@@ -135,40 +133,33 @@ def main() -> None:
     held_out = open_held_out(recipe, bundle, ["test"], SECONDS)
     others = _listeners(recipe, open_held_out(recipe, bundle, ["train"], SECONDS))
     validation, test = (
-        [
-            replace(one, replays={**one.replays, **_replays(one.path, others)})
-            for one in track(
-                read_scenes(folder, runs, [0.5], args.minutes, args.ignore), folder.name,
-                transient=True,
-            )
-        ]
+        _with_teachers(read_scenes(folder, runs, [0.5], args.minutes, args.ignore), others)
         for folder in (args.validation, args.test)
-    )  # fmt: skip
+    )
+    names = (bundle.name, *others)
     found = {
         (name, wish): figures
-        for name in (bundle.name, *others)
+        for name in names
         for wish, figures in _measured(validation, test, name, bundle.settings)
     }
     rows = [[name, f"{wish:g} an hour", *row(one)] for (name, wish), one in found.items()]
-    scores = {bundle.name: clip_scores(held_out, range(len(held_out.targets)),
-                                       lambda _, sound: sound, bundle, engine)}  # fmt: skip
-    for name, hear in others.items():
-        sounds = track(range(len(held_out.targets)), name, transient=True)
-        scores[name] = np.stack([hear(held_out.samples(n)[None])[0] for n in sounds])
+    scores = _clip_scores(held_out, others)
+    indices = range(len(held_out.targets))
+    own = clip_scores(held_out, indices, lambda _, sound: sound, bundle, engine)
     tables = [
         Table("Events", ["", "thresholds for", *COLUMNS], rows, _note(test)),
-        _clips(held_out, scores),
+        _clips(held_out, {bundle.name: own} | scores),
     ]
+    curves = {name: [one for (other, _), one in found.items() if other == name] for name in names}
     plot = Plot(
-        "micro F1 against false alarms", "false alarms an hour", "event F1, micro",
+        "micro F1 against false alarms",
+        "false alarms an hour",
+        "event F1, micro",
         {
-            name: sorted(
-                (one.false_alarms.per_hour or 0.0, one.micro_f1)
-                for (other, _), one in found.items() if other == name
-            )
-            for name in (bundle.name, *others)
+            name: sorted((one.false_alarms.per_hour or 0.0, one.micro_f1) for one in curve)
+            for name, curve in curves.items()
         },
-    )  # fmt: skip
+    )
     command = f"python benchmarks/teachers.py --bundle {bundle.name}"
     result = Result(f"{bundle.name} beside its teachers", command, tables, [plot])
     print(result.save("teachers", args.results))
@@ -203,6 +194,24 @@ def _listeners(recipe: Recipe, train: HeldOut) -> dict[str, Hear]:
         "all teachers": both.hear,
         "home teacher": HomeTeacher(features, both, train).hear,
     }
+
+
+def _with_teachers(scenes: Sequence[Scene], others: dict[str, Hear]) -> list[Scene]:
+    """Let the teachers hear scenes as well."""
+    return [
+        replace(one, replays={**one.replays, **_replays(one.path, others)})
+        for one in track(scenes, "teachers", transient=True)
+    ]
+
+
+def _clip_scores(held_out: HeldOut, others: dict[str, Hear]) -> dict[str, Scores]:
+    """Return what the teachers say of recordings as a whole, each (recordings, labels)."""
+    scores: dict[str, list[Scores]] = {name: [] for name in others}
+    for index in track(range(len(held_out.targets)), "recordings", transient=True):
+        sound = held_out.samples(index)[None]
+        for name, hear in others.items():
+            scores[name].append(hear(sound)[0])
+    return {name: np.stack(found) for name, found in scores.items()}
 
 
 def _replays(path: Path, others: dict[str, Hear]) -> dict[str, Replay]:
@@ -242,10 +251,11 @@ def _clips(held_out: HeldOut, scores: dict[str, Scores]) -> Table:
         name: resampled(held_out, one).macro_interval() or (0.0, 1.0)
         for name, one in scores.items()
     }
-    cells = [
-        ["**macro**", "", *(f"**{np.nanmean(one):.3f}** ({intervals[name][0]:.3f} to "
-                            f"{intervals[name][1]:.3f})" for name, one in aps.items())]
-    ]  # fmt: skip
+    means = {
+        name: f"**{np.nanmean(one):.3f}** ({intervals[name][0]:.3f} to {intervals[name][1]:.3f})"
+        for name, one in aps.items()
+    }
+    cells = [["**macro**", "", *means.values()]]
     for n, label in enumerate(held_out.labels):
         sources = len(set(held_out.sources(n)))
         cells.append([label, str(sources), *(f"{one[n]:.3f}" for one in aps.values())])

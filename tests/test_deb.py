@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from rigs.model import RATE, write_bundle
-from rigs.systemd import Systemd, why_not
+from rigs.systemd import ZEROS_DROP_IN, Systemd, why_not
 
 ROOT = Path(__file__).parents[1]
 NEEDED = ("libportaudio2", "init-system-helpers", "libstdc++6")
@@ -40,13 +40,6 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.skipif(bool(why_no_package()), reason=why_no_package() or "it can"),
 ]
-
-DROP_IN = """\
-[Service]
-# The Python behind this environment may stand in a home.
-ProtectHome=no
-StandardInput=file:/dev/zero
-"""
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +82,7 @@ def machine(packages, tmp_path_factory):
     }
     files = {
         "/srv/my.yaml": yaml.safe_dump(config),
-        "/etc/systemd/system/ast-edge.service.d/test.conf": DROP_IN,
+        "/etc/systemd/system/ast-edge.service.d/test.conf": ZEROS_DROP_IN,
     }
     with Systemd(work, files, {Path(sys.prefix): "/srv/venv"}) as systemd:
         # A Python in a home is for its owner alone; here the service's user may go there.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from rigs.model import RATE, write_bundle
-from rigs.systemd import Systemd, why_not
+from rigs.systemd import ZEROS_DROP_IN, Systemd, why_not
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = "/opt/ast-edge/bin/ast-edge"
@@ -19,13 +19,6 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.skipif(bool(why_not()), reason=why_not() or "it can"),
 ]
-
-DROP_IN = """\
-[Service]
-# The Python behind this environment may stand in a home.
-ProtectHome=no
-StandardInput=file:/dev/zero
-"""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +39,7 @@ def machine(tmp_path_factory):
     }
     files = {
         "/srv/my.yaml": yaml.safe_dump(config),
-        "/etc/systemd/system/ast-edge.service.d/test.conf": DROP_IN,
+        "/etc/systemd/system/ast-edge.service.d/test.conf": ZEROS_DROP_IN,
     }
     site = sysconfig.get_path("purelib", vars={"base": "/srv/venv", "platbase": "/srv/venv"})
     with Systemd(work, files, {Path(sys.prefix): "/srv/venv"}) as systemd:

@@ -15,6 +15,14 @@ BOOT_SECONDS = 30.0
 COMMAND_SECONDS = 120.0
 PRIVATE_MOUNTS = ["unshare", "-m", "--propagation", "private"]
 
+ZEROS_DROP_IN = """\
+[Service]
+# The Python behind this environment may stand in a home.
+ProtectHome=no
+StandardInput=file:/dev/zero
+"""
+"""For a service that hears digital silence."""
+
 BOOT = """\
 set -eu
 mkdir -p {work}/t

@@ -21,26 +21,6 @@ DEVICE = "homeassistant/device/ast-edge-attic-{}/config"
 
 
 @pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "broker").mkdir()
-    return tmp_path
-
-
-@pytest.fixture
-def broker(folder):
-    with Mosquitto(folder / "broker") as broker:
-        yield broker
-
-
-@pytest.fixture
-def daemon(folder, broker):
-    """A daemon in whose kitchen it hums; it ends cleanly."""
-    with Reloadable(folder, broker) as daemon:
-        daemon.wait_for_events(1)
-        yield daemon
-
-
-@pytest.fixture
 def other(folder):
     """Another source, in which it hisses."""
     sound = np.concatenate([silence(1), tone("Hiss", 119)])

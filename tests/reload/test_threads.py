@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import yaml
 from rigs.broker import mosquitto
-from rigs.broker.mosquitto import Mosquitto, retained, wait_until
+from rigs.broker.mosquitto import retained, wait_until
 from rigs.daemon_parts import NumpyEngine
 
 pytest.importorskip("onnx", reason="onnx is not installed")
@@ -22,18 +22,6 @@ from ast_edge.engines.open_engines import Engines
 pytestmark = pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available())
 
 ROOT = "ast-edge/attic/"
-
-
-@pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "broker").mkdir()
-    return tmp_path
-
-
-@pytest.fixture
-def broker(folder):
-    with Mosquitto(folder / "broker") as broker:
-        yield broker
 
 
 def test_reloads_while_the_thread_of_the_connection_is_busy_follow_the_newest_plan(folder, broker):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 from rigs.broker import mosquitto
-from rigs.broker.mosquitto import Mosquitto, retained, wait_until
+from rigs.broker.mosquitto import retained, wait_until
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.model import RATE, silence, tone, write_bundle
@@ -21,26 +21,6 @@ from rigs.reloadable import Reloadable
 pytestmark = pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available())
 
 ROOT = "ast-edge/attic/"
-
-
-@pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "broker").mkdir()
-    return tmp_path
-
-
-@pytest.fixture
-def broker(folder):
-    with Mosquitto(folder / "broker") as broker:
-        yield broker
-
-
-@pytest.fixture
-def daemon(folder, broker):
-    """A daemon in whose kitchen it hums; it ends cleanly."""
-    with Reloadable(folder, broker) as daemon:
-        daemon.wait_for_events(1)
-        yield daemon
 
 
 @pytest.fixture

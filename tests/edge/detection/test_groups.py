@@ -48,10 +48,10 @@ def problem(bundle):
 
 def test_a_group_has_the_labels_under_a_kind_of_sound_in_the_order_of_the_bundle(members):
     assert members(ontology=["Respiratory sounds"]) == [
+        "Snoring",
         "Cough",
         "Throat clearing",
         "Sneeze",
-        "Snoring",
     ]
 
 
@@ -61,14 +61,16 @@ def test_a_group_has_named_labels_too_and_none_twice(members):
 
 
 def test_a_group_has_the_labels_under_several_kinds(members):
-    assert members(ontology=["Dog", "Music", "Whip"]) == ["Dog", "Music"]
+    assert members(ontology=["Dog", "Cough", "Whip"]) == ["Cough", "Dog"]
 
 
 def test_excluded_labels_are_no_members(members):
-    assert members(ontology=["Alarm"], without=["Telephone"]) == [
-        "Siren",
+    assert members(ontology=["Alarm"], without=["Telephone", "Doorbell"]) == [
         "Vehicle horn, car horn, honking",
+        "Alarm clock",
+        "Siren",
         "Smoke detector, smoke alarm",
+        "Fire alarm",
     ]
 
 

@@ -67,11 +67,10 @@ def add_to_bundle(folder: Path, bank: Sequence[Path]) -> None:
     if bundle.embedding is None:
         if len(bundle.members) > 1:
             raise BundleError(f"{bundle.name!r} is an ensemble, which has no one embedding")
-        width = bundle.members[0].width
-        shapes: dict[str, tuple[int, ...]] = {"clip": (width,)}
+        steps: dict[str, tuple[int, ...]] = {"clip": ()}
         if bundle.frame != "none":
-            shapes["frame"] = (bundle.members[0].steps, width)
-        add_embeddings(bundle.onnx, shapes)
+            steps["frame"] = (bundle.members[0].steps,)
+        width = add_embeddings(bundle.onnx, steps)
         sums = {name: file_sha256(folder / name) for name in tree["files"]}
         tree |= {"embedding": width, "files": sums}
         write_json(folder / "bundle.json", tree)

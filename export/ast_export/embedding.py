@@ -24,15 +24,20 @@ _ALONG = {
 """Operators between a head's layer norm and the scores."""
 
 
-def add_embeddings(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Let a graph give what the layer norm of each of its heads reads; scores stay what they are.
+def add_embeddings(path: Path, steps: Mapping[str, tuple[int, ...]]) -> int:
+    """Let a graph give what its heads read; scores stay what they are.
 
-    No operator is added: tensors that are there already get a name and become outputs.
+    That is what the layer norm of a head reads, or where a stem tells it something as well, both
+    behind the norm. No operator is added: tensors that are there already get a name and become
+    outputs.
 
     Args:
         path: the graph, and where it is written.
-        shapes: of the embedding that belongs to each output of scores, without the batch: of `clip`
-            and, if there is one, of `frame`.
+        steps: of the embedding that belongs to each output of scores: none of `clip` and, if there
+            is one, their number of `frame`.
+
+    Returns:
+        Numbers of an embedding.
 
     Raises:
         BundleError: if the graph has no such place, as that of an ensemble or one that was
@@ -43,18 +48,26 @@ def add_embeddings(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
     present = {output.name for output in graph.output}
     makers = {name: node for node in graph.node for name in node.output}
     computed = _computed(graph)
-    for scores, shape in shapes.items():
+    known = onnx.shape_inference.infer_shapes(model).graph.value_info
+    sizes = {info.name: info.type.tensor_type.shape.dim for info in known}
+    width = 0
+    for scores, shape in steps.items():
         name = EMBEDDINGS[scores]
         if name in present:
             raise BundleError(f"{path}: has an output {name} already")
         if scores not in present:
             raise BundleError(f"{path}: expected an output {scores}, got {sorted(present)}")
-        _rename(graph, _read_by_head(path, scores, makers, computed), name)
+        read = _read_by_head(path, scores, makers, computed)
+        width = sizes[read][-1].dim_value if read in sizes else 0
+        if not width:
+            raise BundleError(f"{path}: does not say how wide {read} is, which its head reads")
+        _rename(graph, read, name)
         graph.output.append(
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape])
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape, width])
         )
     save_graph(model, path)
     onnx.checker.check_model(path)
+    return width
 
 
 def _computed(graph: onnx.GraphProto) -> set[str]:
@@ -75,6 +88,8 @@ def _read_by_head(
         sources = [one for one in node.input if one in computed]
         if node.op_type == "LayerNormalization":
             return str(sources[0])
+        if node.op_type == "Concat" and _is_norm(makers.get(node.input[0])):
+            return name
         if node.op_type not in _ALONG or len(sources) != 1:
             break
         name = sources[0]
@@ -83,6 +98,10 @@ def _read_by_head(
         f"linear layer, got {node.op_type if node else 'an input'} on the way; an ensemble has no "
         "embedding, nor has a graph that was not exported by ast-export"
     )
+
+
+def _is_norm(node: onnx.NodeProto | None) -> bool:
+    return node is not None and node.op_type == "LayerNormalization"
 
 
 def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:

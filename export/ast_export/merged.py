@@ -14,6 +14,7 @@ from ast_edge.engines.engine import Scores
 from ast_edge.model.spec import same_steps
 from ast_export.parity import split
 from ast_training.model.checkpoint import Checkpoint, load_checkpoint
+from ast_training.model.head import Head
 from ast_training.model.network import Attention, AudioSpectrogramTransformer
 
 
@@ -21,7 +22,7 @@ class MergedModel(nn.Module):
     """Models that share their input and average their probabilities, written out for export.
 
     Every member normalises the fbank by its own statistics. Changes the models: attention becomes
-    plain matrix products, which give the same values.
+    plain matrix products and a head one layer, which give the same values.
     """
 
     def __init__(self, models: Sequence[AudioSpectrogramTransformer], half: bool = False) -> None:
@@ -36,9 +37,11 @@ class MergedModel(nn.Module):
         self.mel_bins = models[0].spec.mel_bins
         self.frame = same_steps([model.spec for model in models])
         """Whether there are frame scores."""
-        for module in self.modules():
+        for module in list(self.modules()):
             if isinstance(module, Attention):
                 module.plain = True
+            if isinstance(module, nn.Sequential) and isinstance(module[-1], Head):
+                module[-1] = module[-1].joined()
         if half:
             for model in models:
                 halve(model)

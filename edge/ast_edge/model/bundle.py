@@ -267,7 +267,7 @@ def _from_tree(folder: Path, tree: dict[str, Any], front_end: dict[str, Any]) ->
         name=str(tree["name"]),
         fbank=_make(FbankSpec, front_end, "fbank"),
         members=tuple(
-            _make(ModelSpec, {"stem": 0} | member, f"members.{number}")
+            _make(ModelSpec, {"stem": 0, "yamnet": False} | member, f"members.{number}")
             for number, member in enumerate(tree["members"])
         ),
         labels=labels,

@@ -38,7 +38,9 @@ class ModelSpec:
     frame_head: bool = False
     """Scores every step of the window as well, not only the window as a whole."""
     stem: int = 0
-    """Channels of a convolutional network whose features are added to the patches; 0 is AST."""
+    """Channels of a MobileNet of EfficientAT whose features are added to the patches; 0 is AST."""
+    yamnet: bool = False
+    """Adds YAMNet's features as well."""
 
     def __post_init__(self) -> None:
         counts = (self.labels, self.frames, self.mel_bins, self.width, self.depth, self.heads)
@@ -62,7 +64,7 @@ class ModelSpec:
 
     def described(self) -> dict[str, Any]:
         """Return what `bundle.json` says of it: a stem only if there is one."""
-        return {key: value for key, value in asdict(self).items() if key != "stem" or value}
+        return {k: v for k, v in asdict(self).items() if k not in ("stem", "yamnet") or v}
 
     @property
     def grid(self) -> tuple[int, int]:

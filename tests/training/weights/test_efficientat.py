@@ -8,10 +8,14 @@ from rigs.training.teachers import MN04, SHARED, mobilenet_weights, save_mobilen
 from ast_edge.base.errors import BundleError
 from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.model.spec import ModelSpec
-from ast_training.model.stem import Stem
+from ast_training.model.stem import EfficientAtStem
 from ast_training.teacher.mel_image import MelImage
 from ast_training.teacher.mobilenet import Mobilenet
-from ast_training.weights.efficientat import efficientat, efficientat_stem
+from ast_training.weights.efficientat import (
+    efficientat,
+    efficientat_output,
+    efficientat_stem,
+)
 
 CHANNELS = 96  # of the rig's network
 
@@ -23,19 +27,15 @@ def fbank(samples):
 
 
 def stem_of(source, channels):
-    stem = Stem(ModelSpec(1, 400, width=8, depth=1, heads=1, mean=0, std=0.5, stem=channels))
-    fixed = efficientat_stem(source, channels, FbankSpec())
-    stem.load_state_dict(stem.state_dict() | fixed)
+    spec = ModelSpec(1, 400, width=8, depth=1, heads=1, mean=0, std=0.5, stem=channels)
+    stem = EfficientAtStem(spec)
+    stem.load_state_dict(efficientat_stem(source, channels, FbankSpec()))
     return stem.eval()
 
 
 def picture(stem, samples):
     """What a stem makes of a sound before its convolutions."""
-    seen = []
-    hook = stem.features.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    stem(fbank(samples))
-    hook.remove()
-    return seen[0]
+    return stem.picture(fbank(samples)).transpose(1, 2).unsqueeze(1)
 
 
 @pytest.mark.parametrize("level", [0.1, 0.003])
@@ -66,6 +66,15 @@ def test_mn04_sees_by_our_front_end_what_it_sees_by_its_own():
             alike.append(torch.cosine_similarity(found, whole(sound).features).item())
     assert len(alike) > 10
     assert np.mean(alike) > 0.93
+
+
+def test_what_it_tells_the_heads_is_what_the_published_output_layer_reads(tmp_path):
+    path = save_mobilenet(tmp_path / "mn.pt", labels=7)
+    stem, whole = stem_of(path, CHANNELS), efficientat(mobilenet_weights(labels=7)).eval()
+    features, (weight, bias) = torch.randn(2, CHANNELS), efficientat_output(path)
+    with torch.inference_mode():
+        found = stem.tell(features) @ weight.T + bias
+        torch.testing.assert_close(found, whole.classifier(features))
 
 
 def test_the_width_is_read_from_the_weights():

@@ -109,13 +109,14 @@ STEM = replace(SPEC, stem=96)
 def test_a_stem_has_its_own_weights_beside_those_of_a_model_without_one(tmp_path):
     weights, model = saved(tmp_path / "a.safetensors"), start(STEM)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    initialise_stem(model, save_mobilenet(tmp_path / "mn.pt"), FbankSpec())
+    initialise_stem(model, FbankSpec(), save_mobilenet(tmp_path / "mn.pt"), None)
     initialise(model, tmp_path / "a.safetensors", stem=False)
     found = model.state_dict()
     assert_encoder(found, weights)
     changed = {name for name in before if not torch.equal(before[name], found[name])}
-    assert {"v.stem.bands.weight", "v.stem.features.16.0.weight"} <= changed
-    assert torch.equal(found["v.stem.proj.weight"], before["v.stem.proj.weight"])
+    network, reader = "v.stem.networks.efficientat", "v.stem.readers.efficientat"
+    assert {f"{network}.picture.bands.weight", f"{network}.features.16.0.weight"} <= changed
+    assert torch.equal(found[f"{reader}.proj.weight"], before[f"{reader}.proj.weight"])
 
 
 def test_a_checkpoint_with_a_stem_gives_it(tmp_path):

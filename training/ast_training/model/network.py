@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ast_edge.model.spec import ModelSpec
+from ast_training.model.head import head
 from ast_training.model.stem import Stem
 
 
@@ -152,7 +153,7 @@ class VisionTransformer(nn.Module):
         self.dist_token = nn.Parameter(torch.zeros(1, 1, spec.width))
         self.pos_embed = nn.Parameter(torch.zeros(1, spec.tokens, spec.width))
         self.patch_embed = PatchEmbed(spec)
-        self.stem = Stem(spec) if spec.stem else None  # not in AST as published
+        self.stem = Stem(spec) if spec.stem or spec.yamnet else None  # not in AST as published
         rates = torch.linspace(0, training.drop_path, spec.depth, device="cpu").tolist()
         self.blocks = nn.ModuleList(Block(spec.width, spec.heads, rate) for rate in rates)
         self.norm = nn.LayerNorm(spec.width, eps=1e-6)
@@ -164,12 +165,16 @@ class VisionTransformer(nn.Module):
         """
         return self.encode(fbank, first)[0]
 
-    def encode(self, fbank: Tensor, first: int | None) -> tuple[Tensor, Tensor]:
-        """Return the same, and which columns of patches are left (columns,): patchout's choice."""
+    def encode(self, fbank: Tensor, first: int | None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return the same, and which columns of patches are left (columns,): patchout's choice.
+
+        And what a stem tells the heads (batch, 1 + columns, numbers), if there is one.
+        """
+        told = None
         patches = self.patch_embed(fbank) + self.pos_embed[:, 2:]
         special = torch.cat([self.cls_token, self.dist_token], dim=1) + self.pos_embed[:, :2]
         if self.stem is not None:
-            seen, seen_by_all = self.stem(fbank)
+            seen, seen_by_all, told = self.stem(fbank)
             patches = patches + seen.repeat(1, self.grid[0], 1)
             special = special + seen_by_all
         columns = torch.arange(self.grid[1], device=patches.device)
@@ -182,7 +187,7 @@ class VisionTransformer(nn.Module):
             else:
                 x = block(x)
         out: Tensor = self.norm(self.blocks[-1](x, first))
-        return out, columns
+        return out, columns, told
 
     def _patchout(self, patches: Tensor) -> tuple[Tensor, Tensor]:
         """Leave out whole rows and columns of the grid (structured patchout, PaSST)."""
@@ -217,11 +222,10 @@ class AudioSpectrogramTransformer(nn.Module):
         for parameter in (self.v.cls_token, self.v.dist_token, self.v.pos_embed):
             nn.init.trunc_normal_(parameter, std=0.02)
         # As in the official code the head keeps PyTorch's default initialisation, and eps.
-        self.mlp_head = nn.Sequential(nn.LayerNorm(spec.width), nn.Linear(spec.width, spec.labels))
+        told = self.v.stem.told if self.v.stem else 0
+        self.mlp_head = head(spec.width, told, spec.labels)
         if spec.frame_head:  # not in AST as published
-            self.frame_head = nn.Sequential(
-                nn.LayerNorm(spec.width), nn.Linear(spec.width, spec.labels)
-            )
+            self.frame_head = head(spec.width, told, spec.labels)
 
     def expect(self, probability: float) -> None:
         """Let all labels begin near a probability."""
@@ -231,7 +235,7 @@ class AudioSpectrogramTransformer(nn.Module):
 
     def forward(self, fbank: Tensor) -> Tensor:
         """Map log-mel filterbanks (batch, frames, mels) to logits (batch, labels)."""
-        return self._clip_logits(self._encode(fbank, 2)[0])
+        return self._clip_logits(self._tokens(fbank, 2)[0])
 
     def forward_both(self, fbank: Tensor) -> tuple[Tensor, Tensor]:
         """Map fbanks (batch, frames, mels) to logits (batch, labels) and (batch, steps, labels).
@@ -250,15 +254,11 @@ class AudioSpectrogramTransformer(nn.Module):
         """Map fbanks (batch, frames, mels) to the two special tokens, then one for each step.
 
         Returns:
-            Tokens (batch, 2 + steps, width), and the steps that these are of (steps,): none without
-            a frame head, and not those that patchout left out.
+            Tokens (batch, 2 + steps, width), each with what the heads are told by a stem behind it
+            if there is one, and the steps that these are of (steps,): none without a frame head,
+            and not those that patchout left out.
         """
-        tokens, kept = self._encode(fbank, None if self.spec.frame_head else 2)
-        if not self.spec.frame_head:
-            return tokens, kept[:0]
-        columns = tokens[:, 2:].reshape(tokens.shape[0], -1, len(kept), self.spec.width)
-        # A step's token is the mean of its column of patches, over frequency.
-        return torch.cat([tokens[:, :2], columns.mean(dim=1)], dim=1), kept
+        return self._tokens(fbank, None if self.spec.frame_head else 2)
 
     def logits(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Map what `tokens` gives to logits (batch, labels) and (batch, steps, labels)."""
@@ -267,11 +267,21 @@ class AudioSpectrogramTransformer(nn.Module):
             return clip, clip.new_empty(len(clip), 0, self.spec.labels)
         return clip, self.frame_head(tokens[:, 2:])
 
-    def _encode(self, fbank: Tensor, first: int | None) -> tuple[Tensor, Tensor]:
+    def _tokens(self, fbank: Tensor, first: int | None) -> tuple[Tensor, Tensor]:
         normalised = (fbank - self.spec.mean) / (2 * self.spec.std)
         # An exported encoder may compute in float16.
-        tokens, kept = self.v.encode(normalised.to(self.v.pos_embed.dtype), first)
-        return tokens.float(), kept
+        encoded, kept, told = self.v.encode(normalised.to(self.v.pos_embed.dtype), first)
+        tokens = encoded.float()
+        if first is None:
+            # A step's token is the mean of its column of patches, over frequency.
+            columns = tokens[:, 2:].reshape(len(tokens), -1, len(kept), self.spec.width)
+            tokens = torch.cat([tokens[:, :2], columns.mean(dim=1)], dim=1)
+        else:
+            kept = kept[:0]
+        if told is not None:
+            rows = torch.cat([kept.new_zeros(2), kept + 1])
+            tokens = torch.cat([tokens, told.float()[:, rows]], dim=-1)
+        return tokens, kept
 
     def _clip_logits(self, special: Tensor) -> Tensor:
         # The two special tokens are averaged after the final norm (the paper averages before).

@@ -59,7 +59,9 @@ class ModelConfig(Section):
     """Score every step of the window too; it is trained together with the clip's scores."""
     stem: int = Field(default=0, ge=0)
     """Channels of a convolutional network (384: `mn04` of EfficientAT) whose features are added to
-    the patches; 0 is AST as published."""
+    the patches and read by the heads; 0 is AST as published."""
+    yamnet: bool = False
+    """The same with YAMNet's features."""
     prior: float | None = Field(default=None, gt=0, lt=1)
     """Probability that every label has before the training (RetinaNet, section 4.1): of hundreds of
     labels few sound, and learning that from 0.5 takes hundreds of steps. None keeps AST's start."""
@@ -72,6 +74,11 @@ class InitConfig(Section):
     """A DeiT checkpoint, an AST of the official or a Hugging Face layout, or one of ours."""
     stem: OutputPath | None = None
     """Weights of EfficientAT for the model's stem."""
+    yamnet: OutputPath | None = None
+    """Google's TFLite model, for the model's stem."""
+    pull: float | None = Field(default=None, gt=0)
+    """Fits what the heads read of the stem to the recordings before the training, by logistic
+    regression: this much, it is held to what the networks themselves call each label."""
     pos_embed: Literal["bilinear", "nearest", "reinit"] = "bilinear"
     """How the positional embedding is fitted to another grid of patches (paper, table 4)."""
 
@@ -268,11 +275,17 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _has_a_stem_that_knows(self) -> "Recipe":
-        given = self.init is not None and (self.init.stem or self.init.source)
-        if self.model.stem and not given:
-            raise ValueError("model.stem: does not learn: give its weights by init.stem")
-        if self.init is not None and self.init.stem and not self.model.stem:
-            raise ValueError("init.stem: the model has none, give its channels by model.stem")
+        init = self.init or InitConfig()
+        for name in ("stem", "yamnet"):
+            wanted, given = getattr(self.model, name), getattr(init, name)
+            if wanted and not (given or init.source):
+                raise ValueError(f"model.{name}: does not learn: give its weights by init.{name}")
+            if given and not wanted:
+                raise ValueError(f"init.{name}: the model has none, ask for it by model.{name}")
+            if init.pull and wanted and not given:
+                raise ValueError(f"init.pull: needs init.{name}, whose labels it holds to")
+        if init.pull and not (self.packs and (init.stem or init.yamnet)):
+            raise ValueError("init.pull: needs packs and a stem")
         return self
 
     @model_validator(mode="after")
@@ -333,6 +346,7 @@ class Recipe(Section):
             activation="sigmoid" if self.loss == "bce" else "softmax",
             frame_head=self.model.frame_head,
             stem=self.model.stem,
+            yamnet=self.model.yamnet,
         )
 
     @property

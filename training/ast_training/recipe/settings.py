@@ -16,7 +16,7 @@ FREE = re.compile(
 FOLDERS = re.compile(r"data\.folder|init\.source|packs\.[^.]*\.(audio|prepared)")
 """Of these only the place may have changed, and what lies in it is taken for the same."""
 FILES = re.compile(
-    r"packs\.[^.]*\.(table|terms_table)|teachers\.[0-9]+\.(weights|labels)|init\.stem"
+    r"packs\.[^.]*\.(table|terms_table)|teachers\.[0-9]+\.(weights|labels)|init\.(stem|yamnet)"
 )
 """Of these the place may have changed, but not the name."""
 PLACES = re.compile(rf"{FOLDERS.pattern}|{FILES.pattern}|loop\.decoded")

@@ -179,10 +179,12 @@ def _scaled(checkpoint: Checkpoint, calibration: Calibration) -> dict[str, torch
     for head, scores in HEADS.items():
         fitted = [getattr(calibration.labels[label.name], scores) for label in checkpoint.labels]
         if all(fitted) and f"{head}.1.weight" in weights:
-            weight, bias = weights[f"{head}.1.weight"], weights[f"{head}.1.bias"]
-            slope = weight.new_tensor([one.platt.slope for one in fitted])
-            offset = weight.new_tensor([one.platt.offset for one in fitted])
-            weights[f"{head}.1.weight"] = weight * slope[:, None]
+            bias = weights[f"{head}.1.bias"]
+            slope = bias.new_tensor([one.platt.slope for one in fitted])
+            offset = bias.new_tensor([one.platt.offset for one in fitted])
+            for name in (f"{head}.1.weight", f"{head}.1.told"):
+                if name in weights:
+                    weights[name] = weights[name] * slope[:, None]
             weights[f"{head}.1.bias"] = bias * slope + offset
     return weights
 

@@ -23,6 +23,7 @@ from ast_training.model.optimization import make_optimizer
 from ast_training.recipe.recipe import InitConfig, Recipe
 from ast_training.run.precision import matrix_dtype
 from ast_training.run.seed import KEY as SEED
+from ast_training.run.told_heads import fit_told_heads
 from ast_training.teacher.config import SHOWS_FEATURES, open_teachers
 from ast_training.teacher.grid import RATE
 from ast_training.teacher.hint import Hint, Learner
@@ -220,8 +221,8 @@ class TrainingState:
 
 def _initialise(model: AudioSpectrogramTransformer, recipe: Recipe, init: InitConfig) -> None:
     """Take over the weights that the recipe names."""
-    if init.stem is not None:
-        initialise_stem(model, init.stem, recipe.fbank_spec)
+    if init.stem or init.yamnet:
+        initialise_stem(model, recipe.fbank_spec, init.stem, init.yamnet)
     if init.source is not None:
         initialise(
             model,
@@ -229,8 +230,10 @@ def _initialise(model: AudioSpectrogramTransformer, recipe: Recipe, init: InitCo
             init.pos_embed,
             recipe.label_set,
             frozen=recipe.adapt is not None,
-            stem=init.stem is None,
+            stem=init.stem is None and init.yamnet is None,
         )
+    if init.pull:
+        fit_told_heads(model, recipe, init)
 
 
 def _hint_of(recipe: Recipe) -> Hint:

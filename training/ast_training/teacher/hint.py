@@ -43,6 +43,7 @@ class Hint(nn.Module):
             tokens: of the network, two and one for each step that was kept (batch, tokens, width).
             kept: which steps these are.
         """
+        tokens = tokens[..., : self.clip.in_features]  # without what a stem tells
         clip = self.clip(tokens[:, :2].mean(dim=1, keepdim=True))
         near = self.get_buffer("_near")[:, kept]
         shares = near / near.sum(dim=1, keepdim=True).clamp(min=1)

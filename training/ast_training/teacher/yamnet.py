@@ -1,6 +1,5 @@
 """YAMNet (Google, 521 of AudioSet's 527 labels) as a teacher, read from its TFLite model."""
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from ast_edge.base.errors import BundleError
 from ast_edge.engines.openvino import shared_core
 from ast_training.teacher.grid import RATE, step_middles
 from ast_training.teacher.heard import Heard, without_features
+from ast_training.weights.yamnet import yamnet_labels
 
 # isort: split
 import openvino  # after our engine, which keeps it from reporting to its maker
@@ -30,8 +30,6 @@ FLOOR = 1 / 512
 what lies below, its mean with other teachers is worse."""
 PART = 8
 """Sounds that are computed at once: with more the intermediate results leave the caches."""
-LABELS_INSIDE = "yamnet_label_list.txt"
-"""Of the archive that is appended to the model."""
 
 
 class YamnetTeacher:
@@ -43,7 +41,7 @@ class YamnetTeacher:
         Raises:
             BundleError: if it is no such model, or has another number of outputs.
         """
-        self.labels = labels or _labels_inside(path)
+        self.labels = labels or yamnet_labels(path)
         self._network = _read(path, len(self.labels))
         bank, _ = torchaudio.compliance.kaldi.get_mel_banks(
             MELS, FFT, float(RATE), 125.0, 7500.0, 100.0, -500.0, 1.0
@@ -110,15 +108,3 @@ def _read(path: Path, labels: int) -> openvino.CompiledModel:
             f"one per label, got {takes} and {gives}"
         )
     return compiled
-
-
-def _labels_inside(path: Path) -> tuple[str, ...]:
-    """Read the names that Google's file carries with it."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return tuple(archive.read(LABELS_INSIDE).decode().splitlines())
-    except (OSError, zipfile.BadZipFile, KeyError, UnicodeDecodeError) as exc:
-        raise BundleError(
-            f"{path}: expected a TFLite model with {LABELS_INSIDE} in it, as Google publishes "
-            "YAMNet; or give a list of labels"
-        ) from exc

@@ -48,7 +48,7 @@ def efficientat(weights: dict[str, Tensor]) -> MobileNetV3:
 
 
 def efficientat_stem(source: Path, channels: int, fbank: FbankSpec) -> dict[str, Tensor]:
-    """Read what of a `Stem` does not learn, with its names.
+    """Read an `EfficientAtStem`.
 
     Args:
         source: weights of EfficientAT (.pt, .pth or .safetensors).
@@ -58,16 +58,31 @@ def efficientat_stem(source: Path, channels: int, fbank: FbankSpec) -> dict[str,
     Raises:
         BundleError: if it cannot be read, or is a network of another kind or width.
     """
-    try:
-        network = efficientat(read_tensors(source))
-    except BundleError as exc:
-        raise BundleError(f"{source}: {exc}") from exc
+    network = _read(source)
     found = network.classifier[0].in_features
     if found != channels:
         raise BundleError(f"{source}: expected a network of {channels} channels, got {found}")
     shares, gains = _bands(fbank)
     fixed = {f"features.{k}": v for k, v in fused(network.features).state_dict().items()}
-    return fixed | {"bands.weight": shares, "bands.bias": gains}
+    fixed |= {f"hidden.{k}": v for k, v in network.classifier[0].state_dict().items()}
+    return fixed | {"picture.bands.weight": shares, "picture.bands.bias": gains}
+
+
+def efficientat_output(source: Path) -> tuple[Tensor, Tensor]:
+    """Read weight (labels, told) and bias (labels,) of what reads that an `EfficientAtStem` tells.
+
+    Raises:
+        BundleError: if it cannot be read, or is another network.
+    """
+    layer = _read(source).classifier[3]
+    return layer.weight.detach(), layer.bias.detach()
+
+
+def _read(source: Path) -> MobileNetV3:
+    try:
+        return efficientat(read_tensors(source))
+    except BundleError as exc:
+        raise BundleError(f"{source}: {exc}") from exc
 
 
 def image_bank() -> Tensor:
@@ -78,13 +93,9 @@ def image_bank() -> Tensor:
     return banks
 
 
-def _bands(fbank: FbankSpec) -> tuple[Tensor, Tensor]:
-    """Return how EfficientAT's bands follow from ours: weights (128, mels) and logarithms (128,).
-
-    Each of its triangles is fitted by a sum of ours (no negative shares), in power, and the mean of
-    logarithms stands for the logarithm of the mean: within a band both are nearly the same.
-    """
-    ours = get_mel_banks(
+def mel_bank(fbank: FbankSpec) -> Tensor:
+    """Return the triangles of our front end over the bins of its spectrum (mels, bins)."""
+    bank: Tensor = get_mel_banks(
         fbank.mel_bins,
         fbank.fft_length,
         float(fbank.sample_rate),
@@ -93,7 +104,23 @@ def _bands(fbank: FbankSpec) -> tuple[Tensor, Tensor]:
         100.0,
         -500.0,
         1.0,
-    )[0].numpy()
+    )[0]
+    return bank
+
+
+def preemphasis(hertz: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
+    """Return the gain in power of pre-emphasis at frequencies."""
+    turn = 2 * math.pi * hertz / rate
+    return 1 + PREEMPHASIS**2 - 2 * PREEMPHASIS * np.cos(turn)
+
+
+def _bands(fbank: FbankSpec) -> tuple[Tensor, Tensor]:
+    """Return how EfficientAT's bands follow from ours: weights (128, mels) and logarithms (128,).
+
+    Each of its triangles is fitted by a sum of ours (no negative shares), in power, and the mean of
+    logarithms stands for the logarithm of the mean: within a band both are nearly the same.
+    """
+    ours = mel_bank(fbank).numpy()
     wanted = _folded_bank(fbank)[:, : ours.shape[1]]
     shares = np.stack([nnls(ours.T, row / max(row.max(), _SILENT))[0] for row in wanted])
     totals = shares.sum(1).clip(_SILENT)
@@ -112,7 +139,7 @@ def _folded_bank(fbank: FbankSpec) -> NDArray[np.float64]:
     mirrored = np.where(hertz <= nyquist, hertz, 2 * nyquist - hertz)
     # A tone's power by windows of the same length in seconds, at twice the rate.
     gain = (IMAGE_RATE / fbank.sample_rate) ** 2 * _resampling(hertz, fbank.sample_rate)
-    gain = gain * _preemphasis(hertz, IMAGE_RATE) / _preemphasis(mirrored, fbank.sample_rate)
+    gain = gain * preemphasis(hertz, IMAGE_RATE) / preemphasis(mirrored, fbank.sample_rate)
     folded = np.zeros((IMAGE_MELS, fbank.fft_length // 2 + 1))
     bins = np.rint(mirrored * fbank.fft_length / fbank.sample_rate).astype(int)
     np.add.at(folded.T, bins, (bank * gain).T)
@@ -129,11 +156,6 @@ def _resampling(hertz: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
         hertz, np.linspace(0, IMAGE_RATE / 2, len(spectrum)), spectrum
     )
     return gains**2
-
-
-def _preemphasis(hertz: NDArray[np.float64], rate: int) -> NDArray[np.float64]:
-    turn = 2 * math.pi * hertz / rate
-    return 1 + PREEMPHASIS**2 - 2 * PREEMPHASIS * np.cos(turn)
 
 
 def _to_torchvision(weights: dict[str, Tensor]) -> dict[str, Tensor]:

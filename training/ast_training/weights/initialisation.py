@@ -17,6 +17,7 @@ from ast_training.weights.efficientat import efficientat_stem
 from ast_training.weights.foreign import ForeignModel, read_foreign
 from ast_training.weights.foreign_spec import HEAD_WIDTH, foreign_spec
 from ast_training.weights.pos_embed import PosEmbed, adapt_pos_embed
+from ast_training.weights.yamnet import yamnet_stem
 
 OUTPUT_LAYERS = ("mlp_head.1", "frame_head.1")
 """Those that have a row for each label."""
@@ -73,7 +74,7 @@ def initialise(
     taken = {k: v for k, v in found.weights.items() if k.startswith("v.")}
     if not stem:
         taken = {k: v for k, v in taken.items() if not k.startswith(STEM)}
-    elif model.spec.stem and not any(k.startswith(STEM) for k in taken):
+    elif model.v.stem and not any(k.startswith(STEM) for k in taken):
         raise BundleError(f"{source}: has no stem; give the model's stem its own weights")
     taken["v.pos_embed"] = adapt_pos_embed(
         taken["v.pos_embed"], found.grid, model.spec.grid, pos_embed
@@ -90,14 +91,22 @@ def initialise(
     model.load_state_dict(own | taken | _heads(found, names, own))
 
 
-def initialise_stem(model: AudioSpectrogramTransformer, source: Path, fbank: FbankSpec) -> None:
-    """Give the stem of a model, which does not learn, the weights of EfficientAT.
+def initialise_stem(
+    model: AudioSpectrogramTransformer, fbank: FbankSpec, stem: Path | None, yamnet: Path | None
+) -> None:
+    """Give the networks of a model's stem, which do not learn, the weights of EfficientAT, YAMNet.
 
     Raises:
-        BundleError: if the source cannot be read, or is a network of another kind or width.
+        BundleError: if a source cannot be read, or is a network of another kind or width.
     """
-    fixed = efficientat_stem(source, model.spec.stem, fbank)
-    model.load_state_dict(model.state_dict() | {f"{STEM}{k}": v for k, v in fixed.items()})
+    fixed = {}
+    if stem:
+        found = efficientat_stem(stem, model.spec.stem, fbank)
+        fixed |= {f"{STEM}networks.efficientat.{k}": v for k, v in found.items()}
+    if yamnet:
+        found = yamnet_stem(yamnet, fbank)
+        fixed |= {f"{STEM}networks.yamnet.{k}": v for k, v in found.items()}
+    model.load_state_dict(model.state_dict() | fixed)
 
 
 def _check_statistics(source: Path, known: tuple[float, float], spec: ModelSpec) -> None:

@@ -53,7 +53,8 @@ def _summary(members: Sequence[Checkpoint], tree: dict[str, Any]) -> list[str]:
         interval = interval_text(metrics.get("macro_ap_interval"))
         quality = f"**{metrics['macro_ap']:.3f}**{interval} on {measured_on(metrics, recipes)}"
     opening = "An Audio Spectrogram Transformer (Gong et al. 2021)"
-    opening += " with a convolutional stem" * bool(members[0].model.stem)
+    stem = members[0].model.stem or members[0].model.yamnet
+    opening += " with a convolutional stem" * bool(stem)
     rows = facts(members[0])
     if several:
         opening = f"An ensemble of {len(members)} Audio Spectrogram Transformers (Gong et al. 2021)"

@@ -116,13 +116,16 @@ def test_card_says_what_training_started_from_and_how_much_it_saw(checkpoint, tr
 
 def test_card_says_who_taught_and_that_a_stem_is_no_part_of_ast(checkpoint, tree):
     recipe = checkpoint.recipe | {
-        "init": {"source": None, "stem": "models/mn04.pt"},
+        "init": {"source": None, "stem": "models/mn04.pt", "yamnet": "models/yamnet.tflite"},
         "teachers": [{"kind": "mobilenet", "weights": "models/mn04.pt"}],
     }
-    stem = replace(checkpoint, model=replace(checkpoint.model, stem=384), recipe=recipe)
+    stem = replace(
+        checkpoint, model=replace(checkpoint.model, stem=384, yamnet=True), recipe=recipe
+    )
     card = model_card([stem], tree)
     assert "An Audio Spectrogram Transformer (Gong et al. 2021) with a convolutional stem" in card
     assert "| Stem | the convolutions of a pretrained MobileNet, 384 channels (`mn04.pt`)" in card
+    assert "and YAMNet (`yamnet.tflite`), which do not learn" in card
     assert "| Taught by | mobilenet (`mn04.pt`) |" in card
     assert "from random weights" in card
 

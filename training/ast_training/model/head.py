@@ -55,7 +55,7 @@ class Head(nn.Linear):
 
 
 def head(width: int, told: int, labels: int) -> nn.Sequential:
-    """Make a norm and a linear layer; without a stem those of AST, named as in the official code."""
+    """Make a norm and a linear layer; without a stem those of AST as published."""
     if not told:
         return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, labels))
     return nn.Sequential(HeadNorm(width, told), Head(width, told, labels))

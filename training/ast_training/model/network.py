@@ -274,7 +274,7 @@ class AudioSpectrogramTransformer(nn.Module):
         tokens = encoded.float()
         if first is None:
             # A step's token is the mean of its column of patches, over frequency.
-            columns = tokens[:, 2:].reshape(len(tokens), -1, len(kept), self.spec.width)
+            columns = tokens[:, 2:].reshape(tokens.shape[0], -1, len(kept), self.spec.width)
             tokens = torch.cat([tokens[:, :2], columns.mean(dim=1)], dim=1)
         else:
             kept = kept[:0]

@@ -45,7 +45,9 @@ class Seen(NamedTuple):
 class Picture(nn.Module):
     """Draws the spectrogram that a network was trained on from ours."""
 
-    def __init__(self, spec: ModelSpec, mels: int, floor: float, middle: float, scale: float):
+    def __init__(
+        self, spec: ModelSpec, mels: int, floor: float, middle: float, scale: float
+    ) -> None:
         """Take the number of bands, what is added to each, and which logarithms are 0 and 1."""
         super().__init__()
         self.mean, self.std, self.middle, self.scale = spec.mean, spec.std, middle, scale
@@ -144,37 +146,35 @@ class Stem(nn.Module):
     def __init__(self, spec: ModelSpec) -> None:
         """Make one with random weights; `weights.stem` reads those that it needs."""
         super().__init__()
-        self.networks = nn.ModuleDict()
+        networks: dict[str, EfficientAtStem | YamnetStem] = {}
         if spec.stem:
-            self.networks["efficientat"] = EfficientAtStem(spec)
+            networks["efficientat"] = EfficientAtStem(spec)
         if spec.yamnet:
-            self.networks["yamnet"] = YamnetStem(spec)
+            networks["yamnet"] = YamnetStem(spec)
+        self.told = sum(network.told for network in networks.values())
+        """Numbers that heads are told."""
+        self.networks = nn.ModuleDict(networks)
         for parameter in self.parameters():
             parameter.requires_grad_(False)
-        self.readers = nn.ModuleDict(
-            {
-                name: Reader(spec, network.channels, network.middles)
-                for name, network in self.networks.items()
-            }
-        )
-
-    @property
-    def told(self) -> int:
-        """Numbers that heads are told."""
-        return sum(network.told for network in self.networks.values())
+        readers = {k: Reader(spec, one.channels, one.middles) for k, one in networks.items()}
+        self.readers = nn.ModuleDict(readers)
 
     def forward(self, normalised: Tensor) -> Seen:
         """Look at normalised fbanks (batch, frames, mels)."""
         columns, windows, told = [], [], []
         for name, network in self.networks.items():
             reader = self.readers[name]
+            assert isinstance(network, EfficientAtStem | YamnetStem)
+            assert isinstance(reader, Reader)
             with torch.no_grad():
                 features = network(normalised)
                 told.append(network.tell(reader.means(features)))
             column, window = reader(features)
             columns.append(column)
             windows.append(window)
-        return Seen(sum(columns), sum(windows), torch.cat(told, dim=-1))
+        return Seen(
+            torch.stack(columns).sum(0), torch.stack(windows).sum(0), torch.cat(told, dim=-1)
+        )
 
 
 def between(steps: Tensor, middles: Sequence[float]) -> Tensor:

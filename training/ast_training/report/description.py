@@ -40,16 +40,25 @@ def facts(checkpoint: Checkpoint) -> dict[str, str]:
         f"by {model.patch[1]} frames, stride {model.stride[0]} by {model.stride[1]}",
         "Trained": _training(checkpoint),
     }
-    if model.stem:
-        source = PurePath((recipe.get("init") or {}).get("stem") or "its source").name
-        rows["Stem"] = (
-            f"the convolutions of a pretrained MobileNet, {model.stem} channels (`{source}`), "
-            "which do not learn: what it sees is added to the patches"
-        )
+    if stem := _stem(checkpoint):
+        rows["Stem"] = stem
     if teachers := recipe.get("teachers"):
         names = (f"{one['kind']} (`{PurePath(one['weights']).name}`)" for one in teachers)
         rows["Taught by"] = ", ".join(names)
     return rows | ({"Recipe": f"`{recipe['name']}`"} if recipe else {})
+
+
+def _stem(checkpoint: Checkpoint) -> str:
+    """Say what pretrained networks a model is told by; nothing if by none."""
+    model, init = checkpoint.model, checkpoint.recipe.get("init") or {}
+    given = {name: PurePath(init.get(name) or "its source").name for name in ("stem", "yamnet")}
+    networks = []
+    if model.stem:
+        networks.append(f"a pretrained MobileNet, {model.stem} channels (`{given['stem']}`)")
+    if model.yamnet:
+        networks.append(f"YAMNet (`{given['yamnet']}`)")
+    told = "which do not learn: patches and heads are told what they see"
+    return f"the convolutions of {' and '.join(networks)}, {told}" if networks else ""
 
 
 def _training(checkpoint: Checkpoint) -> str:

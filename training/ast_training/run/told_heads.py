@@ -98,10 +98,10 @@ def fit_towards(
         optimizer.zero_grad()
         each = F.binary_cross_entropy_with_logits(x @ weight.T + bias, targets, reduction="none")
         total = (evened * each).sum() + pull * (weight - start).square().sum()
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         return total
 
-    optimizer.step(loss)
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
     return weight.detach(), bias.detach() + torch.log(have / lack)
 
 

@@ -99,7 +99,7 @@ def initialise_stem(
     Raises:
         BundleError: if a source cannot be read, or is a network of another kind or width.
     """
-    fixed = {}
+    fixed: dict[str, Tensor] = {}
     if stem:
         found = efficientat_stem(stem, model.spec.stem, fbank)
         fixed |= {f"{STEM}networks.efficientat.{k}": v for k, v in found.items()}

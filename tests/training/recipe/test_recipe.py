@@ -70,10 +70,10 @@ def test_refuses_a_pack_that_maps_to_no_label_of_the_recipe(tmp_path, packs):
         ({"model": {"stem": 384}}, "model.stem: does not learn: give its weights by init.stem"),
         ({"model": {"yamnet": True}}, "model.yamnet: does not learn: give its weights by init.ya"),
         ({"init": {"stem": "mn.pt"}}, "init.stem: the model has none"),
-        ({"init": {"pull": 0.1}}, "init.pull: needs packs and a stem"),
+        ({"init": {"heads": {}}}, "init.heads: needs packs and a stem"),
         (
-            {"model": {"stem": 384}, "init": {"source": "a.safetensors", "pull": 0.1}},
-            "init.pull: needs init.stem, whose labels it holds to",
+            {"model": {"stem": 384}, "init": {"source": "a.safetensors", "heads": {}}},
+            "init.heads: needs init.stem, whose labels it holds to",
         ),
         ({"patience": 1, "average": [1, 2]}, "patience: may end before the epochs of average"),
         ({"class_weights": 0.9}, "class_weights: soundscapes draw labels by their sources"),

@@ -29,7 +29,7 @@ class HeadNorm(nn.LayerNorm):
 
 
 class Head(nn.Linear):
-    """A linear layer whose weights for what a stem tells do not learn: `run.told_heads` fits them.
+    """A linear layer whose weights for what a stem tells do not learn: `run.first_heads` fits them.
 
     They would forget in soundscapes, by the thousand, what the recordings that these are composed
     of say by the hundred.
@@ -44,7 +44,8 @@ class Head(nn.Linear):
         """Map (…, width + told) to logits (…, labels)."""
         width = self.in_features
         out: Tensor = super().forward(x[..., :width])
-        return out + F.linear(x[..., width:], self.told)
+        with torch.autocast(x.device.type, enabled=False):
+            return out.float() + F.linear(x[..., width:], self.told)
 
     def joined(self) -> nn.Linear:
         """Return the same as one plain layer, which does not say which weights learn."""

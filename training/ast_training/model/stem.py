@@ -97,7 +97,7 @@ class EfficientAtStem(nn.Module):
 
 
 class YamnetStem(nn.Module):
-    """YAMNet, whose output layer reads its features."""
+    """YAMNet on windows of about a second, whose output layer reads its features."""
 
     def __init__(self, spec: ModelSpec) -> None:
         """Make one with random weights."""
@@ -105,12 +105,19 @@ class YamnetStem(nn.Module):
         self.picture = Picture(spec, yamnet.IMAGE_MELS, yamnet.MAGNITUDE_FLOOR, 0.0, 1.0)
         self.features = yamnet.yamnet_features()
         self.channels = self.told = yamnet.CHANNELS
-        self.middles = yamnet.column_middles(spec.frames)
+        self.starts = yamnet.window_starts(spec.frames)
+        self.middles = [start + yamnet.FRAMES / 2 for start in self.starts]
 
     def forward(self, normalised: Tensor) -> Tensor:
         """Look at normalised fbanks: features (batch, columns, channels)."""
-        columns: Tensor = self.features(self.picture(normalised).unsqueeze(1)).mean(3)
-        return columns.transpose(1, 2)
+        picture = self.picture(normalised)
+        if picture.shape[1] < yamnet.FRAMES:
+            missing = yamnet.FRAMES - picture.shape[1]
+            picture = F.pad(picture, (0, 0, 0, missing), value=self.picture.floor)
+        windows = [picture[:, None, start : start + yamnet.FRAMES] for start in self.starts]
+        found: Tensor = self.features(torch.cat([*windows])).mean((2, 3))
+        # Window by window, each of the whole batch.
+        return found.view(len(windows), -1, self.channels).transpose(0, 1)
 
     def tell(self, features: Tensor) -> Tensor:
         """Return what the published output layer reads: the features."""
@@ -166,7 +173,8 @@ class Stem(nn.Module):
             reader = self.readers[name]
             assert isinstance(network, EfficientAtStem | YamnetStem)
             assert isinstance(reader, Reader)
-            with torch.no_grad():
+            # In bfloat16 what moves little around a large mean would be lost.
+            with torch.no_grad(), torch.autocast(normalised.device.type, enabled=False):
                 features = network(normalised)
                 told.append(network.tell(reader.means(features)))
             column, window = reader(features)

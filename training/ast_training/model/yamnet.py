@@ -10,6 +10,11 @@ IMAGE_HERTZ = (125.0, 7500.0)
 MAGNITUDE_FLOOR = 1e-3
 """Added to the magnitude of every band before the logarithm."""
 
+FRAMES = 96
+"""Of its window, by 10 ms. It knows no others: what lies outside of one is 0 in every layer, and
+a longer picture is music to it, whatever it shows."""
+HOP = 64
+"""Frames from one window to the next, at most."""
 CHANNELS = 1024
 """Of its last layer: its features."""
 _WIDTHS = (64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, CHANNELS, CHANNELS)
@@ -33,7 +38,7 @@ def _padding(size: int, stride: int) -> tuple[int, int]:
 
 
 def yamnet_features() -> nn.Sequential:
-    """Make the network with random weights: (batch, 1, frames, mels) in, 32 times smaller out.
+    """Make the network with random weights: (batch, 1, FRAMES, mels) in, 32 times smaller out.
 
     Batch norms are within the convolutions, as in the published file.
     """
@@ -46,13 +51,10 @@ def yamnet_features() -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def column_middles(frames: int) -> list[float]:
-    """Return where the columns of features of so many frames have their middles, in frames."""
-    sizes = [frames]
-    for stride in (2, *_STRIDES):
-        sizes.append(-(-sizes[-1] // stride))
-    middles = [float(column) for column in range(sizes[-1])]
-    for size, stride in zip(reversed(sizes[:-1]), reversed((2, *_STRIDES)), strict=True):
-        before, _ = _padding(size, stride)
-        middles = [stride * middle + 1 - before for middle in middles]
-    return [middle + 0.5 for middle in middles]
+def window_starts(frames: int) -> list[int]:
+    """Return where windows of `FRAMES` begin that cover so many frames, evenly, as close as wished.
+
+    Fewer frames are one window, which is filled up.
+    """
+    count = 1 + max(0, -(-(frames - FRAMES) // HOP))
+    return [round(n * (frames - FRAMES) / max(1, count - 1)) for n in range(count)]

@@ -67,6 +67,15 @@ class ModelConfig(Section):
     labels few sound, and learning that from 0.5 takes hundreds of steps. None keeps AST's start."""
 
 
+class FirstHeads(Section):
+    """Heads by logistic regression on recordings and soundscapes."""
+
+    pull: float = Field(default=0.1, gt=0)
+    """How much they are held to what the stem's networks themselves call each label."""
+    examples: int = Field(default=6400, ge=0)
+    """Soundscapes to compose; without any the head of steps stays random."""
+
+
 class InitConfig(Section):
     """Weights to start from."""
 
@@ -76,9 +85,8 @@ class InitConfig(Section):
     """Weights of EfficientAT for the model's stem."""
     yamnet: OutputPath | None = None
     """Google's TFLite model, for the model's stem."""
-    pull: float | None = Field(default=None, gt=0)
-    """Fits what the heads read of the stem to the recordings before the training, by logistic
-    regression: this much, it is held to what the networks themselves call each label."""
+    heads: FirstHeads | None = None
+    """Fits the heads of a model with a stem before the training."""
     pos_embed: Literal["bilinear", "nearest", "reinit"] = "bilinear"
     """How the positional embedding is fitted to another grid of patches (paper, table 4)."""
 
@@ -282,10 +290,10 @@ class Recipe(Section):
                 raise ValueError(f"model.{name}: does not learn: give its weights by init.{name}")
             if given and not wanted:
                 raise ValueError(f"init.{name}: the model has none, ask for it by model.{name}")
-            if init.pull and wanted and not given:
-                raise ValueError(f"init.pull: needs init.{name}, whose labels it holds to")
-        if init.pull and not (self.packs and (init.stem or init.yamnet)):
-            raise ValueError("init.pull: needs packs and a stem")
+            if init.heads and wanted and not given:
+                raise ValueError(f"init.heads: needs init.{name}, whose labels it holds to")
+        if init.heads and not (self.packs and (init.stem or init.yamnet)):
+            raise ValueError("init.heads: needs packs and a stem")
         return self
 
     @model_validator(mode="after")

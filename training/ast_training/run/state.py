@@ -21,9 +21,9 @@ from ast_training.model.lora import adapt, merged
 from ast_training.model.network import AudioSpectrogramTransformer
 from ast_training.model.optimization import make_optimizer
 from ast_training.recipe.recipe import InitConfig, Recipe
+from ast_training.run.first_heads import fit_heads
 from ast_training.run.precision import matrix_dtype
 from ast_training.run.seed import KEY as SEED
-from ast_training.run.told_heads import fit_told_heads
 from ast_training.teacher.config import SHOWS_FEATURES, open_teachers
 from ast_training.teacher.grid import RATE
 from ast_training.teacher.hint import Hint, Learner
@@ -87,6 +87,8 @@ class TrainingState:
         model = AudioSpectrogramTransformer(recipe.model_spec, recipe.training_options)
         if recipe.model.prior is not None:
             model.expect(recipe.model.prior)
+        if model.v.stem is not None:  # its convolutions take half the time so
+            model.v.stem.networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if recipe.init is not None and not last.exists():
             _initialise(model, recipe, recipe.init)
         if recipe.adapt is not None:
@@ -210,12 +212,12 @@ class TrainingState:
             model=recipe.model_spec,
             fbank=recipe.fbank_spec,
             labels=recipe.label_set,
-            weights={k: v.cpu() for k, v in weights.items()},
+            weights={k: v.cpu().contiguous() for k, v in weights.items()},
             recipe=recipe.model_dump(mode="json"),
             epoch=self.epoch,
             metrics=self.metrics,
             provenance=provenance(),
-            state={k: v.cpu() for k, v in state.items()},
+            state={k: v.cpu().contiguous() for k, v in state.items()},
         )
 
 
@@ -232,8 +234,8 @@ def _initialise(model: AudioSpectrogramTransformer, recipe: Recipe, init: InitCo
             frozen=recipe.adapt is not None,
             stem=init.stem is None and init.yamnet is None,
         )
-    if init.pull:
-        fit_told_heads(model, recipe, init)
+    if init.heads:
+        fit_heads(model, recipe, init)
 
 
 def _hint_of(recipe: Recipe) -> Hint:

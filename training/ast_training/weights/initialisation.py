@@ -60,7 +60,7 @@ def initialise(
         pos_embed: how the positional embedding is fitted to the model's grid of patches.
         labels: of the model; without them the heads stay random.
         frozen: the encoder will not learn another input: it has to be what it was trained with.
-        stem: take the stem of a model that has one from there too.
+        stem: take the networks of a model's stem from there too; what reads them is taken anyway.
 
     Raises:
         BundleError: if the source cannot be read, or is a model of another size or patch, or
@@ -73,7 +73,7 @@ def initialise(
         _check_statistics(source, found.statistics, model.spec)
     taken = {k: v for k, v in found.weights.items() if k.startswith("v.")}
     if not stem:
-        taken = {k: v for k, v in taken.items() if not k.startswith(STEM)}
+        taken = {k: v for k, v in taken.items() if not k.startswith(f"{STEM}networks.")}
     elif model.v.stem and not any(k.startswith(STEM) for k in taken):
         raise BundleError(f"{source}: has no stem; give the model's stem its own weights")
     taken["v.pos_embed"] = adapt_pos_embed(

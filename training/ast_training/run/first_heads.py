@@ -1,18 +1,19 @@
-"""What heads read of a stem: what its networks call a label, moved by what the recordings say.
+"""Heads to begin with: what a stem's networks call a label, moved by what the recordings say.
 
 Networks that know 527 sounds call them by AudioSet's names, which are not always what a home means.
-A logistic regression on their features learns that from a hundred recordings, where it is held to
-the networks' own output layers: where recordings are few, their names are the better guess.
+A logistic regression on what the heads read learns that from some thousand soundscapes, where it is
+held to the networks' own output layers: where recordings are few, their names are the better guess.
 """
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ast_edge.frontend.fbank import LOG_FLOOR, fbank
 from ast_training.data.audio_cache import AudioCache, decoded_folder
@@ -21,6 +22,8 @@ from ast_training.data.recordings import Recording, read_recordings
 from ast_training.model.head import Head, HeadNorm
 from ast_training.model.network import AudioSpectrogramTransformer
 from ast_training.recipe.recipe import InitConfig, Recipe
+from ast_training.run.training_data import open_composer
+from ast_training.soundscapes.examples import SoundscapeExamples
 from ast_training.weights.efficientat import efficientat_output
 from ast_training.weights.yamnet import yamnet_labels, yamnet_weights
 
@@ -28,45 +31,95 @@ WINDOWS = 3
 """Of a recording that are read: the first, one behind the other."""
 ALIKE = 150
 """Recordings of a pack with the same labels that are read; thousands say nothing more."""
-FEWEST = 2
-"""Recordings that a label needs; others keep what the networks call them."""
+STEPS = 4
+"""Of a soundscape that are read, at random: those beside each other say the same."""
+FEWEST = 2.0
+"""Windows with a label that it needs; others keep what the networks call them."""
+BATCH = 16
 ITERATIONS = 60
 
 log = logging.getLogger(__name__)
 
 
-def fit_told_heads(model: AudioSpectrogramTransformer, recipe: Recipe, init: InitConfig) -> None:
-    """Fit what both heads read of the stem to the recordings for training; tokens say nothing yet.
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """What a head reads of sounds, before its norm, and what is to be learnt of them."""
+
+    tokens: Tensor
+    """(sounds, width + told)."""
+    targets: Tensor
+    """(sounds, labels)."""
+    weights: Tensor
+    """How much each says of each label (sounds, labels); 0 if it is not known."""
+
+    def __add__(self, other: "_Read") -> "_Read":
+        return _Read(
+            torch.cat([self.tokens, other.tokens]),
+            torch.cat([self.targets, other.targets]),
+            torch.cat([self.weights, other.weights]),
+        )
+
+
+def fit_heads(model: AudioSpectrogramTransformer, recipe: Recipe, init: InitConfig) -> None:
+    """Fit both heads of a model with a stem to the recordings for training and to soundscapes.
+
+    That of the window is fitted to recordings as they are and to soundscapes, that of steps to
+    steps of the soundscapes.
 
     Raises:
         ConfigError: if a recording's table cannot be read.
         BundleError: if the networks' output layers cannot be read.
     """
+    given = init.heads
+    assert given is not None
+    training, names = model.training, list(recipe.labels)
+    model.eval()
     rows = _few_alike([r for r in read_recordings(recipe.pack_set) if _trains(r)], recipe.seed)
     cache = AudioCache(rows, recipe.fbank_spec.sample_rate, decoded_folder(recipe.loop.decoded))
-    log.info("reading %d recordings for the heads", len(cache))
-    told, owners = _told(model, cache, recipe)
-    mean, std = told.mean(0), told.std(0).clamp(min=1e-6)
-    names = [*recipe.labels]
-    weight, bias = _published(init, names)
-    bias, weight = bias + weight @ mean, weight * std
-    targets, known = _targets(cache.recordings, len(names))
+    log.info("fitting heads to %d recordings and %d soundscapes", len(cache), given.examples)
+    clip = _of_recordings(model, cache, recipe)
+    if given.examples:
+        composed, steps = _of_soundscapes(model, recipe, given.examples)
+        clip += composed
+        if model.spec.frame_head:
+            _fit(model.frame_head, steps, recipe, _published(init, names), given.pull)
+    _fit(model.mlp_head, clip, recipe, _published(init, names), given.pull)
+    model.train(training)
+
+
+def _fit(
+    layers: nn.Sequential,
+    read: _Read,
+    recipe: Recipe,
+    published: tuple[Tensor, Tensor],
+    pull: float,
+) -> None:
+    norm, layer = layers
+    assert isinstance(norm, HeadNorm)
+    assert isinstance(layer, Head)
+    told = read.tokens[:, norm.width :]
+    norm.told_mean.copy_(told.mean(0))
+    norm.told_std.copy_(told.std(0).clamp(min=1e-4))
+    weight, bias = published
+    bias = bias + weight @ norm.told_mean
+    weight = F.pad(weight * norm.told_std, (norm.width, 0))
+    have = (read.targets * read.weights).sum(0)
+    lack = ((1 - read.targets) * read.weights).sum(0)
     fitted = [
         column
-        for column, name in enumerate(names)
-        if (not recipe.wanted or name in recipe.wanted) and targets[:, column].sum() >= FEWEST
+        for column, name in enumerate(recipe.labels)
+        if not recipe.wanted or name in recipe.wanted
+        if min(have[column], lack[column]) >= FEWEST
     ]
-    share = 1 / torch.bincount(owners)[owners]
+    with torch.inference_mode():
+        x = torch.cat([norm(part) for part in torch.split(read.tokens, 1024)])
     weight[fitted], bias[fitted] = fit_towards(
-        (told - mean) / std,
-        targets[owners][:, fitted],
-        share[:, None] * known[owners][:, fitted],
-        weight[fitted],
-        init.pull or 0.0,
+        x.clone(), read.targets[:, fitted], read.weights[:, fitted], weight[fitted], pull
     )
-    for name in ("mlp_head", "frame_head"):
-        if (layers := getattr(model, name, None)) is not None:
-            _set(layers, mean, std, weight, bias)
+    with torch.no_grad():
+        layer.weight.copy_(weight[:, : norm.width])
+        layer.told.copy_(weight[:, norm.width :])
+        layer.bias.copy_(bias)
 
 
 def fit_towards(
@@ -119,19 +172,53 @@ def _few_alike(rows: Sequence[Recording], seed: int) -> list[Recording]:
 
 
 @torch.inference_mode()
-def _told(
-    model: AudioSpectrogramTransformer, cache: AudioCache, recipe: Recipe
-) -> tuple[Tensor, Tensor]:
-    """Return what the stem tells of windows (windows, told), and whose these are (windows,)."""
-    stem, spec = model.v.stem, model.spec
-    assert stem is not None
-    told, owners = [], []
+def _of_recordings(model: AudioSpectrogramTransformer, cache: AudioCache, recipe: Recipe) -> _Read:
+    tokens, owners = [], []
     for number in range(len(cache)):
         sound = fbank(cache.samples(number), recipe.fbank_spec)
-        windows = torch.from_numpy(_windows(sound, spec.frames))
-        told.append(stem((windows - spec.mean) / (2 * spec.std)).told[:, 0])
+        windows = torch.from_numpy(_windows(sound, model.spec.frames))
+        tokens.append(_special(model.tokens(windows)[0]))
         owners += [number] * len(windows)
-    return torch.cat(told).clone(), torch.tensor(owners)
+    owner = torch.tensor(owners)
+    targets, known = _targets(cache.recordings, model.spec.labels)
+    share = (1 / torch.bincount(owner)[owner])[:, None]
+    return _Read(torch.cat(tokens).clone(), targets[owner], share * known[owner])
+
+
+@torch.inference_mode()
+def _of_soundscapes(
+    model: AudioSpectrogramTransformer, recipe: Recipe, count: int
+) -> tuple[_Read, _Read]:
+    """Read windows, and steps of them, of soundscapes as the training composes them."""
+    composer = open_composer(recipe, "train")
+    examples = SoundscapeExamples(composer, model.spec, recipe.fbank_spec, recipe.seed)
+    rng, parts = np.random.default_rng(recipe.seed), []
+    for first in range(0, count, BATCH):
+        made = examples.batch(0, range(first, min(first + BATCH, count)))
+        tokens, _ = model.tokens(torch.from_numpy(np.stack([one.features for one in made])))
+        steps = [rng.integers(0, len(one.frame), STEPS if len(one.frame) else 0) for one in made]
+        parts.append(
+            (
+                _special(tokens),
+                np.stack([one.clip for one in made]),
+                torch.cat([row[2 + some] for row, some in zip(tokens, steps, strict=True)]),
+                np.concatenate([one.frame[some] for one, some in zip(made, steps, strict=True)]),
+            )
+        )
+    clip, clip_targets, frame, frame_targets = zip(*parts, strict=True)
+    return (
+        _read(torch.cat(clip), np.concatenate(clip_targets)),
+        _read(torch.cat(frame), np.concatenate(frame_targets)),
+    )
+
+
+def _read(tokens: Tensor, targets: NDArray[np.float32]) -> _Read:
+    known = torch.from_numpy(np.isfinite(targets)).float()
+    return _Read(tokens.clone(), torch.from_numpy(np.nan_to_num(targets)), known)
+
+
+def _special(tokens: Tensor) -> Tensor:
+    return tokens[:, :2].mean(dim=1)
 
 
 def _windows(sound: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
@@ -174,15 +261,3 @@ def _published(init: InitConfig, names: Sequence[str]) -> tuple[Tensor, Tensor]:
                 bias[row] += offset[place[name]] / count[row]
         parts.append(part)
     return torch.cat(parts, dim=1), bias
-
-
-def _set(layers: torch.nn.Module, mean: Tensor, std: Tensor, weight: Tensor, bias: Tensor) -> None:
-    norm, layer = layers.get_submodule("0"), layers.get_submodule("1")
-    assert isinstance(norm, HeadNorm)
-    assert isinstance(layer, Head)
-    with torch.no_grad():
-        norm.told_mean.copy_(mean)
-        norm.told_std.copy_(std)
-        layer.told.copy_(weight)
-        layer.bias.copy_(bias)
-        layer.weight.zero_()

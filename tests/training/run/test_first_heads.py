@@ -10,7 +10,10 @@ from ast_training.data.audio_cache import AudioCache
 from ast_training.data.labels import label_table
 from ast_training.data.recordings import Recording, read_recordings
 from ast_training.model.network import AudioSpectrogramTransformer
-from ast_training.run.told_heads import ALIKE, _few_alike, _windows, fit_told_heads, fit_towards
+from ast_training.recipe.recipe import InitConfig
+from ast_training.run.first_heads import ALIKE, _few_alike, _windows, fit_heads, fit_towards
+from ast_training.run.training_data import open_composer
+from ast_training.soundscapes.examples import SoundscapeExamples
 from ast_training.weights.efficientat import efficientat_output
 from ast_training.weights.initialisation import initialise_stem
 
@@ -76,10 +79,11 @@ def test_of_thousands_alike_some_are_read(tmp_path):
 
 @pytest.fixture
 def recipe(tmp_path):
+    weights = save_mobilenet(tmp_path / "mn.pt", labels=527)
     return make_recipe(
         two_sounds(tmp_path),
         model={"frames": 100, "mean": -5.0, "std": 4.0, "depth": 1, "frame_head": True, "stem": 96},
-        init={"stem": str(save_mobilenet(tmp_path / "mn.pt", labels=527)), "pull": 0.001},
+        init={"stem": str(weights), "heads": {"pull": 0.001, "examples": 40}},
     )
 
 
@@ -87,7 +91,7 @@ def fitted(recipe):
     torch.manual_seed(1)
     model = AudioSpectrogramTransformer(recipe.model_spec)
     initialise_stem(model, recipe.fbank_spec, recipe.init.stem, None)
-    fit_told_heads(model, recipe, recipe.init)
+    fit_heads(model, recipe, recipe.init)
     return model.eval()
 
 
@@ -102,18 +106,33 @@ def test_a_model_tells_its_recordings_apart_before_it_is_trained(recipe):
     assert [int(row.argmax()) for row in scores] == [row.targets[0] for row in rows]
 
 
-def test_steps_are_scored_by_the_same_weights(recipe):
+def test_its_steps_tell_where_a_sound_is_in_soundscapes_it_has_not_heard(recipe):
     model = fitted(recipe)
-    assert torch.equal(model.mlp_head[1].told, model.frame_head[1].told)
-    assert torch.equal(model.mlp_head[0].told_mean, model.frame_head[0].told_mean)
+    composer = open_composer(recipe, "validation")
+    examples = SoundscapeExamples(composer, model.spec, recipe.fbank_spec, 99).batch(0, range(20))
+    with torch.inference_mode():
+        _, steps = model.forward_both(torch.from_numpy(np.stack([e.features for e in examples])))
+    truth = np.stack([e.frame for e in examples])
+    for label in range(2):
+        known = np.isfinite(truth[..., label])
+        score, target = steps[..., label].numpy()[known], truth[..., label][known] > 0.5
+        assert score[target].mean() > score[~target].mean() + 1
 
 
-def test_a_label_without_recordings_keeps_what_the_network_calls_it(recipe):
+def test_a_label_that_is_not_wanted_keeps_what_the_network_calls_it(recipe):
     alone = recipe.model_copy(update={"wanted": [next(iter(recipe.labels))]})
     model = fitted(alone)
     weight, bias = efficientat_output(recipe.init.stem)
-    label = list(recipe.labels)[1]
-    row = [one.name for one in label_table("audioset")].index(label)
+    row = [one.name for one in label_table("audioset")].index(list(recipe.labels)[1])
     told = torch.randn(3, weight.shape[1])
-    found = model.mlp_head(torch.cat([torch.zeros(3, model.spec.width), told], dim=1))[:, 1]
-    torch.testing.assert_close(found, told @ weight[row] + bias[row], atol=1e-3, rtol=1e-3)
+    for head in (model.mlp_head, model.frame_head):
+        found = head(torch.cat([torch.randn(3, model.spec.width), told], dim=1))[:, 1]
+        torch.testing.assert_close(found, told @ weight[row] + bias[row], atol=1e-3, rtol=1e-3)
+
+
+def test_without_soundscapes_the_head_of_steps_stays_as_it_was(recipe):
+    few = InitConfig(stem=recipe.init.stem, heads={"examples": 0})
+    model = AudioSpectrogramTransformer(recipe.model_spec)
+    before = {name: value.clone() for name, value in model.frame_head.state_dict().items()}
+    fit_heads(model, recipe, few)
+    assert all(torch.equal(model.frame_head.state_dict()[k], v) for k, v in before.items())

@@ -73,7 +73,7 @@ class FirstHeads(Section):
     pull: float = Field(default=0.1, gt=0)
     """How much they are held to what the stem's networks themselves call each label."""
     examples: int = Field(default=6400, ge=0)
-    """Soundscapes to compose; without any the head of steps stays random."""
+    """Soundscapes to compose; without any only recordings count."""
 
 
 class InitConfig(Section):

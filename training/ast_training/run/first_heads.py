@@ -52,19 +52,12 @@ class _Read:
     weights: Tensor
     """How much each says of each label (sounds, labels); 0 if it is not known."""
 
-    def __add__(self, other: "_Read") -> "_Read":
-        return _Read(
-            torch.cat([self.tokens, other.tokens]),
-            torch.cat([self.targets, other.targets]),
-            torch.cat([self.weights, other.weights]),
-        )
-
 
 def fit_heads(model: AudioSpectrogramTransformer, recipe: Recipe, init: InitConfig) -> None:
     """Fit both heads of a model with a stem to the recordings for training and to soundscapes.
 
-    That of the window is fitted to recordings as they are and to soundscapes, that of steps to
-    steps of the soundscapes.
+    Each is the mean of two: one fitted to recordings as they are, which know few other sounds, and
+    one to soundscapes (that of the window) or steps of them, in which few recordings are clear.
 
     Raises:
         ConfigError: if a recording's table cannot be read.
@@ -77,19 +70,21 @@ def fit_heads(model: AudioSpectrogramTransformer, recipe: Recipe, init: InitConf
     rows = _few_alike([r for r in read_recordings(recipe.pack_set) if _trains(r)], recipe.seed)
     cache = AudioCache(rows, recipe.fbank_spec.sample_rate, decoded_folder(recipe.loop.decoded))
     log.info("fitting heads to %d recordings and %d soundscapes", len(cache), given.examples)
-    clip = _of_recordings(model, cache, recipe)
+    alone = _of_recordings(model, cache, recipe)
+    clip, steps = [alone], [alone]
     if given.examples:
-        composed, steps = _of_soundscapes(model, recipe, given.examples)
-        clip += composed
-        if model.spec.frame_head:
-            _fit(model.frame_head, steps, recipe, _published(init, names), given.pull)
+        composed, moments = _of_soundscapes(model, recipe, given.examples)
+        clip.append(composed)
+        steps.append(moments)
     _fit(model.mlp_head, clip, recipe, _published(init, names), given.pull)
+    if model.spec.frame_head:
+        _fit(model.frame_head, steps, recipe, _published(init, names), given.pull)
     model.train(training)
 
 
 def _fit(
     layers: nn.Sequential,
-    read: _Read,
+    sets: Sequence[_Read],
     recipe: Recipe,
     published: tuple[Tensor, Tensor],
     pull: float,
@@ -97,12 +92,25 @@ def _fit(
     norm, layer = layers
     assert isinstance(norm, HeadNorm)
     assert isinstance(layer, Head)
-    told = read.tokens[:, norm.width :]
+    told = torch.cat([read.tokens[:, norm.width :] for read in sets])
     norm.told_mean.copy_(told.mean(0))
     norm.told_std.copy_(told.std(0).clamp(min=1e-4))
     weight, bias = published
     bias = bias + weight @ norm.told_mean
     weight = F.pad(weight * norm.told_std, (norm.width, 0))
+    each = [_fitted(norm, read, recipe, (weight, bias), pull) for read in sets]
+    weight, bias = (torch.stack(part).mean(0) for part in zip(*each, strict=True))
+    with torch.no_grad():
+        layer.weight.copy_(weight[:, : norm.width])
+        layer.told.copy_(weight[:, norm.width :])
+        layer.bias.copy_(bias)
+
+
+def _fitted(
+    norm: HeadNorm, read: _Read, recipe: Recipe, start: tuple[Tensor, Tensor], pull: float
+) -> tuple[Tensor, Tensor]:
+    """Return weights and biases; of labels that are not wanted or hardly heard those given."""
+    weight, bias = (part.clone() for part in start)
     have = (read.targets * read.weights).sum(0)
     lack = ((1 - read.targets) * read.weights).sum(0)
     fitted = [
@@ -116,10 +124,7 @@ def _fit(
     weight[fitted], bias[fitted] = fit_towards(
         x.clone(), read.targets[:, fitted], read.weights[:, fitted], weight[fitted], pull
     )
-    with torch.no_grad():
-        layer.weight.copy_(weight[:, : norm.width])
-        layer.told.copy_(weight[:, norm.width :])
-        layer.bias.copy_(bias)
+    return weight, bias
 
 
 def fit_towards(

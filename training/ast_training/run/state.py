@@ -212,12 +212,12 @@ class TrainingState:
             model=recipe.model_spec,
             fbank=recipe.fbank_spec,
             labels=recipe.label_set,
-            weights={k: v.cpu().contiguous() for k, v in weights.items()},
+            weights={k: v.cpu() for k, v in weights.items()},
             recipe=recipe.model_dump(mode="json"),
             epoch=self.epoch,
             metrics=self.metrics,
             provenance=provenance(),
-            state={k: v.cpu().contiguous() for k, v in state.items()},
+            state={k: v.cpu() for k, v in state.items()},
         )
 
 

@@ -47,7 +47,7 @@ def test_the_scores_are_those_of_the_bundle(deep, cache):
 
 def test_the_default_bundle_is_near_to_itself(home, cache):
     half, report = half_bundle(home, cache)
-    assert half.onnx.stat().st_size < 14e6
+    assert half.onnx.stat().st_size < 1.1 * home.onnx.stat().st_size  # which stores float16, too
     assert report.difference < 1e-2
     assert report.range < 1000
 

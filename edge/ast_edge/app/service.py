@@ -16,6 +16,7 @@ from ast_edge.base.errors import AstError, ConfigError
 from ast_edge.base.state_folder import state_folder
 from ast_edge.detection.event import Event
 from ast_edge.detection.pipeline import Pipeline
+from ast_edge.engines.engine import Engine
 from ast_edge.engines.open_engines import Engines
 from ast_edge.monitoring.observer import Observer
 from ast_edge.monitoring.source_monitor import SourceMonitor
@@ -89,7 +90,8 @@ class Service:
         """
         node = self.node = Node(
             *(self.plan, mqtt, self.daemon.pipelines),
-            engine=self._engine_name,
+            engine=self._engine_of,
+            started=self.started,
             commander=self.commander,
             submit=self.daemon.submit,
             restart=self.restart,
@@ -181,7 +183,8 @@ class Service:
             return None
         return Node(
             *(plan, plan.config.mqtt, self.daemon.pipelines),
-            engine=self._engine_name,
+            engine=self._engine_of,
+            started=self.started,
             commander=self.commander,
             submit=self.daemon.submit,
             restart=self.restart,
@@ -230,9 +233,9 @@ class Service:
             self.node.passed(sources)
         return ended
 
-    def _engine_name(self, source: str) -> str:
+    def _engine_of(self, source: str) -> Engine:
         """Return what scores a source's windows; called in the daemon's thread."""
-        return self.engines[self.daemon.pipelines[source].bundle.key].name
+        return self.engines[self.daemon.pipelines[source].bundle.key]
 
     def _exchange_outputs(self, outputs: Outputs) -> None:
         """Give events and sound to other outputs from now on."""

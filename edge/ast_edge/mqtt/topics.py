@@ -37,6 +37,11 @@ class Topics:
         """Where the node tells itself that the broker has all that came before; not retained."""
         return f"{self.root}/greeted"
 
+    @property
+    def info(self) -> str:
+        """Retained JSON: version, models, configuration's hash, sources of the node."""
+        return f"{self.root}/info"
+
     def source_availability(self, source: str) -> str:
         """Retained "online" or "offline": sound comes from the source."""
         return f"{self.root}/{source}/availability"

@@ -17,6 +17,7 @@ from ast_edge.detection.config import GroupConfig, LabelConfig, grouped, named
 from ast_edge.detection.schedule import find_zone
 from ast_edge.detection.tuned import Tuned
 from ast_edge.engines.config import EngineConfig
+from ast_edge.fleet.config import UpdatesConfig, listed_places
 from ast_edge.monitoring.config import MetricsConfig
 from ast_edge.monitoring.web_config import WebConfig
 from ast_edge.mqtt.config import MqttConfig
@@ -68,6 +69,9 @@ class Config(Section):
     """Numbers for Prometheus: true, false, or a section with the address; off unless given."""
     web: Annotated[WebConfig | None, BeforeValidator(asked_for)] = None
     """A page that shows what is heard: true, false, or a section; off unless given."""
+    updates: Annotated[UpdatesConfig | None, BeforeValidator(listed_places)] = None
+    """Where bundles may come from that others point this node to: an address, a list, or a section;
+    off unless given. What comes takes the place of `bundle`."""
     clips: ClipsConfig | None = None
     """Keep the sound of events; no sound is ever written unless given."""
     tuned: Tuned | None = None

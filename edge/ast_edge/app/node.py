@@ -7,6 +7,8 @@ from ast_edge import __version__
 from ast_edge.app.commander import Commander
 from ast_edge.app.control import Action, Control
 from ast_edge.app.plan import Plan
+from ast_edge.app.updates.desk import UpdateDesk
+from ast_edge.app.updates.updater import Updater
 from ast_edge.base.clock import StartTime
 from ast_edge.base.errors import ConfigError
 from ast_edge.base.state_folder import state_folder
@@ -56,12 +58,14 @@ class Node:
         commander: Commander,
         submit: Callable[[Action], None],
         restart: Callable[[], None],
+        updater: Updater,
         outbox: Outbox | None = None,
     ) -> None:
         """Take over the outbox of another node; it stays open if this one cannot be made."""
         self._config, self._commander = config, commander
         self._submit, self._restart = submit, restart
-        self._engine, self._started = engine, started
+        self._engine, self._started, self._updater = engine, started, updater
+        self._desk: UpdateDesk | None = None  # of the connection's thread
         name = plan.config.node
         self._topics = Topics(config.base_topic, name)
         self._status = NodeStatus(self._topics, [], since=time.time())
@@ -105,6 +109,10 @@ class Node:
         if control := self._control:
             control.changed(command)
 
+    def tell_update(self) -> None:
+        """Tell how far an update is; in any thread."""
+        self.publisher.publish_messages(lambda: self._desk.greet() if self._desk else [])
+
     def hand_over(self) -> None:
         """Say goodbye and disconnect; the outbox is the next node's."""
         self.publisher.hand_over()
@@ -121,7 +129,10 @@ class Node:
             self._status.recall((e.payload for e in self.publisher.outbox.waiting()), labels)
             self._recalled = True
         participants: list[Participant] = [self._status, InfoSpeaker(self._topics, info)]
-        self._control = None
+        self._control = self._desk = None
+        if plan.config.updates and not config.embedded:
+            self._desk = UpdateDesk(self._topics, self._updater, commands=config.commands)
+            participants.append(self._desk)
         if config.commands:
             self._control = Control(
                 *(self._topics, labels, self._commander),
@@ -139,11 +150,12 @@ class Node:
             *(config.home_assistant, self._topics, plan.labels),
             models={name: hearing.bundle.name for name, hearing in plan.hearings.items()},
             commands=config.commands,
+            updates=self._desk is not None,
         )
         retained = [
             t for name, labels in plan.labels.items() for t in self._topics.retained(name, labels)
         ]
-        retained.append(self._topics.info)
+        retained += [self._topics.info, *([self._topics.update] if self._desk else [])]
         record = state_folder() / f"published-{plan.config.node}.json"
         return HomeAssistant(
             *(config.home_assistant, self._topics, devices, retained, record),
@@ -161,7 +173,7 @@ def describe_node(plan: Plan, engine: str, started: float) -> NodeInfo:
         node=plan.config.node,
         version=__version__,
         since=started_at(started),
-        config=plan.config.fingerprint,
+        config=(plan.asked or plan.config).fingerprint,
         engine=engine,
         device=this_device(),
         bundles=[BundleInfo(b.name, b.scores_sha256, len(b.labels)) for b in plan.bundles],

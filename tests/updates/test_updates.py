@@ -13,6 +13,8 @@ pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.hub.updates import ALL, COMMAND, NODE, UPDATE, make_bundle, point, publish, status
 from rigs.reloadable import Reloadable
 
+from ast_edge.cli.main import main
+
 pytestmark = [
     pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available()),
     pytest.mark.slow,
@@ -278,3 +280,13 @@ def test_home_assistant_is_shown_the_model_and_may_install_it(daemon, broker, hu
     assert (update["command_topic"], update["payload_install"]) == (COMMAND, "install")
     daemon.reload(updates=None)
     wait_until(lambda: "update" not in json.loads(heard.on(topic)[-1])["components"], PATIENCE)
+
+
+def test_the_command_line_points_a_node_to_a_bundle_and_back(daemon, broker, hub, better, capsys):
+    url = publish(hub, better).url
+    where = ["--broker", f"127.0.0.1:{broker.port}", "--wait", "60"]
+    assert main(["fleet", "update", url, "--node", "attic", *where]) == 0
+    assert "attic: installed" in capsys.readouterr().out
+    assert model(daemon) == "better"
+    assert main(["fleet", "rollback", "--node", "attic", *where]) == 0
+    assert model(daemon) == "bands"

@@ -14,7 +14,7 @@ from ast_edge.fleet.places import Places
 from ast_edge.fleet.pointer import Pointer
 from ast_edge.fleet.record import Shelf
 from ast_edge.hub.errors import StorageError
-from ast_edge.hub.files import RemoteFiles
+from ast_edge.hub.files import ModelFiles, RemoteFiles
 from ast_edge.hub.origin import HUB, Origin
 from ast_edge.hub.published import DESCRIPTION, fetch_description, fetch_parts
 from ast_edge.hub.shelf import take_in
@@ -84,6 +84,19 @@ def published_size(folder: Path) -> tuple[str, int]:
     except OSError as exc:
         raise BundleError(f"{folder}: cannot be read: {exc.strerror}") from exc
     return file_sha256(folder / DESCRIPTION), size
+
+
+def measure_published(files: ModelFiles, scratch: Path) -> tuple[str, int]:
+    """Return the same of a bundle where it is published, of which all is fetched and looked at.
+
+    Raises:
+        HubError, BundleError, StorageError: it cannot be fetched, or is damaged.
+    """
+    description = fetch_description(files)
+    paths = {name: part.path for name, part in fetch_parts(files, description).items()}
+    paths[DESCRIPTION] = files.fetch(DESCRIPTION, description.size, description.sha256).path
+    _put(scratch / "bundle", paths)
+    return published_size(scratch / "bundle")
 
 
 class _Counter:

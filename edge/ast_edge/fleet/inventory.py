@@ -5,13 +5,16 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ast_edge.base.errors import BrokerError, ConfigError
 from ast_edge.fleet.info import NodeInfo, parse_info
+from ast_edge.fleet.pointer import Pointer, PointerRefused, parse_pointer
+from ast_edge.fleet.update_status import UpdateStatus, parse_status
 from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.connection import Connection
+from ast_edge.mqtt.message import Message
 from ast_edge.mqtt.topics import Topics
 
 QUIET_SECONDS = 0.4
@@ -32,6 +35,10 @@ class NodeState:
     info: NodeInfo | None = None
     strange: bool = False
     """Whether it says something of itself that this ast-edge does not understand."""
+    update: UpdateStatus | None = None
+    """How far its update is; None where it follows no pointers."""
+    desired: Pointer | None = None
+    """The one that is left to it alone; None if there is none, or it is not understood."""
 
     @property
     def stale(self) -> bool:
@@ -70,16 +77,21 @@ class Inventory:
             )
         self._base, self._changed_node = config.base_topic, changed
         every = Topics(config.base_topic, "+")
-        self._filters = [every.availability, every.info]
+        self._filters = [every.availability, every.info, every.update, every.desired]
+        self._filters.append(every.desired_of_all)
         self._unanswered = set(self._filters)
         self._refusal = ""
         self._nodes: dict[str, NodeState] = {}
+        self.desired: Pointer | None = None
+        """The pointer that is left to all nodes; None if there is none, or it is not understood."""
+        self._acknowledged: dict[int, str | None] = {}  # refusals by packet
         self._newest = 0.0
         self._changed = threading.Condition()
         self._connection = Connection(
             config,
             f"ast-edge-fleet-{secrets.token_hex(4)}",
             on_up=self._subscribe,
+            on_acknowledged=self._acknowledge,
             on_subscribed=self._subscribed,
             on_message=self._hear,
             log_level=logging.DEBUG,
@@ -122,6 +134,40 @@ class Inventory:
         with self._changed:
             return self._changed.wait_for(lambda: condition(self._nodes), timeout)
 
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Publish messages, and return when the broker has them.
+
+        Raises:
+            BrokerError: it refuses one, or does not answer.
+        """
+        packets: list[int | None] = []
+
+        def send() -> None:
+            sent = [self._connection.publish(message) for message in messages]
+            with self._changed:
+                packets.extend(sent)
+                self._changed.notify_all()
+
+        def answered() -> bool:
+            return len(packets) == len(messages) and set(packets) <= {None, *self._acknowledged}
+
+        self._connection.submit(send)
+        with self._changed:
+            if not self._changed.wait_for(answered, ANSWER_SECONDS) or None in packets:
+                reason = self._connection.fault or "it does not acknowledge what is published"
+                raise BrokerError(f"{self._connection.address}: {reason}")
+            for message, packet in zip(messages, packets, strict=True):
+                if packet is not None and (refusal := self._acknowledged[packet]):
+                    raise BrokerError(
+                        f"{self._connection.address}: it does not let us publish to "
+                        f"{message.topic}: {refusal}"
+                    )
+
+    def _acknowledge(self, packet: int, refusal: str | None) -> None:
+        with self._changed:
+            self._acknowledged[packet] = refusal
+            self._changed.notify_all()
+
     def _subscribe(self) -> None:
         for topic_filter in self._filters:
             self._connection.subscribe(topic_filter)
@@ -139,6 +185,9 @@ class Inventory:
         with self._changed:
             if retained:
                 self._newest = time.monotonic()
+            if not what:  # of no node
+                self.desired = _pointer(payload)
+                return
             before = self._nodes.get(name, NodeState(name))
             after = _after(before, what, payload)
             if after == NodeState(name):  # all that it had left has been taken away
@@ -154,5 +203,16 @@ def _after(before: NodeState, what: str, payload: bytes) -> NodeState:
     """Return what is known of a node when it has said something more; nothing takes it away."""
     if what == "availability":
         return replace(before, online=payload == b"online" if payload else None)
+    if what == "update":
+        return replace(before, update=parse_status(payload) if payload else None)
+    if what == "desired":
+        return replace(before, desired=_pointer(payload))
     info = parse_info(payload) if payload else None
     return replace(before, info=info, strange=bool(payload) and info is None)
+
+
+def _pointer(payload: bytes) -> Pointer | None:
+    try:
+        return parse_pointer(payload) if payload else None
+    except PointerRefused:
+        return None

@@ -23,6 +23,8 @@ class Description:
     """The sha256 of each of its files."""
     size: int
     """Bytes of bundle.json itself."""
+    sha256: str
+    """Of bundle.json itself."""
 
 
 def fetch_description(
@@ -48,7 +50,7 @@ def fetch_description(
             raise BundleError(f"{DESCRIPTION}: names a file outside the folder: {name!r:.100}")
     if "model.onnx" not in sums:
         raise BundleError(f"{DESCRIPTION}: lacks 'files.model.onnx'")
-    return Description(tree, sums, len(text))
+    return Description(tree, sums, len(text), said.sha256)
 
 
 def fetch_parts(

@@ -2,7 +2,9 @@
 
 import argparse
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 from pydantic import ConfigDict
 
@@ -17,6 +19,25 @@ class _File(Section):
     model_config = ConfigDict(extra="ignore")
 
     mqtt: MqttConfig
+
+
+Actions: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add_action(
+    actions: Actions,
+    name: str,
+    command: Callable[[argparse.Namespace], int],
+    what: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    """Add an action of `ast-edge fleet`, with the options of the broker."""
+    parser = actions.add_parser(
+        name, help=what, description=f"{what[0].upper()}{what[1:]}.", epilog=f"example: {example}"
+    )
+    add_broker_options(parser)
+    parser.set_defaults(command=command)
+    return parser
 
 
 def add_broker_options(parser: argparse.ArgumentParser) -> None:

@@ -2,15 +2,14 @@
 
 import argparse
 import json
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from ast_edge.cli.fleet.access import add_broker_options
+from ast_edge.cli.fleet.access import Actions, add_action
+from ast_edge.cli.fleet.rollout import add_rollout
 
 if TYPE_CHECKING:
     from ast_edge.fleet.inventory import NodeState
-
-Actions: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_parser(commands: Actions) -> None:
@@ -22,38 +21,24 @@ def add_parser(commands: Actions) -> None:
         epilog="example: ast-edge fleet list --broker broker.local",
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True)
-    listing = _add(
+    listing = add_action(
         *(actions, "list", _list, "list the nodes and what they say of themselves"),
         example="ast-edge fleet list --broker broker.local --stale",
     )
     _add_choice(listing)
     listing.add_argument("--json", action="store_true", help="print an array of objects")
-    watching = _add(
+    watching = add_action(
         *(actions, "watch", _watch, "print a line for every change, until Ctrl-C"),
         example="ast-edge fleet watch --broker broker.local --json | jq .node",
     )
     watching.add_argument("--json", action="store_true", help="print an object a line")
-    comparing = _add(
+    comparing = add_action(
         *(actions, "diff", _diff, "print in what nodes differ; 1 if they do"),
         example="ast-edge fleet diff --broker broker.local attic barn",
     )
     comparing.add_argument("nodes", metavar="NODE", nargs="*", help="these alone (all)")
     comparing.add_argument("--json", action="store_true", help="print an array of objects")
-
-
-def _add(
-    actions: Actions,
-    name: str,
-    command: Callable[[argparse.Namespace], int],
-    what: str,
-    example: str,
-) -> argparse.ArgumentParser:
-    parser = actions.add_parser(
-        name, help=what, description=f"{what[0].upper()}{what[1:]}.", epilog=f"example: {example}"
-    )
-    add_broker_options(parser)
-    parser.set_defaults(command=command)
-    return parser
+    add_rollout(actions)
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:

@@ -22,15 +22,20 @@ MOST_NAMES = 8
 def nodes_table(nodes: Sequence[NodeState]) -> Table:
     """Return a row for each node."""
     table = Table(box=box.SIMPLE, pad_edge=False)
-    for heading in ("node", "state", "version", "bundle", "config", "sources", "since", "device"):
+    headings = ["node", "state", "version", "bundle", "config", "sources", "since", "device"]
+    updates = [_update(node) for node in nodes]
+    if any(updates):
+        headings.append("update")
+    for heading in headings:
         table.add_column(heading, overflow="fold", no_wrap=heading in ("state", "config"))
-    for node in nodes:
+    for node, update in zip(nodes, updates, strict=True):
         info = node.info
         rest = [""] * 6
         if info:
             since = info.since.partition(".")[0].replace("T", " ")
             rest = [info.version, bundle_text(info), info.config[:SHORT], ", ".join(info.sources)]
             rest += [since, info.device]
+        rest += [update] if any(updates) else []
         table.add_row(Text(printable(node.name)), _state(node), *(Text(printable(t)) for t in rest))
     return table
 
@@ -45,10 +50,20 @@ def _state(node: NodeState) -> Text:
     return Text("online", "green") if node.info else Text("says nothing", "yellow")
 
 
+def _update(node: NodeState) -> str:
+    """Say how far an update is; empty if there is nothing to be said."""
+    update = node.update
+    if update is None or update.state in ("none", "installed"):
+        return ""
+    share = "" if update.percentage is None else f" {update.percentage} %"
+    return f"{update.state.replace('_', ' ')}{share}"
+
+
 def tree_of(node: NodeState) -> dict[str, Any]:
     """Return what is known of a node, as JSON."""
     info = asdict(node.info) if node.info else None
-    return {"node": node.name, "online": node.online, "info": info}
+    update = asdict(node.update) if node.update else None
+    return {"node": node.name, "online": node.online, "info": info, "update": update}
 
 
 def change_lines(before: NodeState, after: NodeState) -> list[str]:
@@ -58,6 +73,9 @@ def change_lines(before: NodeState, after: NodeState) -> list[str]:
         lines.append({True: "online", False: "offline", None: "forgotten"}[after.online])
     if after.strange and not before.strange:
         lines.append("says of itself what this ast-edge does not understand")
+    if after.update and _update(after) != _update(before):
+        why = f": {after.update.detail}" if after.update.detail else ""
+        lines.append(f"update {_update(after) or 'done'} ({after.update.latest}){why}")
     if before.info and after.info:
         lines += changes(before.info, after.info)
     elif after.info:

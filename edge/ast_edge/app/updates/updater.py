@@ -225,6 +225,8 @@ class Updater:
         before = self._record
         base = self._ports.asked().bundle
         previous = before.current if before.base == base else None
+        if previous and previous.sha256 == pointer.sha256:  # it is here again, having been damaged
+            previous = before.previous
         record = replace(before, base=base, current=pointer, previous=previous)
         record = replace(record, probation="running")
         try:
@@ -234,7 +236,7 @@ class Updater:
         self._record = record
         try:
             installation.switch()
-        except AstError:
+        except BaseException:
             self._keep(before)
             raise
         self._failures = self._damaged = 0

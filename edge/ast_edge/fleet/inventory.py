@@ -17,8 +17,8 @@ from ast_edge.mqtt.connection import Connection
 from ast_edge.mqtt.message import Message
 from ast_edge.mqtt.topics import Topics
 
-QUIET_SECONDS = 0.4
-"""Once nothing retained has come for so long, everything has."""
+QUIET_SECONDS = 0.05
+"""Once nothing retained has come for so long, the broker is asked whether that was all."""
 ANSWER_SECONDS = 10.0
 """Time that a broker has to let us in, and to answer."""
 LONGEST_SECONDS = 60.0
@@ -123,9 +123,24 @@ class Inventory:
                 reason = self._refusal or self._connection.fault or "the broker does not answer"
                 raise BrokerError(f"{self._connection.address}: {reason}")
             until = time.monotonic() + LONGEST_SECONDS
-            while (now := time.monotonic()) < min(until, self._newest + QUIET_SECONDS):
-                self._changed.wait(self._newest + QUIET_SECONDS - now)
+            while time.monotonic() < until and not self._is_all():
+                pass
             return dict(sorted(self._nodes.items()))
+
+    def _is_all(self) -> bool:
+        """Tell whether all that is retained has come; called with the lock.
+
+        What we have acknowledged lets the broker send the next, and it answers in order: if nothing
+        came before the answer to a question that was asked after that, nothing more will come.
+        """
+        while (left := self._newest + QUIET_SECONDS - time.monotonic()) > 0:
+            self._changed.wait(left)
+        newest, probe = self._newest, f"{self._base}/{secrets.token_hex(8)}"
+        self._unanswered.add(probe)
+        self._connection.submit(lambda: self._connection.subscribe(probe))
+        if not self._changed.wait_for(lambda: probe not in self._unanswered, ANSWER_SECONDS):
+            raise BrokerError(f"{self._connection.address}: the broker does not answer any more")
+        return newest == self._newest
 
     def wait_for(
         self, condition: Callable[[Mapping[str, NodeState]], bool], timeout: float
@@ -174,10 +189,9 @@ class Inventory:
 
     def _subscribed(self, topic_filter: str, refusal: str | None) -> None:
         with self._changed:
-            if refusal is not None:
+            if refusal is not None and topic_filter in self._filters:
                 self._refusal = f"it does not let us subscribe to {topic_filter}: {refusal}"
             self._unanswered.discard(topic_filter)
-            self._newest = time.monotonic()
             self._changed.notify_all()
 
     def _hear(self, topic: str, payload: bytes, retained: bool) -> None:

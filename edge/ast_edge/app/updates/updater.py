@@ -51,7 +51,7 @@ class Updater:
         self._turn = 0  # of the attempt that is to come: an older one is not made any more
         self._failures, self._damaged = 0, 0
         self._proof: Proof | None = None
-        self._begun = ""  # digest of the pointer whose turn has come
+        self._begun = ""  # digest of the pointer whose turn has come; settled ones have none
         self._orders = 0  # that wait while something takes long
         self._lock = threading.Lock()  # of that number
         self._interrupted = self._closing = self._started = False
@@ -145,7 +145,7 @@ class Updater:
             self._proof = None
         else:
             self._check_base()
-        for scope, payload in self._told.items():
+        for scope, payload in list(self._told.items()):  # others may tell more meanwhile
             self._judge(scope, payload)
         self._consider()
 
@@ -175,9 +175,10 @@ class Updater:
             self._say("refused", f"it needs ast-edge {pointer.min_version}, this is {__version__}")
         elif settled := self._record.settled.get(pointer.digest):
             self._say(settled.state, settled.why)
+        elif self._begun == pointer.digest:
+            self._later(0.0)
         elif self._config and self._config.install == "at_once":
-            again = self._begun == pointer.digest
-            delay = 0.0 if again else random.uniform(0, self._config.spread)
+            delay = random.uniform(0, self._config.spread)
             self._say("waiting", f"for its turn, in {delay:.0f} s" if delay >= 1 else "")
             self._later(delay)
         else:

@@ -51,6 +51,9 @@ def add_broker_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--password-file", type=Path, help="whose first line is the password")
     parser.add_argument("--tls", action="store_true", help="encrypted, by port 8883")
     parser.add_argument("--ca", type=Path, help="the authority of its certificate; means --tls")
+    parser.add_argument(
+        "--protocol", choices=["5", "3.1.1"], help="of MQTT; NATS and RabbitMQ want 3.1.1 (5)"
+    )
     parser.add_argument("--base-topic", help="what all topics begin with (ast-edge)")
 
 
@@ -61,15 +64,15 @@ def find_broker(args: argparse.Namespace) -> MqttConfig:
         ConfigError: what was given cannot be.
     """
     given = {"username": args.user, "password_file": args.password_file}
-    given |= {"base_topic": args.base_topic}
+    given |= {"base_topic": args.base_topic, "protocol": args.protocol}
     if args.tls or args.ca:
         given["tls"] = {"ca": str(args.ca)} if args.ca else {}
     tree = {key: value for key, value in given.items() if value is not None}
     if args.config is not None:
         if set(tree) - {"base_topic"}:
             raise ConfigError(
-                "--config: has the broker's user, password and encryption itself: give them there, "
-                "or --broker instead"
+                "--config: has the broker's user, password, encryption and protocol: give them "
+                "there, or --broker instead"
             )
         parse_tree({"mqtt": tree}, _File, Path("--base-topic"))
         return load_yaml(args.config, _File).mqtt.model_copy(update=tree)

@@ -25,6 +25,7 @@ from ast_edge.cli import (
 )
 from ast_edge.cli.about import completion, manual, support, version
 from ast_edge.cli.any_text import allow_any_text
+from ast_edge.cli.fleet import fleet
 from ast_edge.cli.setup import setup
 
 COMMANDS = (
@@ -41,6 +42,7 @@ COMMANDS = (
     replay,
     evaluate,
     tune,
+    fleet,
     install_service,
     support,
     version,

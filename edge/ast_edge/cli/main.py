@@ -25,6 +25,7 @@ from ast_edge.cli import (
 )
 from ast_edge.cli.about import completion, manual, support, version
 from ast_edge.cli.any_text import allow_any_text
+from ast_edge.cli.archive import archive
 from ast_edge.cli.setup import setup
 
 COMMANDS = (
@@ -39,6 +40,7 @@ COMMANDS = (
     listen,
     tag,
     replay,
+    archive,
     evaluate,
     tune,
     install_service,

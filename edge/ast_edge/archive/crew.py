@@ -21,31 +21,35 @@ class Died:
 
 
 class Crew:
-    """So many workers for one job.
+    """At most so many workers for one job; each is started when there is something to do for it.
 
     Closing it ends them, whatever they are at.
     """
 
     def __init__(self, job: Job, size: int) -> None:
-        """Start the processes."""
-        self._job = job
+        """Start nothing yet."""
+        self._job, self._size = job, size
         self.engine = ""
         """What the workers' engines say of themselves, once one of them has."""
-        self._members = [_Member(job) for _ in range(size)]
+        self._members: list[_Member] = []
 
     @property
     def idle(self) -> int:
-        """How many wait for a task."""
-        return sum(member.task is None for member in self._members)
+        """How many tasks may be given."""
+        return self._size - sum(member.task is not None for member in self._members)
 
     @property
     def is_busy(self) -> bool:
         """Whether any follows a task."""
-        return self.idle < len(self._members)
+        return self.idle < self._size
 
     def give(self, task: Task) -> None:
-        """Give a task to one that waits."""
-        next(member for member in self._members if member.task is None).take(task)
+        """Give a task to one that waits, or to a new one."""
+        member = next((member for member in self._members if member.task is None), None)
+        if member is None:
+            member = _Member(self._job)
+            self._members.append(member)
+        member.take(task)
 
     def answers(self, timeout: float) -> Iterator[tuple[Task, Answer | Died]]:
         """Yield what has come of tasks by now; wait so many seconds if nothing has.

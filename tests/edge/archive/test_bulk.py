@@ -6,6 +6,9 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
+
+pytest.importorskip("onnx", reason="onnx is not installed")
+pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 from rigs.archive import bulk, job_of, replayed, rows, tables
 from rigs.full_disk import files_end_at
 from rigs.model import RATE, tone
@@ -13,16 +16,11 @@ from rigs.model import RATE, tone
 from ast_edge.archive import bulk as module
 from ast_edge.archive.errors import ArchiveError, ArchiveStorageError
 from ast_edge.archive.merge import merge
+from ast_edge.archive.tables import Tables
 from ast_edge.archive.watch import Watch
+from ast_edge.base.errors import EngineError
 from ast_edge.engines.choice import open_engine
-
-
-@pytest.fixture(scope="session")
-def whole(job, recordings, tmp_path_factory):
-    """The results of one run over all recordings; do not change them."""
-    out = tmp_path_factory.mktemp("whole") / "out"
-    bulk(job, recordings, out, jobs=2)
-    return out
+from ast_edge.model.bundle import load_bundle
 
 
 @pytest.fixture
@@ -57,13 +55,6 @@ def test_every_recording_has_a_row_with_its_length(whole, recordings):
     lengths = {r["file"]: r["duration"] for r in rows(whole, "files")}
     assert lengths[str(recordings / "short.wav")] == 8.0
     assert lengths[str(recordings / "long.ogg")] == 69.9
-
-
-def test_two_shards_merged_are_one_run_bit_for_bit(job, recordings, whole, tmp_path):
-    for shard in ("2/2", "1/2"):
-        bulk(job, recordings, tmp_path / "parts", shard)
-    merge(tmp_path / "parts", tmp_path / "merged")
-    assert tables(tmp_path / "merged") == tables(whole)
 
 
 def test_scores_and_tags_of_two_shards_merged_are_those_of_one_run(tag_job, recordings, tmp_path):
@@ -187,3 +178,28 @@ def test_a_full_disk_is_one_error_and_what_was_heard_stays(job, recordings, whol
     again = bulk(scored, recordings, tmp_path / "out", resume=True)
     assert again.recordings == 4
     assert np.array(rows(tmp_path / "out", "tags")[0]["scores"]).max() > 0.9
+
+
+def test_a_disk_that_is_full_when_tables_are_written_costs_nothing(
+    job, recordings, whole, tmp_path, monkeypatch
+):
+    class Late(Tables):
+        def write(self, folder):
+            with files_end_at(1000):
+                return super().write(folder)
+
+    monkeypatch.setattr(module, "Tables", Late)
+    with pytest.raises(ArchiveStorageError, match="--resume"):
+        bulk(job, recordings, tmp_path / "out")
+    monkeypatch.undo()
+    assert not list((tmp_path / "out").glob("*.parquet*"))
+    again = bulk(job, recordings, tmp_path / "out", resume=True)
+    assert again.watch.done == 0
+    assert tables(tmp_path / "out") == tables(whole)
+
+
+def test_a_worker_whose_engine_does_not_work_ends_the_run(model_folder, recordings, tmp_path):
+    broken = job_of(load_bundle(model_folder))
+    (model_folder / "model.onnx").unlink()
+    with pytest.raises(EngineError):
+        bulk(broken, recordings, tmp_path / "out")

@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+
+pytest.importorskip("onnx", reason="onnx is not installed")
+pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 from rigs.archive import events_of, heard_in, job_of, replayed
 from rigs.model import RATE, silence, tone
 

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +66,7 @@ def _summary(args: argparse.Namespace) -> int:
         return 0
     found = summarize(args.folder)
     if args.json:
-        print(json.dumps(asdict(found)))
+        print(json.dumps(vars(found)))
     else:
         _print(found, stdout_console())
     return 0

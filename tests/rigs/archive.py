@@ -8,7 +8,7 @@ from typing import Any
 from pyarrow import parquet
 from rich.console import Console
 
-from ast_edge.archive.bulk import Outcome, work_through
+from ast_edge.archive.bulk import Outcome, processes, work_through
 from ast_edge.archive.ear import Ear, Heard
 from ast_edge.archive.evidence import find_events
 from ast_edge.archive.folder import Folder
@@ -75,10 +75,11 @@ def _found(event: Any) -> Found:
 
 def bulk(job: Job, folder: Path, out: Path, shard: str = "1/1", **options: Any) -> Outcome:
     """Hear a folder of recordings by worker processes, one unless said otherwise."""
-    given = {"jobs": 1, "resume": False} | options
+    hire = options.pop("hire", None) or processes(options.pop("jobs", 1))
+    given = {"resume": False} | options
     paths = find_recordings([str(folder)])
     where = Folder(out, parse_shard(shard))
-    return work_through(job, paths, where, console=Console(file=io.StringIO()), **given)
+    return work_through(job, paths, where, hire, console=Console(file=io.StringIO()), **given)
 
 
 def rows(out: Path, name: str) -> list[dict[str, Any]]:

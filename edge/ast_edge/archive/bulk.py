@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from types import FrameType
@@ -16,9 +16,10 @@ from ast_edge.archive.errors import ArchiveError
 from ast_edge.archive.folder import Folder
 from ast_edge.archive.job import Job
 from ast_edge.archive.journal import Journal
-from ast_edge.archive.parquet import need_pyarrow
+from ast_edge.archive.process_crew import ProcessCrew
 from ast_edge.archive.run import Run, forget_changed
-from ast_edge.archive.tables import Tables
+from ast_edge.archive.tables.parquet import need_pyarrow
+from ast_edge.archive.tables.tables import Tables
 from ast_edge.archive.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -37,9 +38,15 @@ class Outcome:
 
 
 def work_through(
-    job: Job, paths: Iterable[bytes], folder: Folder, *, jobs: int, resume: bool, console: Console
+    job: Job,
+    paths: Iterable[bytes],
+    folder: Folder,
+    hire: Callable[[Job], Crew],
+    *,
+    resume: bool,
+    console: Console,
 ) -> Outcome:
-    """Hear all recordings of a shard, and write its tables.
+    """Hear all recordings of a shard by a crew that is hired for it, and write its tables.
 
     Raises:
         ArchiveError: there is nothing to hear, or the folder is another run's or of others.
@@ -64,13 +71,18 @@ def work_through(
             log.warning("there is no recording in this part of the archive")
         watch = Watch(to_do, console, job.stretch(0).end)
         if to_do:
-            _hear(job, journal, watch, jobs)
+            _hear(hire(_for_workers(job)), journal, watch)
         rows = Tables(job, journal).write(folder)
         return Outcome(watch, journal.count("done"), journal.count("failed"), rows)
 
 
-def _hear(job: Job, journal: Journal, watch: Watch, size: int) -> None:
-    with closing(Crew(_for_workers(job), size)) as crew, watch:
+def processes(size: int) -> Callable[[Job], Crew]:
+    """Return what hires so many processes of this machine."""
+    return lambda job: ProcessCrew(job, size)
+
+
+def _hear(crew: Crew, journal: Journal, watch: Watch) -> None:
+    with closing(crew), watch:
         try:
             Run(journal, crew, watch).follow()
         except KeyboardInterrupt:

@@ -51,11 +51,11 @@ class Folder:
             partial = self.path / f".{_ABOUT}.{os.getpid()}"
             partial.write_text(text, "utf-8")
             try:
-                os.link(partial, self.path / _ABOUT)  # of several shards the first one does it
+                _place(partial, self.path / _ABOUT)  # of several shards the first one does it
             except FileExistsError:
                 self._compare(about)
             finally:
-                partial.unlink()
+                partial.unlink(missing_ok=True)
         except (FileExistsError, NotADirectoryError) as exc:
             raise ArchiveError(f"--out {self.path}: expected a folder, got a file") from exc
         except OSError as exc:
@@ -76,6 +76,18 @@ class Folder:
                 f"{self.path}: was made with other parameters ({difference}); give the same, or "
                 "use another folder"
             )
+
+
+def _place(partial: Path, place: Path) -> None:
+    """Give a file its name; raises FileExistsError if there is one of that name."""
+    try:
+        os.link(partial, place)
+    except FileExistsError:
+        raise
+    except OSError:  # of a file system without hard links
+        if place.exists():
+            raise FileExistsError(place) from None
+        partial.replace(place)
 
 
 def read_about(path: Path) -> dict[str, Any]:

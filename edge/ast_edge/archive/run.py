@@ -13,11 +13,12 @@ from ast_edge.archive.reading import Fingerprint
 from ast_edge.archive.recordings import shown_path
 from ast_edge.archive.watch import Watch
 from ast_edge.archive.worker import Answer, Done, Failed, Hear, Join, Joined, Stretched, Task
+from ast_edge.base.printable import printable
 
 log = logging.getLogger(__name__)
 
 _MOST_DEATHS = 2
-"""Of workers at one recording, until it is given up."""
+"""Of workers at the same of a recording, until it is given up."""
 _CHANGED = "it was changed while it was read; take it up again by --resume when it is complete"
 _WAIT = 0.5
 
@@ -44,7 +45,8 @@ class Run:
         self._open: dict[bytes, _Open] = {}
         self._tasks: deque[Task] = deque()
         """Of recordings that are under way: these go first, so that few are."""
-        self._deaths: Counter[bytes] = Counter()
+        self._deaths: Counter[tuple[bytes, int | None]] = Counter()
+        """Of workers, by recording and stretch."""
 
     def follow(self) -> None:
         """Go on until all is done.
@@ -57,8 +59,8 @@ class Run:
         while True:
             while self._crew.idle and (task := self._next(waiting)):
                 self._crew.give(task)
-            if not self._crew.is_busy:
-                return
+            if self._crew.idle and not self._crew.is_busy:
+                return  # there was nothing left to give
             for task, answer in self._crew.answers(_WAIT):
                 self._take(task, answer)
             self._watch.look()
@@ -108,17 +110,17 @@ class Run:
     def _take_stretch(self, path: bytes, answer: Stretched) -> None:
         heard = answer.heard
         if not self._journal.put_stretch(path, heard, answer.started_at):
-            self._fail(path, "changed", f"{shown_path(path)}: {_CHANGED}")
+            self._fail(path, "changed", f"{_named(path)}: {_CHANGED}")
             return
         self._watch.heard(heard.number, heard.seconds)
 
     def _take_death(self, task: Task, reason: str) -> None:
-        path = task.path
-        self._deaths[path] += 1
-        if self._deaths[path] >= _MOST_DEATHS:
-            self._fail(path, "crashed", f"{shown_path(path)}: {reason}, and so did the one before")
+        path, number = task.path, task.number if isinstance(task, Hear) else None
+        self._deaths[path, number] += 1
+        if self._deaths[path, number] >= _MOST_DEATHS:
+            self._fail(path, "crashed", f"{_named(path)}: {reason}, and so did the one before")
             return
-        log.warning("%s: %s; trying it once more", shown_path(path), reason)
+        log.warning("%s: %s; trying it once more", _named(path), reason)
         if isinstance(task, Hear):
             self._open[path].asked.discard(task.number)
         else:
@@ -140,7 +142,7 @@ def forget_changed(journal: Journal) -> None:
     """Begin those recordings again that are not what they were when they were heard."""
     changed = [path for path, known in journal.to_check() if not _is(path, known)]
     for path in changed:
-        log.info("%s: has changed since it was heard: heard anew", shown_path(path))
+        log.info("%s: has changed since it was heard: heard anew", _named(path))
         journal.begin_again(path)
 
 
@@ -151,3 +153,7 @@ def _is(path: bytes, known: Fingerprint) -> bool:
     except OSError:
         return True
     return (found.st_size, found.st_mtime_ns) == (known.size, known.mtime_ns)
+
+
+def _named(path: bytes) -> str:
+    return printable(shown_path(path))

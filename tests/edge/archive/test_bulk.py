@@ -15,8 +15,8 @@ from rigs.model import RATE, tone
 
 from ast_edge.archive import bulk as module
 from ast_edge.archive.errors import ArchiveError, ArchiveStorageError
-from ast_edge.archive.merge import merge
-from ast_edge.archive.tables import Tables
+from ast_edge.archive.tables.merge import merge
+from ast_edge.archive.tables.tables import Tables
 from ast_edge.archive.watch import Watch
 from ast_edge.base.errors import EngineError
 from ast_edge.engines.choice import open_engine

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from ast_edge.archive.summary import Summary
+    from ast_edge.archive.tables.summary import Summary
 
 _FORMATS = ("audacity", "raven", "csv")
 _BAR = 40
@@ -55,8 +55,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _summary(args: argparse.Namespace) -> int:
-    from ast_edge.archive.export import export
-    from ast_edge.archive.summary import summarize
+    from ast_edge.archive.tables.export import export
+    from ast_edge.archive.tables.summary import summarize
 
     log_to_stderr()
     if args.to and not args.export:
@@ -73,7 +73,7 @@ def _summary(args: argparse.Namespace) -> int:
 
 
 def _merge(args: argparse.Namespace) -> int:
-    from ast_edge.archive.merge import merge
+    from ast_edge.archive.tables.merge import merge
 
     log_to_stderr()
     for name, rows in merge(args.folder, args.out).items():

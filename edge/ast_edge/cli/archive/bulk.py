@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any
 from ast_edge.base.errors import AudioError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ast_edge.archive.bulk import Outcome
+    from ast_edge.archive.crew import Crew
     from ast_edge.archive.folder import Folder
     from ast_edge.archive.job import Job
     from ast_edge.archive.recordings import Shard
 
-_NEEDS_OUT = ("jobs", "shard", "resume", "scores", "embeddings", "timezone")
+_NEEDS_OUT = ("jobs", "shard", "resume", "scores", "embeddings", "timezone", "ray")
+_ON_A_CLUSTER = 1000
+"""Workers at most, unless said otherwise: a cluster gives as many as it has room for."""
 
 
 def add_bulk_options(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +50,14 @@ def add_bulk_options(parser: argparse.ArgumentParser) -> None:
     bulk.add_argument(
         "--timezone", metavar="ZONE", help="of times in names, such as Europe/Berlin (UTC)"
     )
+    bulk.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="let the nodes of a Ray cluster hear them: auto, or HOST:PORT; --jobs is how many "
+        f"workers at most ({_ON_A_CLUSTER})",
+    )
+    bulk.add_argument("--cpus", type=_share, metavar="X", help="of a node for each worker (1)")
+    bulk.add_argument("--gpus", type=_share, metavar="X", help="of a node for each worker (0)")
     parser.set_defaults(refuse=parser.error)
 
 
@@ -57,6 +70,8 @@ def check_bulk_options(args: argparse.Namespace) -> None:
     for name in _NEEDS_OUT if args.out is None else ():
         if getattr(args, name) is not None:
             args.refuse(f"--{name} is for tables: name a folder for them by --out")
+    if args.ray is None and not args.cpus is args.gpus is None:
+        args.refuse("--cpus and --gpus are about the workers of --ray")
     if args.timezone is not None:
         from ast_edge.detection.schedule import find_zone
 
@@ -95,7 +110,7 @@ def run_in_bulk(args: argparse.Namespace, job: "Job") -> int:
     """
     from rich.console import Console
 
-    from ast_edge.archive.bulk import cores, work_through
+    from ast_edge.archive.bulk import work_through
     from ast_edge.archive.folder import Folder
     from ast_edge.archive.recordings import Shard
 
@@ -105,7 +120,7 @@ def run_in_bulk(args: argparse.Namespace, job: "Job") -> int:
         job,
         recordings(args),
         folder,
-        jobs=args.jobs or cores(),
+        _crew(args),
         resume=bool(args.resume),
         console=console,
     )
@@ -113,6 +128,18 @@ def run_in_bulk(args: argparse.Namespace, job: "Job") -> int:
     if outcome.failed and not outcome.recordings:
         raise AudioError(f"none of {outcome.failed:,} recordings can be heard: see errors.parquet")
     return 0
+
+
+def _crew(args: argparse.Namespace) -> "Callable[[Job], Crew]":
+    """Return what hires the workers that the options ask for."""
+    from ast_edge.archive.bulk import cores, processes
+
+    if args.ray is None:
+        return processes(args.jobs or cores())
+    from ast_edge.archive.ray_crew import RayCrew, Share
+
+    share = Share(1.0 if args.cpus is None else args.cpus, args.gpus or 0.0)
+    return lambda job: RayCrew(job, args.jobs or _ON_A_CLUSTER, args.ray, share)
 
 
 def _summary(outcome: "Outcome", folder: "Folder") -> str:
@@ -125,6 +152,16 @@ def _summary(outcome: "Outcome", folder: "Folder") -> str:
         errors = folder.table("errors")
         lines.append(f"{outcome.failed:,} cannot be heard: {errors}; --resume tries them again")
     return "\n".join(lines)
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 64:
+        raise argparse.ArgumentTypeError(f"expected a share such as 0.5, got {text}")
+    return share
 
 
 def _jobs(text: str) -> int:

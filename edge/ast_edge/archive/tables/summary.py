@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ast_edge.archive.errors import ArchiveError, ArchiveStorageError
 from ast_edge.archive.folder import Folder
-from ast_edge.archive.merge import shards_of, tables_in
-from ast_edge.archive.parquet import need_pyarrow
+from ast_edge.archive.tables.merge import shards_of, tables_in
+from ast_edge.archive.tables.parquet import need_pyarrow
 
 if TYPE_CHECKING:
     import pyarrow

@@ -8,9 +8,9 @@ from typing import Any
 
 from ast_edge.archive.errors import ArchiveStorageError
 from ast_edge.archive.folder import Folder
-from ast_edge.archive.merge import shards_of
-from ast_edge.archive.parquet import need_pyarrow
-from ast_edge.archive.summary import batches_of, need_events
+from ast_edge.archive.tables.merge import shards_of
+from ast_edge.archive.tables.parquet import need_pyarrow
+from ast_edge.archive.tables.summary import batches_of, need_events
 from ast_edge.base.files import atomic_file
 from ast_edge.web.exports import harmless
 

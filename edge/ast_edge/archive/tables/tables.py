@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ast_edge.archive.folder import Folder
 from ast_edge.archive.job import Job, digest
 from ast_edge.archive.journal import Journal
-from ast_edge.archive.parquet import write_table
-from ast_edge.archive.schema import rows_in_group, schema_of, table_of
+from ast_edge.archive.tables.parquet import write_table
+from ast_edge.archive.tables.schema import rows_in_group, schema_of, table_of
 
 if TYPE_CHECKING:
     import pyarrow

@@ -10,9 +10,9 @@ import pyarrow
 from rigs.archive import tables
 
 from ast_edge.archive.errors import ArchiveError, ArchiveStorageError
-from ast_edge.archive.merge import merge, shards_of
-from ast_edge.archive.parquet import write_table
-from ast_edge.archive.schema import schema_of, table_of
+from ast_edge.archive.tables.merge import merge, shards_of
+from ast_edge.archive.tables.parquet import write_table
+from ast_edge.archive.tables.schema import schema_of, table_of
 
 
 def test_two_shards_merged_are_one_run_bit_for_bit(parts, whole, tmp_path):

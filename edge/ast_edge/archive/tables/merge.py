@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from ast_edge.archive.errors import ArchiveError, ArchiveStorageError
 from ast_edge.archive.folder import Folder, read_about
-from ast_edge.archive.parquet import need_pyarrow, write_table
 from ast_edge.archive.recordings import Shard
-from ast_edge.archive.schema import COLUMNS, rows_in_group
+from ast_edge.archive.tables.parquet import need_pyarrow, write_table
+from ast_edge.archive.tables.schema import COLUMNS, rows_in_group
 
 if TYPE_CHECKING:
     import pyarrow

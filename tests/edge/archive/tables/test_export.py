@@ -10,8 +10,8 @@ pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 from rigs.archive import bulk, rows
 
 from ast_edge.archive.errors import ArchiveError, ArchiveStorageError
-from ast_edge.archive.export import export
-from ast_edge.archive.summary import summarize
+from ast_edge.archive.tables.export import export
+from ast_edge.archive.tables.summary import summarize
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ from ast_edge.cli import (
 )
 from ast_edge.cli.about import completion, manual, support, version
 from ast_edge.cli.any_text import allow_any_text
+from ast_edge.cli.archive import archive
 from ast_edge.cli.fleet import fleet
 from ast_edge.cli.setup import setup
 
@@ -40,6 +41,7 @@ COMMANDS = (
     listen,
     tag,
     replay,
+    archive,
     evaluate,
     tune,
     fleet,

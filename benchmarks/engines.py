@@ -5,8 +5,8 @@
 
 The peer is `ASTForAudioClassification` with PyTorch's fused attention (sdpa), in float32, which is
 its default, and in bfloat16. The engines run the graph that `ast_export` makes of our model with
-the same weights, and the one that it makes with `--precision int8`; the bundle `home` has no peer
-but ONNX Runtime.
+the same weights, and those that it makes with `--precision int8` and `--merge-tokens`; the bundle
+`home` has no peer but ONNX Runtime.
 
 A turn is a new process in which one side runs alone; it ends before the next begins, so that no
 thread of one side waits, by spinning, while another is measured. In each round all sides take one
@@ -42,7 +42,12 @@ from ast_export.peak import PEAK_FLOPS
 
 PEER, PEER_BF16 = "Hugging Face fp32", "Hugging Face bf16"
 REFERENCE, WHOLE = "onnxruntime fp32", "openvino int8"
-ROWS = (PEER, REFERENCE, "openvino fp32", "openvino bf16", WHOLE, PEER_BF16)
+MERGING = "merging, "
+"""Before the name of an engine whose graph merges tokens, which gives other answers."""
+ROWS = (
+    *(PEER, REFERENCE, "openvino fp32", "openvino bf16", WHOLE),
+    *(MERGING + "openvino bf16", MERGING + WHOLE, PEER_BF16),
+)
 ALONE, SPINS = ", one thread", ", threads spin"
 NETWORKS = ["home", *SIZES, "base/16"]
 """The bundle, and ASTs by size; after the slash the stride, if it is another."""
@@ -138,6 +143,9 @@ def _sides(args: argparse.Namespace, found: Found) -> dict[str, Side]:
     }
     if whole:
         sides[WHOLE] = Side("engine", "int8", threads, whole, "openvino")
+    if merging := found.network.merging:
+        sides[MERGING + "openvino bf16"] = Side("engine", "bf16", threads, merging, "openvino")
+        sides[MERGING + WHOLE] = Side("engine", "int8", threads, merging / "int8", "openvino")
     if not found.network.peer_flop:
         return sides | {REFERENCE + ALONE: Side("session", "fp32", 1, folder)}
     for name, precision in ((PEER, "fp32"), (PEER_BF16, "bf16")):
@@ -274,8 +282,9 @@ def _summary(args: argparse.Namespace, points: dict[str, dict[str, tuple[float, 
 
 
 def _flop(network: Network, side: str) -> int:
-    peer = side in (PEER, PEER_BF16)
-    return network.peer_flop if peer and network.peer_flop else network.flop
+    peer = network.peer_flop if side in (PEER, PEER_BF16) else None
+    merging = network.merging_flop if side.startswith(MERGING) else None
+    return peer or merging or network.flop
 
 
 def _median(turn: Turn) -> float:

@@ -2,14 +2,20 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ast_edge.model.bundle import find_bundle, load_bundle
+from ast_edge.model.bundle import Bundle, find_bundle, load_bundle
 from ast_edge.model.spec import SIZES, ModelSpec
 from parts.described import write_description
 from parts.random_bundle import LABELS, bundle_of
 from parts.window_side import windows_of
 
+if TYPE_CHECKING:
+    from ast_training.model.network import AudioSpectrogramTransformer
+
 STRIDE = 10
+MERGED = 20
+"""Where tokens are merged, each block merges one in so many patches: a third of the operations."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,9 @@ class Network:
     """Of Hugging Face's model; None if there is none of this network."""
     whole: Path | None = None
     """The bundle in int8."""
+    merging: Path | None = None
+    """One whose blocks merge tokens, and in it one of that in int8."""
+    merging_flop: int | None = None
 
 
 def shipped(name: str) -> Network:
@@ -63,6 +72,7 @@ def prepare(name: str, frames: int, folder: Path) -> Network:
     write_description(bundle)
     whole = quantized(bundle, windows_of(bundle, 1))
     write_description(whole)
+    merging = _write_merging(ours, folder / "merging")
     # The counter does not know the fused attention of CPUs; the plain one has the same products.
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         peer(torch.zeros(1, spec.frames, spec.mel_bins))
@@ -73,7 +83,24 @@ def prepare(name: str, frames: int, folder: Path) -> Network:
         count_flops(bundle.onnx),
         counter.get_total_flops(),
         whole.folder,
+        merging.folder,
+        count_flops(merging.onnx),
     )
+
+
+def _write_merging(ours: "AudioSpectrogramTransformer", folder: Path) -> Bundle:
+    """Export the same network with fewer tokens from block to block, and once more in int8."""
+    from ast_export.graph import export_graph
+    from ast_export.merged import MergedModel
+    from parts.quantized import quantized
+
+    folder.mkdir()
+    count = (ours.spec.tokens - 2) // MERGED
+    export_graph(MergedModel([ours], merge_tokens=count), folder / "model.onnx")
+    bundle = bundle_of(ours.spec, folder, "benchmark")
+    write_description(bundle)
+    write_description(quantized(bundle, windows_of(bundle, 1)))
+    return bundle
 
 
 def write_peaks(folder: Path) -> dict[str, Path]:

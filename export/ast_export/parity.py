@@ -25,9 +25,6 @@ MAP_LIMIT = 0.002
 """Largest change of the mean average precision on labelled recordings."""
 MERGING_MAP_LIMIT = 0.01
 """The same where tokens are merged, which is asked for and changes the model."""
-MERGING_FACTOR = 2
-"""By so much a graph that merges tokens may stray further where it rounds: of two pairs that are
-about as alike, another one is merged than in float32."""
 BATCH = 16
 """Windows at a time, as many as a large model has memory for."""
 RUNS = {
@@ -89,13 +86,10 @@ def compare(
     windows: NDArray[np.float32],
     storage: "Storage",
     labelled: Labelled | None = None,
-    *,
-    merges: bool = False,
 ) -> list[Parity]:
     """Run a bundle through every engine and hold its answers against the `expected` ones.
 
-    With `labelled`, the windows are those of its recordings; `merges` says that the graph merges
-    tokens, as the model that is expected does.
+    With `labelled`, the windows are those of its recordings.
     """
     reports = []
     for name, precision in RUNS[bundle.precision]:
@@ -103,8 +97,6 @@ def compare(
         with closing(open_engine(bundle, config)) as engine:
             found = engine_scores(engine, windows)
         limit = max(LIMITS[bundle.precision], LIMITS[engine.precision], STORAGE_LIMITS[storage])
-        if merges and limit > LIMITS["fp32"]:
-            limit *= MERGING_FACTOR
         reports.append(difference(engine, expected, found, limit, labelled))
     return reports
 

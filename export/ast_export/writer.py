@@ -147,14 +147,7 @@ def _fill(folder: Path, members: Sequence[Checkpoint], options: ExportOptions) -
         tree["metrics"] |= read_evaluation(options.evaluation, described)
     write_json(folder / "bundle.json", tree)
     expected = pytorch_scores(members, windows, options.merge_tokens)
-    reports = compare(
-        load_bundle(folder),
-        expected,
-        windows,
-        options.weights,
-        labelled,
-        merges=bool(options.merge_tokens),
-    )
+    reports = compare(load_bundle(folder), expected, windows, options.weights, labelled)
     if options.merge_tokens:
         reports.insert(0, merging_parity(pytorch_scores(members, windows), expected, labelled))
     failed = {report.precision for report in reports if not report.holds}

@@ -147,6 +147,7 @@ def main() -> None:
     parser.add_argument("--hour", type=float, default=3600.0, help="seconds of what is repeated")
     parser.add_argument("--minutes", type=float, default=60.0, help="with --live")
     parser.add_argument("--limit", type=float, help="seconds after which --fast stops feeding")
+    parser.add_argument("--hop", type=float, default=0.5, help="seconds, with --fast")
     parser.add_argument("--viewer", action="store_true", help="with --fast, look at the page")
     parser.add_argument("--sample", type=float, default=60.0, help="seconds between samples")
     parser.add_argument("--seed", type=int, default=1)
@@ -186,7 +187,7 @@ def fast(
     """Feed hours of audio through standard input."""
     hour = _hour(args.hour)
     source = {"stdin": "s16le", "sample_rate": RATE, "pace": "fast"}
-    tree = configuration(broker, sources={"kitchen": source})
+    tree = configuration(broker, sources={"kitchen": source | {"hop": args.hop}})
     if args.viewer:
         tree["web"] = {"listen": PAGE, "token": TOKEN}
     with Daemon(folder, tree, {}, report) as daemon:

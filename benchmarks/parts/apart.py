@@ -18,6 +18,9 @@ SLEEP = {
 }
 """Threads that wait sleep at once: OpenMP's of GNU and of Intel; OpenBLAS takes no less than 4."""
 
+ONE_BLAS = {"OPENBLAS_NUM_THREADS": "1"}
+"""NumPy computes in the thread that asks, as `ast-edge` sees to for itself."""
+
 
 def apart(
     environment: Mapping[str, str],

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
+from multiprocessing import active_children
 from pathlib import Path
 
 STAT = Path("/proc/stat")
@@ -24,7 +25,7 @@ class Quiet:
     wall: float
     """Seconds."""
     own: float
-    """CPU seconds of this process."""
+    """CPU seconds of this process and of its children."""
     others: float
     """CPU seconds of everything else on the processors that this one may use."""
     stolen: float
@@ -51,9 +52,9 @@ class Watch:
     def running(self) -> Iterator[None]:
         """Measure within the context."""
         busy, stolen = processor_seconds(STAT.read_text(), os.sched_getaffinity(0))
-        own, wall = time.process_time(), time.perf_counter()
+        own, wall = own_seconds(), time.perf_counter()
         yield
-        wall, own = time.perf_counter() - wall, time.process_time() - own
+        wall, own = time.perf_counter() - wall, own_seconds() - own
         busy_now, stolen_now = processor_seconds(STAT.read_text(), os.sched_getaffinity(0))
         others = max(0.0, busy_now - busy - own)
         self.found = Quiet(wall, own, others, stolen_now - stolen)
@@ -62,6 +63,17 @@ class Watch:
 def together(quiets: Sequence[Quiet]) -> Quiet:
     """Add up several turns: what took little of one of them decides nothing."""
     return Quiet(*(sum(values) for values in zip(*map(astuple, quiets), strict=True)))
+
+
+def own_seconds() -> float:
+    """Return the CPU seconds of this process, of its children and of those that have ended."""
+    ended = os.times()
+    seconds = time.process_time() + ended.children_user + ended.children_system
+    for child in active_children():
+        stat = Path(f"/proc/{child.pid}/stat").read_text(encoding="utf-8")
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        seconds += (int(user) + int(system)) / TICKS
+    return seconds
 
 
 def processor_seconds(stat: str, processors: set[int]) -> tuple[float, float]:

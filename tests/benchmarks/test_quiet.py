@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from multiprocessing import get_context
 
 from parts.quiet import TICKS, Quiet, Watch, processor_seconds, together
 
@@ -17,10 +18,25 @@ def test_only_the_processors_count_that_may_be_used():
     assert processor_seconds(STAT, {1, 10}) == ((500 + 5) / TICKS, 1 / TICKS)
 
 
-def test_what_another_process_computes_is_not_ones_own():
+def test_what_children_compute_is_ones_own():
     watch = Watch()
     with watch.running():
         subprocess.run([sys.executable, "-c", BURN], check=True)
+        child = get_context("spawn").Process(target=burn)
+        child.start()
+        child.join()
+    assert watch.found.own > 0.5
+
+
+def burn():
+    exec(BURN)
+
+
+def test_what_another_process_computes_is_not_ones_own():
+    watch = Watch()
+    with watch.running():  # until the one that its parent has left behind closes the pipe
+        left_behind = ["sh", "-c", '"$0" -c "$1" &', sys.executable, BURN]
+        subprocess.run(left_behind, check=True, capture_output=True)
     assert watch.found.others > 0.2
     assert watch.found.own < 0.2
 

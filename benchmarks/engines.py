@@ -1,101 +1,96 @@
-"""Measure one window: the engines beside Hugging Face's AST in PyTorch, in turns in one process.
+"""Measure one window: the engines beside Hugging Face's AST in PyTorch, each in its own process.
 
     python benchmarks/engines.py
     python benchmarks/engines.py --network tiny base/16 --frames 1024    # patches 16 apart, not 10
 
 The peer is `ASTForAudioClassification` with PyTorch's fused attention (sdpa), in float32, which is
 its default, and in bfloat16. The engines run the graph that `ast_export` makes of our model with
-the same weights, and the one that it makes with `--precision int8`; the bundle `home` has no peer
-but ONNX Runtime. Beside them, and in the same turns, runs what the machine can do: large matrix
-products in OpenVINO. A turn of each is one run that does not count and one that does.
+the same weights, and those that it makes with `--precision int8` and `--merge-tokens`; the bundle
+`home` has no peer but ONNX Runtime.
 
-Leave the machine alone meanwhile: PyTorch's threads wait for one another, so that whatever else
-runs slows the peer most (one busy core of two: more than ten times).
+A turn is a new process in which one side runs alone; it ends before the next begins, so that no
+thread of one side waits, by spinning, while another is measured. In each round all sides take one
+turn, in another order. The peer takes its turns twice, with threads that spin while they wait and
+with threads that sleep; what was faster counts. Beside them, and in the same rounds, runs what the
+machine can do: large matrix products of OpenVINO and of PyTorch, with one thread and with all.
+
+A ratio is marked as not comparable if other processes or the host took a part of the machine, if
+the peer stays below 80 % of what it can reach by its runs with one thread, or if its library does
+not reach 80 % of the machine's peak even in large products (see `parts/comparable.py`).
 """
 
 import argparse
 import random
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from parts.peer import peer_model
-from parts.quantized import quantized
+from parts.apart import apart
+from parts.comparable import Reach, doubts
+from parts.networks import STRIDE, Network, prepare, shipped, write_peaks
+from parts.quiet import Quiet, together
 from parts.result import RESULTS, Plot, Result, Table, as_markdown
 from parts.spread import spread
-from torch import nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
-from transformers import ASTForAudioClassification
+from parts.window_side import Side, Turn, in_turn
 
-from ast_edge.base.files import file_sha256
-from ast_edge.engines.choice import open_engine
-from ast_edge.engines.config import EngineConfig
-from ast_edge.frontend.fbank import FbankSpec
-from ast_edge.model.bundle import Bundle, find_bundle, load_bundle
-from ast_edge.model.label import Label
-from ast_edge.model.spec import SIZES, ModelSpec
-from ast_export.flops import count_flops
-from ast_export.graph import export_graph
-from ast_export.merged import MergedModel
-from ast_export.peak import PEAK_FLOPS, peak_windows, write_peak
-from ast_training.model.network import AudioSpectrogramTransformer
-from ast_training.weights.layouts import to_ours
+from ast_edge.model.spec import SIZES
+from ast_export.peak import PEAK_FLOPS
 
-LABELS = 527
 PEER, PEER_BF16 = "Hugging Face fp32", "Hugging Face bf16"
-REFERENCE = "onnxruntime fp32"
-STRIDE = 10
+REFERENCE, WHOLE = "onnxruntime fp32", "openvino int8"
+MERGING = "merging, "
+"""Before the name of an engine whose graph merges tokens, which gives other answers."""
+ROWS = (
+    *(PEER, REFERENCE, "openvino fp32", "openvino bf16", WHOLE),
+    *(MERGING + "openvino bf16", MERGING + WHOLE, PEER_BF16),
+)
+ALONE, SPINS = ", one thread", ", threads spin"
 NETWORKS = ["home", *SIZES, "base/16"]
 """The bundle, and ASTs by size; after the slash the stride, if it is another."""
-ENGINES = (REFERENCE, "openvino fp32", "openvino bf16")
-WHOLE = "openvino int8"
-PEAKS = {precision: f"matrix products {precision}" for precision in ("fp32", "bf16", "int8")}
-PAUSE = 0.3
-"""Seconds before each turn, in which the threads of the one before stop spinning."""
+PEAK, PRODUCTS = "peak", "products of PyTorch"
 
-Forward = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Maps windows (batch, frames, mels) to probabilities (batch, labels)."""
+Turns = dict[str, list[Turn]]
+"""By side; those of a side that is run in several ways have the way after their names."""
 
 
 @dataclass(frozen=True)
-class Sides:
-    """What is measured with one network, and the FLOP that each of them computes in a window."""
+class Peaks:
+    """FLOP per second in large products, by precision, with all threads and with one."""
 
-    title: str
-    windows: NDArray[np.float32]
-    forwards: dict[str, Forward]
-    flops: dict[str, int]
+    machine: dict[str, float]
+    machine_alone: dict[str, float]
+    library: dict[str, float]
+    library_alone: dict[str, float]
+    quiets: list[Quiet]
+    """The turns that they are from."""
+
+
+@dataclass
+class Found:
+    """What was measured with one network."""
+
+    network: Network
+    turns: Turns = field(default_factory=dict)
 
 
 def main() -> None:
     """Print and save latency, paired ratios, share of the peak and differences of the answers."""
     args = _arguments()
-    packages = ", ".join(
-        f"{name} {version(name)}" for name in ("torch", "transformers", "onnxruntime", "openvino")
-    )
-    result = Result("One window")
-    found: dict[str, dict[str, tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        peaks = _peaks(args, Path(scratch))
-        for network in args.network:
-            folder = Path(scratch) / network.replace("/", "-")
-            folder.mkdir()
-            sides = _home(args) if network == "home" else _network(args, network, folder)
-            seconds = _race(args, sides.forwards | peaks, sides.windows)
-            result.tables.append(_table(args, sides, peaks, seconds))
-            for name, flops in sides.flops.items():
-                milliseconds = 1000 * statistics.median(seconds[name])
-                found.setdefault(name, {})[network] = flops / 1e9, milliseconds
-    result.tables.insert(0, _summary(args, found, packages))
-    series = {name: sorted(points.values()) for name, points in found.items()}
+        found, peaks = _race(args, Path(scratch))
+    result = Result("One window")
+    points: dict[str, dict[str, tuple[float, float]]] = {}
+    for name, of in found.items():
+        result.tables.append(_table(args, of, peaks))
+        for side, turns in _best(of.turns).items():
+            milliseconds = 1000 * statistics.median(map(_median, turns))
+            points.setdefault(side, {})[name] = _flop(of.network, side) / 1e9, milliseconds
+    result.tables[:0] = [_summary(args, points), _peak_table(args, peaks)]
+    series = {name: sorted(of.values()) for name, of in points.items()}
     result.plots.append(Plot("One window by its work", "GFLOP", "ms", series))
     path = result.save("engines", args.results)
     print(as_markdown(result), path, sep="\n")
@@ -106,191 +101,198 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--network", choices=NETWORKS, nargs="+", default=NETWORKS)
     parser.add_argument("--frames", type=int, default=1024)
     parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--turn", type=float, default=1.5, help="seconds of a turn, at least (1.5)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the result")
     return parser.parse_args()
 
 
-# The sides
+# In turns
 
 
-def _network(args: argparse.Namespace, network: str, folder: Path) -> Sides:
-    """Set up an AST of this size and stride, with the same random weights on all sides."""
-    size, _, stride = network.partition("/")
-    spec = _spec(args, size, int(stride or STRIDE))
-    torch.set_num_threads(args.threads)
-    peer = peer_model(spec)
-    ours = AudioSpectrogramTransformer(spec)
-    ours.load_state_dict(to_ours(peer.state_dict()))
-    export_graph(MergedModel([ours]), folder / "model.onnx")
-    bundle = _bundle(spec, folder)
-    graph = count_flops(bundle.onnx)
-    # The counter does not know the fused attention of CPUs; the plain one has the same products.
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-        peer(torch.zeros(1, spec.frames, spec.mel_bins))
-    forwards = {PEER: _forward(peer)}
-    forwards |= {name: _engine(args, bundle, name) for name in ENGINES}
-    windows = _windows(args, spec)
-    forwards[WHOLE] = _engine(args, quantized(bundle, windows), WHOLE)
-    half = ASTForAudioClassification(peer.config).bfloat16().eval().requires_grad_(False)
-    half.load_state_dict(peer.state_dict())
-    forwards[PEER_BF16] = _forward(half)
-    return Sides(
-        f"AST-{size}, window of {args.frames / 100:g} s, stride {spec.stride[0]}: "
-        f"{spec.tokens:,} tokens",
-        windows,
-        forwards,
-        dict.fromkeys((PEER, PEER_BF16), counter.get_total_flops())
-        | dict.fromkeys((*ENGINES, WHOLE), graph),
-    )
+def _race(args: argparse.Namespace, scratch: Path) -> tuple[dict[str, Found], Peaks]:
+    """Prepare all networks, then let all sides of all of them take turns, round after round."""
+    found = {name: Found(_network(args, name, scratch)) for name in args.network}
+    sides = {(name, side): how for name in found for side, how in _sides(args, found[name]).items()}
+    peaks = _peak_sides(args, apart({}, write_peaks, scratch))
+    sides |= {("", name): how for name, how in peaks.items()}
+    peak_turns, order = Turns(), random.Random(0)
+    for _ in range(args.rounds):
+        for network, name in order.sample(list(sides), len(sides)):
+            batch = args.batch if network else 1
+            turn = in_turn(sides[network, name], batch, args.turn)
+            turns = found[network].turns if network else peak_turns
+            turns.setdefault(name, []).append(turn)
+    return found, _peaks(peak_turns)
 
 
-def _home(args: argparse.Namespace) -> Sides:
-    bundle = load_bundle(find_bundle("home"))
-    return Sides(
-        f"The bundle `home`, window of {bundle.frames / 100:g} s",
-        _windows(args, bundle.members[0]),
-        {name: _engine(args, bundle, name) for name in ENGINES},
-        dict.fromkeys(ENGINES, count_flops(bundle.onnx)),
-    )
+def _network(args: argparse.Namespace, name: str, scratch: Path) -> Network:
+    if name == "home":
+        return apart({}, shipped, name)
+    return apart({}, prepare, name, args.frames, scratch / name.replace("/", "-"))
 
 
-def _spec(args: argparse.Namespace, size: str, stride: int) -> ModelSpec:
-    """Return the shape of the network; the input is not normalised, as the peer's is not."""
-    width, depth, heads = SIZES[size]
-    return ModelSpec(
-        labels=LABELS,
-        frames=args.frames,
-        width=width,
-        depth=depth,
-        heads=heads,
-        stride=(stride, stride),
-        mean=0.0,
-        std=0.5,
-    )
+def _sides(args: argparse.Namespace, found: Found) -> dict[str, Side]:
+    folder, whole, threads = found.network.folder, found.network.whole, args.threads
+    sides = {
+        REFERENCE: Side("engine", "fp32", threads, folder, "onnxruntime"),
+        REFERENCE + SPINS: Side("session", "fp32", threads, folder, spins=True),
+        "openvino fp32": Side("engine", "fp32", threads, folder, "openvino"),
+        "openvino bf16": Side("engine", "bf16", threads, folder, "openvino"),
+    }
+    if whole:
+        sides[WHOLE] = Side("engine", "int8", threads, whole, "openvino")
+    if merging := found.network.merging:
+        sides[MERGING + "openvino bf16"] = Side("engine", "bf16", threads, merging, "openvino")
+        sides[MERGING + WHOLE] = Side("engine", "int8", threads, merging / "int8", "openvino")
+    if not found.network.peer_flop:
+        return sides | {REFERENCE + ALONE: Side("session", "fp32", 1, folder)}
+    for name, precision in ((PEER, "fp32"), (PEER_BF16, "bf16")):
+        sides[name] = Side("peer", precision, threads, folder)
+        sides[name + SPINS] = Side("peer", precision, threads, folder, spins=True)
+    return sides | {PEER + ALONE: Side("peer", "fp32", 1, folder)}
 
 
-def _windows(args: argparse.Namespace, spec: ModelSpec) -> NDArray[np.float32]:
-    shape = (args.batch, spec.frames, spec.mel_bins)
-    return np.random.default_rng(0).normal(0, 0.5, shape).astype(np.float32)
-
-
-def _forward(peer: nn.Module) -> Forward:
-    dtype = next(peer.parameters()).dtype
-
-    @torch.inference_mode()
-    def forward(windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        logits = peer(torch.from_numpy(windows).to(dtype)).logits
-        scores: NDArray[np.float32] = logits.float().sigmoid().numpy()
-        return scores
-
-    return forward
-
-
-def _bundle(spec: ModelSpec, folder: Path) -> Bundle:
-    return Bundle(
-        folder=folder,
-        name="benchmark",
-        fbank=FbankSpec(),
-        members=(spec,),
-        labels=tuple(Label(number, f"label {number}", "") for number in range(spec.labels)),
-        settings={},
-        sha256=file_sha256(folder / "model.onnx"),
-        precision="fp32",
-        frame="none",
-        clip_gate=False,
-        metrics={},
-        licence="",
-    )
-
-
-def _engine(args: argparse.Namespace, bundle: Bundle, name: str) -> Forward:
-    engine, precision = name.split()
-    if bundle.precision == "int8":
-        precision = "auto"  # of what is not a product
-    config = {"name": engine, "precision": precision, "threads": args.threads}
-    opened = open_engine(bundle, EngineConfig.model_validate(config))
-    return lambda windows: opened.run(windows).clip
-
-
-def _peaks(args: argparse.Namespace, scratch: Path) -> dict[str, Forward]:
-    """Set up large matrix products, which take no part of the windows that they are given."""
+def _peak_sides(args: argparse.Namespace, folders: dict[str, Path]) -> dict[str, Side]:
     sides = {}
-    for precision, name in PEAKS.items():
-        folder = scratch / f"peak {precision}"
-        folder.mkdir()
-        products = write_peak(folder, "int8" if precision == "int8" else "fp32")
-        run = _engine(args, products, f"openvino {precision}")
-        sides[name] = lambda _, run=run: run(peak_windows(1))
+    for way, threads in (("", args.threads), (ALONE, 1)):
+        for precision in ("fp32", "bf16", "int8"):
+            folder = folders["int8" if precision == "int8" else "fp32"]
+            side = Side("engine", precision, threads, folder, "openvino")
+            sides[f"{PEAK} {precision}{way}"] = side
+        for precision in ("fp32", "bf16"):
+            side = Side("products", precision, threads, folders["fp32"], spins=True)
+            sides[f"{PRODUCTS} {precision}{way}"] = side
     return sides
 
 
-# What is measured
+def _peaks(turns: Turns) -> Peaks:
+    """Return the fastest of all runs: whatever held one up is no property of the machine."""
+
+    def of(kind: str, way: str) -> dict[str, float]:
+        return {
+            precision: PEAK_FLOPS / _fastest(turns[f"{kind} {precision}{way}"])
+            for precision in ("fp32", "bf16", "int8")
+            if f"{kind} {precision}{way}" in turns
+        }
+
+    quiets = [turn.quiet for of_side in turns.values() for turn in of_side]
+    return Peaks(of(PEAK, ""), of(PEAK, ALONE), of(PRODUCTS, ""), of(PRODUCTS, ALONE), quiets)
 
 
-def _summary(
-    args: argparse.Namespace, found: dict[str, dict[str, tuple[float, float]]], packages: str
-) -> Table:
-    """Put the medians of all networks side by side."""
-    rows = []
-    for network in args.network:
-        gflop = f"{found[REFERENCE][network][0]:.1f}"
-        cells = [f"{of[network][1]:.1f}" if network in of else "" for of in found.values()]
-        rows.append([network, gflop, *cells])
-    note = f"Medians. After a slash stands the stride, else it is {STRIDE}. {packages}."
-    return Table("Milliseconds by network", ["network", "GFLOP", *found], rows, note)
+# What was found
 
 
-def _table(
-    args: argparse.Namespace,
-    sides: Sides,
-    peaks: dict[str, Forward],
-    seconds: dict[str, list[float]],
-) -> Table:
-    peak = {
-        precision: PEAK_FLOPS / statistics.median(seconds[name])
-        for precision, name in PEAKS.items()
+def _best(turns: Turns) -> Turns:
+    """Return the turns of each row: of a side that waits in two ways those of the faster one."""
+    return {
+        name: min(
+            (turns[way] for way in (name, name + SPINS) if way in turns),
+            key=lambda found: statistics.median(map(_median, found)),
+        )
+        for name in ROWS
+        if name in turns
     }
-    base = PEER if PEER in sides.forwards else REFERENCE
-    expected = sides.forwards[base](sides.windows)
+
+
+def _doubts(found: Found, peaks: Peaks, base: str) -> list[str]:
+    precision = base.split()[-1]
+    best = _best(found.turns)
+    reach = Reach(
+        base,
+        needed=statistics.median(map(_median, best[base])),
+        fastest=_fastest(best[base]),
+        alone=_fastest(found.turns[base + ALONE]),
+        gain=peaks.machine[precision] / peaks.machine_alone[precision],
+    )
+    products = peaks.library[precision] / peaks.machine[precision] if base == PEER else 1.0
+    quiets = [turn.quiet for turns in found.turns.values() for turn in turns]
+    return doubts(reach, products, together([*quiets, *peaks.quiets]).faults)
+
+
+def _table(args: argparse.Namespace, found: Found, peaks: Peaks) -> Table:
+    best = _best(found.turns)
+    base = PEER if PEER in best else REFERENCE
+    doubted = _doubts(found, peaks, base)
+    seconds = {name: [_median(turn) for turn in turns] for name, turns in best.items()}
+    expected = best[base][0].answer
     rows = []
-    for name, forward in sides.forwards.items():
-        milliseconds = [1000 * value for value in seconds[name]]
-        ratios = [a / b for a, b in zip(seconds[base], seconds[name], strict=True)]
-        speed = args.batch * sides.flops[name] / statistics.median(seconds[name])
-        difference = float(np.abs(forward(sides.windows) - expected).max())
+    for name, values in seconds.items():
+        ratios = [a / b for a, b in zip(seconds[base], values, strict=True)]
+        flop = _flop(found.network, name)
+        speed = args.batch * flop / statistics.median(values)
+        share = speed / peaks.machine[name.split()[-1]]
+        ratio = spread(ratios, 2) + (", not comparable" if doubted else "")
+        difference = float(np.abs(best[name][0].answer - expected).max())
         rows.append(
             [
                 name,
-                spread(milliseconds, 1),
-                "1" if name == base else spread(ratios, 2),
-                f"{sides.flops[name] / 1e9:.2f}",
-                f"{speed / peak[name.split()[-1]]:.0%}",
+                spread([1000 * value for value in values], 1),
+                "1" if name == base else ratio,
+                f"{flop / 1e9:.2f}",
+                f"{share:.0%}",
+                "" if name == base else f"{statistics.median(ratios) / share:.1f}",
                 "" if name == base else f"{difference:.1e}",
             ]
         )
-    caption = f"{sides.title}, batch {args.batch}, {args.threads} threads, {args.rounds} rounds"
-    products = ", ".join(f"{value / 1e9:.0f} GFLOP/s in {name}" for name, value in peak.items())
-    columns = ["", "ms (quartiles)", f"times as fast as {base}", "GFLOP", "share of peak"]
-    note = f"Peak: {products}."
-    return Table(caption, [*columns, "largest difference in probability"], rows, note)
+    return Table(
+        f"{found.network.title}, batch {args.batch}, {args.threads} threads, {args.rounds} rounds",
+        [
+            *("", "ms (quartiles)", f"times as fast as {base}", "GFLOP", "share of peak"),
+            *("times as fast at the peak", "largest difference in probability"),
+        ],
+        rows,
+        doubts=doubted,
+    )
 
 
-def _race(
-    args: argparse.Namespace, sides: dict[str, Forward], windows: NDArray[np.float32]
-) -> dict[str, list[float]]:
-    """Run the sides in turn, round after round and each time in another order."""
-    order = random.Random(0)
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(args.rounds):
-        for name in order.sample(list(sides), len(sides)):
-            time.sleep(PAUSE)
-            sides[name](windows)
-            started = time.perf_counter()
-            sides[name](windows)
-            seconds[name].append(time.perf_counter() - started)
-    return seconds
+def _peak_table(args: argparse.Namespace, peaks: Peaks) -> Table:
+    rows = [
+        [
+            *(name, precision, f"{alone[precision] / 1e9:.0f}", f"{speed / 1e9:.0f}"),
+            f"{speed / alone[precision]:.2f}",
+            f"{speed / peaks.machine[precision]:.0%}",
+        ]
+        for name, together, alone in (
+            ("OpenVINO", peaks.machine, peaks.machine_alone),
+            ("PyTorch", peaks.library, peaks.library_alone),
+        )
+        for precision, speed in together.items()
+    ]
+    return Table(
+        "What the machine can do: large matrix products, GFLOP/s",
+        ["by", "precision", "1 thread", f"{args.threads} threads", "gain", "of the peak"],
+        rows,
+        "The fastest of all runs, in the same rounds as the sides below. The peak is OpenVINO's.",
+    )
+
+
+def _summary(args: argparse.Namespace, points: dict[str, dict[str, tuple[float, float]]]) -> Table:
+    """Put the medians of all networks side by side."""
+    packages = ", ".join(
+        f"{name} {version(name)}" for name in ("torch", "transformers", "onnxruntime", "openvino")
+    )
+    rows = []
+    for network in args.network:
+        cells = [f"{of[network][1]:.1f}" if network in of else "" for of in points.values()]
+        rows.append([network, f"{points[REFERENCE][network][0]:.1f}", *cells])
+    note = f"Medians. After a slash stands the stride, else it is {STRIDE}. {packages}."
+    return Table("Milliseconds by network", ["network", "GFLOP", *points], rows, note)
+
+
+def _flop(network: Network, side: str) -> int:
+    peer = network.peer_flop if side in (PEER, PEER_BF16) else None
+    merging = network.merging_flop if side.startswith(MERGING) else None
+    return peer or merging or network.flop
+
+
+def _median(turn: Turn) -> float:
+    return statistics.median(turn.seconds)
+
+
+def _fastest(turns: Sequence[Turn]) -> float:
+    return min(min(turn.seconds) for turn in turns)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ Home Assistant's discovery, with a broker in another process. The recording is a
 microphones are, so that resampling counts. It runs the bundle `home`, and AST-base with random
 weights, once more in int8. The peer is a loop that looks at the last 10.24 s at every hop with
 `ASTFeatureExtractor` and `ASTForAudioClassification`, with the weights of that AST-base in float32;
-it is given the sound at 16 kHz. The sides take turns, each time in another order. All figures are
-CPU time of the whole process.
+it is given the sound at 16 kHz. The sides take turns, each time in another order and each in a
+process of its own, in which threads that wait sleep. All figures are CPU time of the whole process.
+The ratios are marked as not comparable if the machine was not quiet, if the peer's threads cost it
+more than one thread would, or if PyTorch's large products do not reach the machine's peak.
 
 The scenes are a recording with ten events a minute, and room tone with one every two minutes, once
 with every window scored, once with the silence gate, once with an idle hop.
@@ -20,39 +22,46 @@ import os
 import random
 import statistics
 import tempfile
-import time
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
-from numpy.typing import NDArray
+from parts.apart import ONE_BLAS, SLEEP, apart
 from parts.broker_process import run_broker
-from parts.daemon_cost import ENGINE, ORDER, SOURCE, WARM_UP, Costs, cost_of_daemon
-from parts.peer import Peer, peer_spec
-from parts.quantized import quantized
+from parts.comparable import Reach, doubts
+from parts.daemon_cost import ENGINE, ORDER, WARM_UP, Costs
+from parts.networks import write_peaks
+from parts.quiet import Quiet, together
 from parts.result import RESULTS, Plot, Result, Table, as_markdown
-from parts.scene import RATE, Sound, busy, quiet
+from parts.scene import RATE, busy, quiet
 from parts.spread import spread
+from parts.stream_side import Setting, answer, daemon_turn, listen, peer_answer, peer_turn, prepare
+from parts.window_side import Side, in_turn
 
-from ast_edge.audio.stream import Block, Stream
-from ast_edge.detection.hearing import Hearing
-from ast_edge.detection.pipeline import Pipeline
-from ast_edge.engines.choice import open_engine
-from ast_edge.engines.config import EngineConfig
-from ast_edge.engines.engine import Engine
 from ast_edge.frontend.gate import GateSettings
-from ast_edge.frontend.listener import Listener
-from ast_edge.frontend.listening import Listening
-from ast_edge.model.bundle import Bundle, find_bundle, load_bundle
+from ast_edge.model.bundle import find_bundle, load_bundle
 
 PEER = "transformers"
 HOPS = (0.25, 0.5, 1.0, 2.0)
 MICROPHONE_RATE = 48_000
-PAUSE = 0.5
-"""Seconds before each turn, in which the threads of the one before stop spinning."""
 GATE = GateSettings(level=-45)
+
+Folders = dict[str, Path]
+"""Of the bundles, by their names in the tables."""
+
+
+@dataclass
+class Race:
+    """What the sides have cost, turn by turn."""
+
+    costs: dict[str, list[Costs]]
+    alone: list[float]
+    """CPU seconds per second of sound of the peer with one thread."""
+    quiets: list[Quiet]
+    """Of the peer's turns."""
 
 
 def main() -> None:
@@ -62,37 +71,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         os.environ["STATE_DIRECTORY"] = scratch  # nothing is kept, and nothing known of before
-        peer = Peer(peer_spec(args.size, args.frames), args.threads)
-        base = f"AST-{args.size}"
-        home = load_bundle(find_bundle(args.bundle))
-        bundles = {home.name: home, base: peer.write_bundle(folder)}
-        bundles[f"{base} int8"] = quantized(bundles[base], _windows(bundles[base], busy(60)))
-        config = EngineConfig(threads=args.threads)
-        engines = {name: open_engine(bundle, config) for name, bundle in bundles.items()}
-        window = busy(60)[: peer.samples]
-        expected = peer.score(window)
-        differences = [
-            f"{name} differs from the peer by "
-            f"{np.abs(expected - _answer(bundles[name], engines[name], window)).max():.1e}"
-            for name in bundles
-            if name != home.name
-        ]
-        sides = [f"{name} by {engine.description}" for name, engine in engines.items()]
-        sides.append(
-            f"the peer by transformers {version('transformers')}, PyTorch {version('torch')}"
-        )
-        costs = _race(args, folder, peer, bundles, engines)
-        peer_cost = statistics.median(cost["process"] for cost in costs[PEER])
+        base, home = f"AST-{args.size}", find_bundle(args.bundle)
+        plain, whole = apart({}, prepare, args.size, args.frames, folder / "bundle")
+        folders = {load_bundle(home).name: home, base: plain, f"{base} int8": whole}
+        sides = _sides(args, folders, base)
+        race = _race(args, folder, folders)
+        doubted = _doubts(args, race, folder)
+        peer_cost = statistics.median(cost["process"] for cost in race.costs[PEER])
         result.tables = [
-            _beside_the_peer(
-                costs,
-                args,
-                f"{'; '.join(sides)}. {' and '.join(differences)} in probability at most.",
-            ),
-            _by_stage(costs),
-            _of_scenes(_scenes(args, bundles, engines), peer_cost, args),
+            _beside_the_peer(race.costs, args, sides, doubted),
+            _by_stage(race.costs),
+            _of_scenes(_scenes(args, folders), peer_cost, args, doubted),
         ]
-        result.plots.append(_by_hop(args, bundles, engines, peer_cost))
+        result.plots.append(_by_hop(args, folders, peer_cost))
     path = result.save("stream", args.results)
     print(as_markdown(result), path, sep="\n")
 
@@ -115,126 +106,111 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _answer(bundle: Bundle, engine: Engine, sound: Sound) -> Sound:
-    """Return the probabilities (labels,) of one window of sound."""
-    last = _windows(bundle, sound)[-1]
-    silence = bundle.frames - bundle.fbank.frames_in(len(sound))
-    last = np.concatenate([last, np.zeros((silence, 128), np.float32)])[-bundle.frames :]
-    probabilities: Sound = engine.run(last[np.newaxis]).clip[0]
-    return probabilities
-
-
-def _windows(bundle: Bundle, sound: Sound) -> NDArray[np.float32]:
-    stream = Stream(SOURCE, RATE, 1, 0.0, live=False)
-    windows = Listener(Listening(bundle.fbank, bundle.frames, 0.5)).feed(
-        Block(stream, 0, sound[:, None])
-    )
-    return np.stack([window.fbank for window in windows])
+def _sides(args: argparse.Namespace, folders: Folders, base: str) -> str:
+    """Say what all sides are, and how far our answers are from the peer's."""
+    window = busy(60)[: RATE * args.frames // 100]
+    expected = apart({}, peer_answer, args.size, args.frames, window)
+    sides, differences = [], []
+    for name, folder in folders.items():
+        described, found = apart(ONE_BLAS, answer, folder, args.threads, window)
+        sides.append(f"{name} by {described}")
+        if name.startswith(base):
+            difference = np.abs(expected - found).max()
+            differences.append(f"{name} differs from the peer by {difference:.1e}")
+    sides.append(f"the peer by transformers {version('transformers')}, PyTorch {version('torch')}")
+    return f"{'; '.join(sides)}. {' and '.join(differences)} in probability at most."
 
 
 # In turns
 
 
-def _race(
-    args: argparse.Namespace,
-    folder: Path,
-    peer: Peer,
-    bundles: dict[str, Bundle],
-    engines: dict[str, Engine],
-) -> dict[str, list[Costs]]:
+def _race(args: argparse.Namespace, folder: Path, folders: Folders) -> Race:
     """Let all sides listen to the same sound, round after round."""
     sound = busy(WARM_UP + args.seconds + 5)  # the daemon is stopped before its end
     path = folder / "busy.wav"
     soundfile.write(path, soxr.resample(sound, RATE, MICROPHONE_RATE), MICROPHONE_RATE)
-    costs: dict[str, list[Costs]] = {name: [] for name in [PEER, *bundles]}
+    race = Race({name: [] for name in [PEER, *folders]}, [], [])
     order = random.Random(0)
     with run_broker(args.broker) as mqtt:
         for _ in range(args.rounds):
-            for name in order.sample(list(costs), len(costs)):
-                time.sleep(PAUSE)
+            for name in order.sample(list(race.costs), len(race.costs)):
                 if name == PEER:
-                    cost = _cost_of_peer(peer, sound, args)
+                    cost = {"process": _turn_of_peer(args, args.threads, race)}
+                    race.alone.append(_turn_of_peer(args, 1, race))
                 else:
-                    cost = cost_of_daemon(
-                        *(bundles[name], engines[name], path, mqtt),
-                        hop=args.hop,
-                        seconds=args.seconds,
+                    cost = apart(
+                        ONE_BLAS,
+                        daemon_turn,
+                        *(folders[name], args.threads, path, mqtt, args.hop, args.seconds),
                     )
-                costs[name].append(cost)
-    return costs
+                race.costs[name].append(cost)
+    return race
 
 
-def _cost_of_peer(peer: Peer, sound: Sound, args: argparse.Namespace) -> Costs:
-    hop = round(args.hop * RATE)
-    sound = np.concatenate([np.zeros(peer.samples, np.float32), sound])
-    started = time.process_time()
-    for number in range(1, args.peer_windows + 1):
-        peer.score(sound[number * hop : number * hop + peer.samples])
-    return {"process": (time.process_time() - started) / args.peer_windows / args.hop}
+def _turn_of_peer(args: argparse.Namespace, threads: int, race: Race) -> float:
+    look, how_quiet = apart(
+        SLEEP, peer_turn, args.size, args.frames, threads, args.hop, args.peer_windows
+    )
+    race.quiets.append(how_quiet)
+    return look / args.hop
+
+
+def _doubts(args: argparse.Namespace, race: Race, folder: Path) -> list[str]:
+    """Return why the ratios must not be compared with others."""
+    needed = [cost["process"] for cost in race.costs[PEER]]
+    # CPU seconds are the same for one thread as for many, unless these wait.
+    reach = Reach("the peer", statistics.median(needed), min(needed), min(race.alone), gain=1.0)
+    peak = Side("engine", "fp32", 1, apart({}, write_peaks, folder)["fp32"], "openvino")
+    library = Side("products", "fp32", 1, peak.folder)
+    turns = [in_turn(side, 1, 1.5) for side in (peak, library)]
+    machine, products = (min(turn.seconds) for turn in turns)
+    faults = together([*race.quiets, *(turn.quiet for turn in turns)]).faults
+    return doubts(reach, machine / products, faults)
 
 
 # Scenes
 
 
 def _scenes(
-    args: argparse.Namespace, bundles: dict[str, Bundle], engines: dict[str, Engine]
+    args: argparse.Namespace, folders: Folders
 ) -> dict[tuple[str, str, str], tuple[float, float]]:
     """Return the share of skipped windows and the cost by bundle, scene and setting."""
-    sounds = {
-        "busy": busy(args.scene_seconds),
-        "quiet": quiet(args.scene_seconds, args.room),
-    }
+    sounds = {"busy": busy(args.scene_seconds), "quiet": quiet(args.scene_seconds, args.room)}
     found = {}
-    for name, bundle in bundles.items():
-        idle_hop = args.idle_hop or args.hop * max(2, bundle.window_seconds / 2 // args.hop)
-        settings: dict[str, tuple[GateSettings | None, float | None]] = {
-            "every window": (None, None),
-            f"gate at {GATE.level:g} dBFS": (GATE, None),
-            f"idle hop {idle_hop:g} s": (None, idle_hop),
+    for name, folder in folders.items():
+        seconds = load_bundle(folder).window_seconds
+        idle_hop = args.idle_hop or args.hop * max(2, seconds / 2 // args.hop)
+        settings: dict[str, Setting] = {
+            "every window": (args.hop, None, None),
+            f"gate at {GATE.level:g} dBFS": (args.hop, GATE, None),
+            f"idle hop {idle_hop:g} s": (args.hop, None, idle_hop),
         }
-        for scene, sound in sounds.items():
-            for setting, (gate, idle) in settings.items():
-                pipeline = Pipeline(
-                    SOURCE, Hearing(bundle, bundle.settings, args.hop, gate=gate, idle_hop=idle)
-                )
-                found[name, scene, setting] = _listen(pipeline, engines[name], sound)
+        each = apart(
+            ONE_BLAS, listen, folder, args.threads, list(sounds.values()), list(settings.values())
+        )
+        for scene, of_scene in zip(sounds, each, strict=True):
+            for setting, costs in zip(settings, of_scene, strict=True):
+                found[name, scene, setting] = costs
     return found
 
 
-def _listen(pipeline: Pipeline, engine: Engine, sound: Sound) -> tuple[float, float]:
-    """Return the share of skipped windows, and CPU seconds per second of sound."""
-    stream, block = Stream(SOURCE, RATE, 1, 0.0, live=False), RATE // 10
-    windows = skipped = 0
-    started = time.process_time()
-    for start in range(0, len(sound), block):
-        for window in pipeline.feed(Block(stream, start, sound[start : start + block, None])):
-            windows += 1
-            if pipeline.may_skip(window):
-                skipped += 1
-                pipeline.skip(window)
-            else:
-                pipeline.score(window, *next(engine.run(window.fbank[np.newaxis]).each()))
-    return skipped / windows, (time.process_time() - started) / len(sound) * RATE
-
-
-def _by_hop(
-    args: argparse.Namespace, bundles: dict[str, Bundle], engines: dict[str, Engine], peer: float
-) -> Plot:
+def _by_hop(args: argparse.Namespace, folders: Folders, peer: float) -> Plot:
     """Measure every window of the busy sound at several hops; the peer's cost is one look's."""
     series = {PEER: [(hop, peer * args.hop / hop) for hop in HOPS]}
     sound = busy(max(args.scene_seconds / 4, 4 * HOPS[-1]))
-    for name, bundle in bundles.items():
-        for hop in HOPS:
-            pipeline = Pipeline(SOURCE, Hearing(bundle, bundle.settings, hop))
-            cost = _listen(pipeline, engines[name], sound)[1]
-            series.setdefault(name, []).append((hop, cost))
+    for name, folder in folders.items():
+        settings: list[Setting] = [(hop, None, None) for hop in HOPS]
+        (costs,) = apart(ONE_BLAS, listen, folder, args.threads, [sound], settings)
+        series[name] = [(hop, cost) for hop, (_, cost) in zip(HOPS, costs, strict=True)]
     return Plot("CPU by hop", "hop, s", "CPU s per s of sound", series, logarithmic=True)
 
 
 # Tables
 
 
-def _beside_the_peer(costs: dict[str, list[Costs]], args: argparse.Namespace, sides: str) -> Table:
+def _beside_the_peer(
+    costs: dict[str, list[Costs]], args: argparse.Namespace, sides: str, doubted: list[str]
+) -> Table:
     rows = []
     for name, found in costs.items():
         totals = [cost["process"] for cost in found]
@@ -260,6 +236,7 @@ def _beside_the_peer(costs: dict[str, list[Costs]], args: argparse.Namespace, si
         "side that drops windows is not real time, and would cost more. The peer looks at "
         f"{args.frames / 100:g} s with AST-{args.size}. Goals for AST-base: 4 times "
         f"cheaper, then 8; outside the engine 3 %. {sides}",
+        doubted,
     )
 
 
@@ -287,7 +264,10 @@ def _by_stage(costs: dict[str, list[Costs]]) -> Table:
 
 
 def _of_scenes(
-    scenes: dict[tuple[str, str, str], tuple[float, float]], peer: float, args: argparse.Namespace
+    scenes: dict[tuple[str, str, str], tuple[float, float]],
+    peer: float,
+    args: argparse.Namespace,
+    doubted: list[str],
 ) -> Table:
     rows = [
         [*key, f"{share:.0%}", f"{cost:.3f}", f"{peer / cost:.1f}"]
@@ -299,6 +279,7 @@ def _of_scenes(
         rows,
         "Listener, engine and tracker, without reading and messages; beside the peer of above, "
         "which looks at every window.",
+        doubted,
     )
 
 

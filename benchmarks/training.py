@@ -5,10 +5,13 @@ python benchmarks/training.py --size base --frames 1024 --stride 10 --batch 48 -
 
 A step is all of it: read the file, compute the filterbank, mask it (SpecAugment), forward,
 backward, AdamW. Both sides read the same files, with as many loader processes. The peer uses its
-own feature extractor and PyTorch's defaults; at its default precision (float32) and at ours.
+own feature extractor and PyTorch's defaults; at its default precision (float32) and at ours. Each
+turn is a process of its own; a run in which the machine was not quiet, or the peer stayed below
+80 % of what it can reach, is called not comparable.
 """
 
 import argparse
+import random
 import statistics
 import subprocess
 import sys
@@ -21,12 +24,15 @@ from typing import Any
 import numpy as np
 import soundfile
 import torch
+from parts.apart import apart
+from parts.comparable import Reach, doubts
+from parts.quiet import Quiet, Watch, together
+from parts.window_side import Side, in_turn
 from torch import Tensor
 from torch.autograd.profiler_util import FunctionEventAvg
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 from torchaudio.transforms import FrequencyMasking, TimeMasking
-from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassification
 
 from ast_edge.frontend.fbank import FbankSpec, fbank
 from ast_edge.model.label import Label
@@ -63,7 +69,7 @@ def main() -> None:
             f"AST-{args.size}, {args.frames} frames, stride {args.stride}, batch {args.batch}, "
             f"{args.workers} workers, {torch.get_num_threads()} threads, {device}"
         )
-        speeds = _race(args, folder)
+        speeds, doubted = _race(args, folder)
         for name, values in speeds.items():
             print(
                 f"{name:10s} {statistics.median(values):7.2f} clips/s "
@@ -78,6 +84,8 @@ def main() -> None:
                 ratios = [x / y for x, y in zip(speeds[a], speeds[b], strict=True)]
                 low, high = min(ratios), max(ratios)
                 print(f"{statistics.median(ratios):5.2f} x ({low:.2f} to {high:.2f}) {what}")
+        if doubted:
+            print(f"not comparable: {'; '.join(doubted)}")
         _print_stages(args, folder)
         _print_utilization(args, statistics.median(speeds["ours"]))
         for name in ("ours", "peer"):
@@ -138,6 +146,8 @@ class _Files(Dataset[tuple[Tensor, Tensor]]):
     """The peer's clips: read, extracted and masked as its documentation and torchaudio do it."""
 
     def __init__(self, clips: ClipSet, frames: int) -> None:
+        from transformers import ASTFeatureExtractor  # seconds, which our loaders need not spend
+
         self.clips = clips
         self.extractor = ASTFeatureExtractor(max_length=frames)
         self.masks = torch.nn.Sequential(FrequencyMasking(FREQ_MASK), TimeMasking(TIME_MASK))
@@ -152,6 +162,8 @@ class _Files(Dataset[tuple[Tensor, Tensor]]):
 
 
 def _peer(args: argparse.Namespace, folder: Path, precision: str) -> Iterator[None]:
+    from transformers import ASTConfig, ASTForAudioClassification
+
     width, depth, heads = SIZES[args.size]
     config = ASTConfig(
         hidden_size=width,
@@ -211,16 +223,47 @@ def _recipe(args: argparse.Namespace, folder: Path, precision: str) -> Recipe:
 # What is measured
 
 
-def _race(args: argparse.Namespace, folder: Path) -> dict[str, list[float]]:
-    """Run the variants in turn, round after round, so that all see the same machine."""
-    sides = {name: _side(args, folder, name) for name in args.variants}
-    speeds: dict[str, list[float]] = {name: [] for name in sides}
-    for number in range(args.rounds + 1):
-        for name, side in sides.items():
-            seconds = _seconds(lambda side=side: [next(side) for _ in range(args.steps)])
-            if number:  # the first warms up
-                speeds[name].append(args.steps * args.batch / seconds)
-    return speeds
+def _race(args: argparse.Namespace, folder: Path) -> tuple[dict[str, list[float]], list[str]]:
+    """Run the variants in turn, round after round and each time in another order.
+
+    Returns clips per second, and why they must not be compared with others.
+    """
+    threads, on_gpu = torch.get_num_threads(), torch.cuda.is_available()
+    speeds: dict[str, list[float]] = {name: [] for name in args.variants}
+    alone, quiets, order = list[float](), list[Quiet](), random.Random(0)
+    reaches = "peer" in speeds and not on_gpu
+    for _ in range(args.rounds):
+        for name in order.sample(args.variants, len(args.variants)):
+            speed, quiet = apart({}, _turn, args, folder, name, threads)
+            speeds[name].append(speed)
+            quiets.append(quiet)
+        if reaches:
+            alone.append(apart({}, _turn, args, folder, "peer", 1)[0])
+    faults = together(quiets).faults
+    if not reaches:
+        return speeds, faults
+    products = [
+        in_turn(Side("products", "fp32", count, folder, spins=True), 1, 1.5)
+        for count in (1, threads)
+    ]
+    one, all_threads = (min(turn.seconds) for turn in products)
+    needed = [1 / speed for speed in speeds["peer"]]
+    reach = Reach(
+        "the peer", statistics.median(needed), min(needed), 1 / max(alone), one / all_threads
+    )
+    return speeds, doubts(reach, 1.0, faults)  # both sides have one library
+
+
+def _turn(
+    args: argparse.Namespace, folder: Path, variant: str, threads: int
+) -> tuple[float, Quiet]:
+    """Take the steps of a round after one that does not count; return clips per second."""
+    torch.set_num_threads(threads)
+    side, watch = _side(args, folder, variant), Watch()
+    next(side)
+    with watch.running():
+        seconds = _seconds(lambda: [next(side) for _ in range(args.steps)])
+    return args.steps * args.batch / seconds, watch.found
 
 
 def _seconds(work: Callable[[], object]) -> float:

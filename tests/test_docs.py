@@ -38,7 +38,9 @@ def required(*lists):
 
 def test_what_each_dependency_of_the_edge_touches_is_said():
     assert table_of_dependencies("What the edge runtime asks for") == required("dependencies")
-    extras = required("onnxruntime", "tensorrt", "tensorrt-rtx", "demo", "web", "mdns")
+    extras = required(
+        "onnxruntime", "tensorrt", "tensorrt-rtx", "demo", "web", "mdns", "archive", "ray"
+    )
     assert table_of_dependencies("Installed by extras only:") == extras
 
 

@@ -7,16 +7,13 @@ import torch
 from numpy.typing import NDArray
 from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassification
 
-from ast_edge.base.files import file_sha256
-from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.model.bundle import Bundle
-from ast_edge.model.label import Label
-from ast_edge.model.label_settings import TrackerSettings
 from ast_edge.model.spec import SIZES, ModelSpec
 from ast_export.graph import export_graph
 from ast_export.merged import MergedModel
 from ast_training.model.network import AudioSpectrogramTransformer
 from ast_training.weights.layouts import to_ours
+from parts.random_bundle import bundle_of
 
 RATE = 16_000
 RARE = -5.0
@@ -82,18 +79,4 @@ class Peer:
         ours = AudioSpectrogramTransformer(self.spec)
         ours.load_state_dict(to_ours(self.model.state_dict()))
         export_graph(MergedModel([ours]), folder / "model.onnx")
-        labels = tuple(Label(n, f"label {n}", "") for n in range(self.spec.labels))
-        return Bundle(
-            folder=folder,
-            name="AST",
-            fbank=FbankSpec(),
-            members=(self.spec,),
-            labels=labels,
-            settings=dict.fromkeys(labels, TrackerSettings()),
-            sha256=file_sha256(folder / "model.onnx"),
-            precision="fp32",
-            frame="none",
-            clip_gate=False,
-            metrics={},
-            licence="",
-        )
+        return bundle_of(self.spec, folder, "AST")

@@ -1,14 +1,14 @@
 """A bundle of any size whose weights are random: what it costs does not depend on them."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 from ast_edge.base.files import file_sha256
 from ast_edge.frontend.fbank import FbankSpec
-from ast_edge.model.bundle import FORMAT, FRONT_END
+from ast_edge.model.bundle import Bundle
+from ast_edge.model.label import Label
 from ast_edge.model.label_settings import TrackerSettings
 from ast_edge.model.spec import SIZES, ModelSpec
+from parts.described import write_description
 
 LABELS = 527
 """As many as AudioSet has."""
@@ -30,21 +30,26 @@ def write_random_bundle(folder: Path, size: str = "base", frames: int = 1024) ->
     torch.manual_seed(0)
     folder.mkdir(parents=True)
     export_graph(MergedModel([AudioSpectrogramTransformer(spec)]), folder / "model.onnx")
-    settings = asdict(TrackerSettings(on=1.0, off=1.0))
-    tree = {
-        "format": FORMAT,
-        "name": f"random-{size}",
-        "fbank": {"kind": FRONT_END} | asdict(FbankSpec()),
-        "members": [spec.described()],
-        "precision": "fp32",
-        "frame": "none",
-        "clip_gate": False,
-        "labels": [
-            {"name": f"label {number}", "mid": "", "settings": settings} for number in range(LABELS)
-        ],
-        "metrics": {},
-        "licence": "CC0-1.0",
-        "files": {path.name: file_sha256(path) for path in folder.glob("model.onnx*")},
-    }
-    (folder / "bundle.json").write_text(json.dumps(tree), encoding="utf-8")
+    write_description(bundle_of(spec, folder, f"random-{size}", TrackerSettings(on=1.0, off=1.0)))
     return folder
+
+
+def bundle_of(
+    spec: ModelSpec, folder: Path, name: str, settings: TrackerSettings | None = None
+) -> Bundle:
+    """Return the bundle of a graph that was exported to a folder, with labels without a meaning."""
+    labels = tuple(Label(number, f"label {number}", "") for number in range(spec.labels))
+    return Bundle(
+        folder=folder,
+        name=name,
+        fbank=FbankSpec(),
+        members=(spec,),
+        labels=labels,
+        settings=dict.fromkeys(labels, settings or TrackerSettings()),
+        sha256=file_sha256(folder / "model.onnx"),
+        precision="fp32",
+        frame="none",
+        clip_gate=False,
+        metrics={},
+        licence="CC0-1.0",
+    )

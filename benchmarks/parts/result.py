@@ -30,12 +30,16 @@ def command_line() -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under a caption; `note` is the sentence that says what they show."""
+    """Rows of text under a caption; `note` is the sentence that says what they show.
+
+    `doubts` are reasons why its ratios must not be compared with others, nor repeated elsewhere.
+    """
 
     caption: str
     columns: list[str]
     rows: list[list[str]]
     note: str = ""
+    doubts: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -85,5 +89,8 @@ def as_markdown(result: Result) -> str:
 def table_as_markdown(table: Table) -> str:
     """Return one table with its caption and note."""
     rows = [table.columns, ["---"] * len(table.columns), *table.rows]
-    lines = [f"**{table.caption}**", "", *(f"| {' | '.join(row)} |" for row in rows)]
+    lines = [f"**{table.caption}**", ""]
+    if table.doubts:
+        lines += [f"Its ratios are **not comparable**: {'; '.join(table.doubts)}.", ""]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join(lines + (["", table.note] if table.note else []))

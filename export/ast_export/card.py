@@ -62,6 +62,8 @@ def _summary(members: Sequence[Checkpoint], tree: dict[str, Any]) -> list[str]:
             f"Member {number}": "; ".join(facts(member).values())
             for number, member in enumerate(members, 1)
         }
+    if count := tree.get("merge_tokens"):
+        rows["Tokens merged"] = f"{count} in each block but the last, untrained for that"
     rows |= {
         "Scores of steps": FRAME[tree["frame"]],
         "Computes in": f"{tree['precision']}, weights stored in {tree['weights']}",

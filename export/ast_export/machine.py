@@ -23,7 +23,7 @@ def describe_machine() -> str:
     features = [name for flag, name in FEATURES.items() if flag in flags]
     if flags and not any(flag.startswith("amx") for flag in flags):
         features.append("no AMX")
-    parts = [cpu_name(), f"{len(os.sched_getaffinity(0))} cores", *features]
+    parts = [cpu_name() + _generation(), f"{len(os.sched_getaffinity(0))} cores", *features]
     return f"{', '.join(parts)}; load average {os.getloadavg()[0]:.1f}"
 
 
@@ -32,6 +32,12 @@ def cpu_name() -> str:
     if MODEL.is_file():
         return MODEL.read_text(encoding="utf-8").rstrip("\0")
     return _cpuinfo("model name") or platform.machine()
+
+
+def _generation() -> str:
+    """Tell generations apart, which clouds give one name and which compute differently."""
+    family, model = _cpuinfo("cpu family"), _cpuinfo("model")
+    return f" (family {family}, model {model})" if family and model else ""
 
 
 def cpu_flags() -> set[str]:

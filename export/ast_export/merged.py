@@ -16,6 +16,7 @@ from ast_export.parity import split
 from ast_training.model.checkpoint import Checkpoint, load_checkpoint
 from ast_training.model.head import Head
 from ast_training.model.network import Attention, AudioSpectrogramTransformer
+from ast_training.model.token_merging import MergingTransformer, check_merging
 
 
 class MergedModel(nn.Module):
@@ -25,11 +26,22 @@ class MergedModel(nn.Module):
     plain matrix products and a head one layer, which give the same values.
     """
 
-    def __init__(self, models: Sequence[AudioSpectrogramTransformer], half: bool = False) -> None:
+    def __init__(
+        self,
+        models: Sequence[AudioSpectrogramTransformer],
+        half: bool = False,
+        merge_tokens: int = 0,
+    ) -> None:
         """Take the members; `half` computes their encoders in float16.
 
         Normalisation, softmax, layer norms, head and activation stay in float32: the sums in them
         are where float16 loses most, and they cost next to nothing.
+
+        With `merge_tokens` each block but the last merges so many (see `token_merging`), which
+        gives other values.
+
+        Raises:
+            ConfigError: if the tokens of a member cannot be merged.
         """
         super().__init__()
         self.members = nn.ModuleList(models)
@@ -45,6 +57,9 @@ class MergedModel(nn.Module):
         if half:
             for model in models:
                 halve(model)
+        if merge_tokens:
+            for model in models:
+                merge_in(model, merge_tokens)
         self.eval()
 
     def forward(self, fbank: Tensor) -> tuple[Tensor, ...]:
@@ -83,17 +98,31 @@ def member_probabilities(
     return (each.mean(dim=0) if model.spec.activation == "softmax" else each.amax(dim=0),)
 
 
+def merge_in(model: AudioSpectrogramTransformer, count: int) -> None:
+    """Let each block of a model but the last merge so many of its tokens.
+
+    Raises:
+        ConfigError: if they cannot be merged.
+    """
+    check_merging(model.spec, count)
+    model.register_module("v", MergingTransformer(model.v, count))
+
+
 @torch.inference_mode()
-def pytorch_scores(members: Sequence[Checkpoint], windows: NDArray[np.float32]) -> Scores:
+def pytorch_scores(
+    members: Sequence[Checkpoint], windows: NDArray[np.float32], merge_tokens: int = 0
+) -> Scores:
     """Return what the members say on average of windows (n, frames, mels).
 
     Computed member by member in float32, so that no two are in memory as models at once, and with
-    PyTorch's own attention.
+    PyTorch's own attention unless tokens are merged.
     """
     frame = same_steps([member.model for member in members])
     totals: list[NDArray[np.float32]] = []
     for member in members:
         model = member.build(share=True)
+        if merge_tokens:
+            merge_in(model, merge_tokens)
         batches = [
             member_probabilities(model, torch.from_numpy(batch), frame=frame)
             for batch in split(windows)

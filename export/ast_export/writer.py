@@ -18,10 +18,11 @@ from ast_export.embedded import add_to_bundle
 from ast_export.graph import OPSET, export_graph
 from ast_export.measurements import read_evaluation, read_robustness
 from ast_export.merged import MergedModel, pytorch_scores, with_curve
-from ast_export.parity import Parity, compare
+from ast_export.parity import Parity, compare, merging_parity
 from ast_export.quantization import quantize_products
 from ast_export.recordings import audio_windows, labelled_windows
 from ast_training.model.checkpoint import Checkpoint
+from ast_training.model.token_merging import check_merging
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ class ExportOptions:
     weights: Storage = "fp32"
     """How the file stores the weights of an fp32 graph."""
     opset: int = OPSET
+    merge_tokens: int = 0
+    """So many tokens fewer after each block but the last; see `token_merging`."""
     frame_curve: bool = False
     """Frame scores for models without a frame head, see `with_curve`."""
     clip_gate: bool = False
@@ -84,7 +87,8 @@ def write_bundle(members: Sequence[Checkpoint], out: Path, options: ExportOption
         ParityError: if it is not; nothing is written then.
         AudioError: if there are no recordings to compare on, or none can be used.
         BundleError: if `out` is a folder of something else, or cannot be written.
-        ConfigError: if the opset is too old, or a file of measurements is none.
+        ConfigError: if the opset is too old, tokens cannot be merged, or a file of measurements is
+            none.
     """
     out = out.resolve()
     check_place(out)
@@ -105,6 +109,9 @@ def _fill(folder: Path, members: Sequence[Checkpoint], options: ExportOptions) -
     labels, spec = members[0].labels, members[0].fbank
     if options.frame_curve:
         members = [with_curve(member) for member in members]
+    if options.merge_tokens:
+        for member in members:  # before minutes of work
+            check_merging(member.model, options.merge_tokens)
     frame = _frame_scores(members, curve=options.frame_curve)
     labelled = None
     if options.labelled:
@@ -115,8 +122,9 @@ def _fill(folder: Path, members: Sequence[Checkpoint], options: ExportOptions) -
     folder.mkdir()
     graph = folder / "model.onnx"
     models = [member.build(share=True) for member in members]
-    export_graph(MergedModel(models, half=options.precision == "fp16"), graph, options.opset)
-    del models  # hundreds of megabytes each
+    merged = MergedModel(models, options.precision == "fp16", options.merge_tokens)
+    export_graph(merged, graph, options.opset)
+    del merged, models  # hundreds of megabytes each
     compress_weights(graph, options.weights)
     if options.precision == "int8":
         quantize_products(graph, windows)
@@ -124,6 +132,8 @@ def _fill(folder: Path, members: Sequence[Checkpoint], options: ExportOptions) -
     tree = describe(
         members, folder, options.name, options.precision, options.weights, frame, clip_gate=gate
     )
+    if options.merge_tokens:
+        tree["merge_tokens"] = options.merge_tokens
     if options.settings:
         follow_settings(tree, options.settings)
     write_json(folder / "bundle.json", tree)
@@ -136,8 +146,10 @@ def _fill(folder: Path, members: Sequence[Checkpoint], options: ExportOptions) -
     if options.evaluation:
         tree["metrics"] |= read_evaluation(options.evaluation, described)
     write_json(folder / "bundle.json", tree)
-    expected = pytorch_scores(members, windows)
+    expected = pytorch_scores(members, windows, options.merge_tokens)
     reports = compare(load_bundle(folder), expected, windows, options.weights, labelled)
+    if options.merge_tokens:
+        reports.insert(0, merging_parity(pytorch_scores(members, windows), expected, labelled))
     failed = {report.precision for report in reports if not report.holds}
     if failed - {"bf16"}:
         raise ParityError(reports)

@@ -45,3 +45,20 @@ def test_the_graph_that_is_shipped_computes_what_its_network_needs():
 )
 def test_an_exported_graph_computes_what_its_network_needs(tmp_path, spec):
     assert count_flops(exported(spec, tmp_path / "model.onnx")) == 2 * multiply_adds(spec)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("spec", "count"),
+    [(spec_of("tiny", 96, depth=4), 11), (spec_of("base", 64, depth=3), 8)],
+    ids=["odd", "as wide as base"],
+)
+def test_a_graph_that_merges_tokens_computes_so_much_less(tmp_path, spec, count):
+    path = tmp_path / "model.onnx"
+    export_graph(MergedModel([AudioSpectrogramTransformer(spec)], merge_tokens=count), path)
+    assert count_flops(path) == 2 * multiply_adds(spec, count) < 2 * multiply_adds(spec)
+
+
+def test_merging_takes_a_third_of_the_operations_of_base():
+    spec = spec_of("base", 1024)
+    assert multiply_adds(spec, 64) / multiply_adds(spec) == pytest.approx(2 / 3, abs=0.02)

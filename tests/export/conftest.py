@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from rigs.training.packs import hiss, tone
 from ast_export.graph import export_graph
 from ast_export.merged import MergedModel
 from ast_export.writer import ExportOptions, write_bundle
+from ast_training.model.network import AudioSpectrogramTransformer
 
 # The models of these tests are so small that sharing the work between threads costs more.
 torch.set_num_threads(1)
@@ -58,6 +60,30 @@ def framed(framed_checkpoint, audio, tmp_path_factory):
     """A bundle with frame scores and the reports of its export."""
     folder = tmp_path_factory.mktemp("bundles") / "steps"
     return folder, write_bundle([framed_checkpoint], folder, ExportOptions("steps", audio=audio))
+
+
+MERGED = 8
+"""Tokens that each block but the last merges, of 60 patches."""
+
+
+@pytest.fixture(scope="session")
+def square_checkpoint():
+    """Four blocks of overlapping square patches."""
+    spec = replace(random_checkpoint().model, depth=4, stride=(10, 10))
+    torch.manual_seed(0)
+    model = AudioSpectrogramTransformer(spec)
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.25)
+    return random_checkpoint(model=spec, weights=dict(model.state_dict()))
+
+
+@pytest.fixture(scope="session")
+def merging(square_checkpoint, audio, tmp_path_factory):
+    """A bundle whose graph merges tokens, and the reports of its export."""
+    folder = tmp_path_factory.mktemp("bundles") / "merging"
+    options = ExportOptions("merging", audio=audio, merge_tokens=MERGED)
+    return folder, write_bundle([square_checkpoint], folder, options)
 
 
 @pytest.fixture(scope="session")

@@ -32,3 +32,10 @@ def test_says_whether_there_is_amx(tmp_path, monkeypatch):
     assert "no AMX" not in describe_machine()
     (tmp_path / "cpuinfo").write_text(AMX.replace(" amx_bf16", ""))
     assert "no AMX" in describe_machine()
+
+
+def test_generations_of_one_name_are_told_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "CPUINFO", tmp_path / "cpuinfo")
+    said = "cpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC\nflags\t\t: avx2\n"
+    (tmp_path / "cpuinfo").write_text(said)
+    assert describe_machine().startswith("AMD EPYC (family 26, model 2), ")

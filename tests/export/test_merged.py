@@ -5,9 +5,14 @@ import onnxruntime
 import pytest
 import torch
 from rigs.training.checkpoints import LABELS, random_checkpoint
+from torch.utils.flop_counter import FlopCounterMode
 
 from ast_edge.base.errors import BundleError, ConfigError
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
 from ast_edge.frontend.fbank import FbankSpec
+from ast_edge.model.bundle import load_bundle
+from ast_export.flops import count_flops
 from ast_export.graph import export_graph
 from ast_export.merged import (
     MergedModel,
@@ -209,6 +214,52 @@ def test_layer_norms_and_softmax_of_a_half_graph_compute_in_float32(members, tmp
 
 
 OPERATORS = ("LayerNormalization", "Softmax", "Sigmoid", "MatMul", "Conv")
+
+
+# Fewer tokens
+
+
+def noise(batch):
+    return np.random.default_rng(batch).normal(-7, 5, (batch, 64, 128)).astype(np.float32)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_engines_merge_the_tokens_that_pytorch_merges(merging, square_checkpoint, engine, batch):
+    bundle = load_bundle(merging[0])
+    config = EngineConfig(name=engine, precision="fp32")
+    found = open_engine(bundle, config).run(noise(batch)).clip
+    expected = pytorch_scores([square_checkpoint], noise(batch), 8).clip
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5)
+    whole = pytorch_scores([square_checkpoint], noise(batch)).clip
+    assert np.abs(found - whole).max() > 1e-3  # tokens were merged
+
+
+def test_a_graph_that_merges_has_the_flops_that_pytorch_counts(merging, square_checkpoint):
+    model = MergedModel([square_checkpoint.build()], merge_tokens=8)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.zeros(1, 64, 128))
+    assert count_flops(merging[0] / "model.onnx") == counter.get_total_flops()
+
+
+def test_merging_leaves_patches_layers_and_checkpoints_as_they_are(square_checkpoint):
+    before = {name: tensor.clone() for name, tensor in square_checkpoint.weights.items()}
+    pytorch_scores([square_checkpoint], noise(1), 8)
+    for name, tensor in square_checkpoint.weights.items():
+        torch.testing.assert_close(tensor, before[name], rtol=0, atol=0)
+
+
+def test_half_precision_merges_as_well(square_checkpoint):
+    with torch.inference_mode():
+        model = MergedModel([square_checkpoint.build()], half=True, merge_tokens=8)
+        (half,) = model(torch.from_numpy(noise(1)))
+    assert half.dtype == torch.float32
+    assert np.isfinite(half.numpy()).all()
+
+
+def test_a_member_whose_tokens_cannot_be_merged_is_refused(members):
+    with pytest.raises(ConfigError, match="as high as the spectrogram"):
+        MergedModel([members[1].build()], merge_tokens=4)
 
 
 # Members that do not belong together

@@ -20,6 +20,7 @@ from ast_edge.model.bundle import load_bundle
 from ast_edge.model.spec import ModelSpec
 from ast_export import parity, writer
 from ast_export.cli.main import main as export_main
+from ast_export.flops import count_flops
 from ast_export.writer import ExportOptions, ParityError, write_bundle
 from ast_training.data.labels import label_table
 from ast_training.model.checkpoint import Checkpoint
@@ -301,3 +302,53 @@ def test_settings_for_a_label_that_is_not_there_are_refused(export, tmp_path):
     with pytest.raises(ConfigError, match=r"labels\.Thunder: not a label of this model"):
         export(tmp_path / "tuned", settings=config)
     assert not (tmp_path / "tuned").exists()
+
+
+# Fewer tokens
+
+
+def test_what_merging_tokens_changes_is_a_line_of_its_own_and_stands_in_the_bundle(merging):
+    folder, reports = merging
+    tree = json.loads((folder / "bundle.json").read_text())
+    first, *engines = tree["parity"]
+    assert (first["engine"], first["precision"]) == ("pytorch", "merged")
+    assert reports[0].largest == first["largest"]
+    assert (
+        first["largest"] > 1e-3 > engines[0]["largest"]
+    )  # of the model; of what merges as it does
+    assert tree["merge_tokens"] == 8
+    assert (
+        "| Tokens merged | 8 in each block but the last" in (folder / "MODEL_CARD.md").read_text()
+    )
+
+
+def test_a_graph_that_merges_computes_in_int8_as_well(
+    merging, square_checkpoint, audio, tmp_path, monkeypatch
+):
+    graph = merging[0] / "model.onnx"
+    monkeypatch.setattr(writer, "export_graph", lambda model, path, _: shutil.copy(graph, path))
+    options = ExportOptions("int8", audio=audio, precision="int8", merge_tokens=8)
+    reports = write_bundle([square_checkpoint], tmp_path / "int8", options)
+    assert all(report.holds for report in reports)
+    assert count_flops(tmp_path / "int8" / "model.onnx") == count_flops(graph)
+
+
+def test_merging_that_costs_too_much_quality_is_not_written(
+    merging, square_checkpoint, audio, tmp_path, monkeypatch
+):
+    graph = merging[0] / "model.onnx"
+    monkeypatch.setattr(writer, "export_graph", lambda model, path, _: shutil.copy(graph, path))
+    monkeypatch.setattr(parity, "MERGING_MAP_LIMIT", -1.0)
+    options = ExportOptions("poor", audio=audio, merge_tokens=8)
+    with pytest.raises(ParityError):
+        write_bundle([square_checkpoint], tmp_path / "poor", options)
+    assert not (tmp_path / "poor").exists()
+
+
+def test_tokens_that_cannot_be_merged_are_refused_before_any_work(
+    framed_checkpoint, audio, tmp_path
+):
+    options = ExportOptions("steps", audio=audio, merge_tokens=4)
+    with pytest.raises(ConfigError, match="scores of steps"):
+        write_bundle([framed_checkpoint], tmp_path / "steps", options)
+    assert not (tmp_path / "steps").exists()

@@ -22,6 +22,8 @@ from rigs.broker.mosquitto import Mosquitto
 from rigs.model import RATE, write_bundle
 
 TIMEOUT = 20.0
+PROOF_VARIABLE = "RIG_PROOF_SECONDS"
+"""How long a bundle that is new has to prove itself."""
 
 
 class Daemon:
@@ -107,6 +109,7 @@ class Daemon:
 
 def main(attempts: Path, arguments: list[str]) -> int:
     """Run the command line."""
+    from ast_edge.app.updates import proof
     from ast_edge.cli.main import main
     from ast_edge.mqtt import connection
 
@@ -116,6 +119,7 @@ def main(attempts: Path, arguments: list[str]) -> int:
                 file.write(f"{os.getpid()} {values[1][1]} {time.monotonic()}\n")
 
     connection.RETRY_MAX = 2.0  # a test cannot wait half a minute
+    proof.PROOF_SECONDS = float(os.environ.get(PROOF_VARIABLE, proof.PROOF_SECONDS))
     sys.addaudithook(note)
     return main(arguments)
 

@@ -122,12 +122,13 @@ def make_graph(
     steps: str = "frame",
     spread: float = 0.0,
     embedding: bool = False,
+    burden: int = 0,
 ) -> onnx.ModelProto:
     """Build the graph: mean of a band, its maximum over time, and the sigmoid of that plus 4.
 
     With `frame` a second output, named `steps`, has the mean over each step instead. With
     `embedding` it gives those as well. With `spread` another product comes first, which makes so
-    much of everything; the bands make it good.
+    much of everything; the bands make it good. With `burden` it computes so much for nothing.
     """
     weights = np.zeros((mel_bins, labels), np.float32)
     for column, (low, high, _) in zip(range(labels), _bands(), strict=False):
@@ -142,9 +143,20 @@ def make_graph(
         constants["weights"] = weights / np.float32(spread)
         constants["spread"] = np.float32(spread) * np.eye(mel_bins, dtype=np.float32)
         first = [helper.make_node("MatMul", [name, "spread"], ["much"])]
+    fed = "much" if spread else name
+    if burden:
+        constants["wide"] = np.full((mel_bins, 4096), 1e-6, np.float32)
+        constants["narrow"] = np.full((4096, mel_bins), 1e-6, np.float32)
+        for number in range(burden):
+            first += [
+                helper.make_node("MatMul", [fed, "wide"], [f"wide {number}"]),
+                helper.make_node("MatMul", [f"wide {number}", "narrow"], [f"narrow {number}"]),
+                helper.make_node("Add", [fed, f"narrow {number}"], [f"sum {number}"]),
+            ]
+            fed = f"sum {number}"
     nodes = [
         *first,
-        helper.make_node("MatMul", ["much" if spread else name, "weights"], ["bands"]),
+        helper.make_node("MatMul", [fed, "weights"], ["bands"]),
         helper.make_node("ReduceMax", ["bands", "time"], ["loudest"], keepdims=0),
         helper.make_node("Add", ["loudest", "bias"], ["logits"]),
         helper.make_node(squash, ["logits"], [output]),

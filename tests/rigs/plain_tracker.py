@@ -166,6 +166,6 @@ class PlainPipeline(Pipeline):
         events = []
         for step in steps:
             own = step.probabilities[: self._columns]
-            plain = replace(step, probabilities=extend(own, self._groups))
+            plain = replace(step, probabilities=extend(own, self._steps._groups))
             events += self._tracker.feed(plain, self._rules.feed(plain))
         return events

@@ -1,5 +1,6 @@
 """The configuration: one YAML file is one tree of frozen models."""
 
+import hashlib
 import socket
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ast_edge.app.source_config import BundleName, SourceConfig
 from ast_edge.base.config_values import Slug, asked_for, switched
+from ast_edge.base.secret_values import masked
 from ast_edge.base.transliteration import slugify
 from ast_edge.base.yaml_file import OutputPath, Section, did_you_mean, load_yaml
 from ast_edge.detection.aggregator import LATENCY_SECONDS
@@ -15,11 +17,14 @@ from ast_edge.detection.config import GroupConfig, LabelConfig, grouped, named
 from ast_edge.detection.schedule import find_zone
 from ast_edge.detection.tuned import Tuned
 from ast_edge.engines.config import EngineConfig
+from ast_edge.fleet.config import UpdatesConfig, listed_places
 from ast_edge.monitoring.config import MetricsConfig
 from ast_edge.monitoring.web_config import WebConfig
 from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.home_assistant_config import HomeAssistantConfig
 from ast_edge.outputs.config import ClipsConfig, HistoryConfig
+
+_IDENTITY = {"username", "password", "password_file", "tls"}
 
 
 def _zone(name: str) -> str:
@@ -64,6 +69,9 @@ class Config(Section):
     """Numbers for Prometheus: true, false, or a section with the address; off unless given."""
     web: Annotated[WebConfig | None, BeforeValidator(asked_for)] = None
     """A page that shows what is heard: true, false, or a section; off unless given."""
+    updates: Annotated[UpdatesConfig | None, BeforeValidator(listed_places)] = None
+    """Where bundles may come from that others point this node to: an address, a list, or a section;
+    off unless given. What comes takes the place of `bundle`."""
     clips: ClipsConfig | None = None
     """Keep the sound of events; no sound is ever written unless given."""
     tuned: Tuned | None = None
@@ -86,6 +94,16 @@ class Config(Section):
                     f"{did_you_mean(name, list(self.sources))}"
                 )
         return self
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of everything but the node's name and what proves it to the broker.
+
+        What else is secret stands in it as what hides it. So nodes that are configured alike have
+        the same, and nobody can guess a secret by it.
+        """
+        text = masked(self.model_dump_json(exclude={"node": True, "mqtt": _IDENTITY}))
+        return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
     @property
     def bundles(self) -> dict[str, str]:

@@ -3,12 +3,25 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from ast_edge import __version__
 from ast_edge.app.commander import Commander
 from ast_edge.app.control import Action, Control
 from ast_edge.app.plan import Plan
+from ast_edge.app.updates.desk import UpdateDesk
+from ast_edge.app.updates.updater import Updater
+from ast_edge.base.clock import StartTime
 from ast_edge.base.errors import ConfigError
 from ast_edge.base.state_folder import state_folder
 from ast_edge.detection.pipeline import Pipeline
+from ast_edge.engines.engine import Engine
+from ast_edge.fleet.info import (
+    BundleInfo,
+    InfoSpeaker,
+    NodeInfo,
+    SourceInfo,
+    started_at,
+    this_device,
+)
 from ast_edge.home_assistant.announcer import HomeAssistant
 from ast_edge.home_assistant.discovery import describe
 from ast_edge.mqtt.commands import Command
@@ -25,8 +38,8 @@ class Node:
     """Events, states, status, discovery and commands of one daemon at one broker.
 
     `config` is that of the plan or, for the embedded broker, how that is reached; then nothing is
-    kept on disk, and nothing is said to Home Assistant. `engine` tells the name of the engine of a
-    source, `submit` runs an action in the daemon's thread.
+    kept on disk, and nothing is said to Home Assistant. `engine` returns what scores the windows of
+    a source, `submit` runs an action in the daemon's thread.
 
     Nothing is said before `follow` and `start`.
 
@@ -40,15 +53,19 @@ class Node:
         config: MqttConfig,
         pipelines: Mapping[str, Pipeline],
         *,
-        engine: Callable[[str], str],
+        engine: Callable[[str], Engine],
+        started: StartTime,
         commander: Commander,
         submit: Callable[[Action], None],
         restart: Callable[[], None],
+        updater: Updater,
         outbox: Outbox | None = None,
     ) -> None:
         """Take over the outbox of another node; it stays open if this one cannot be made."""
         self._config, self._commander = config, commander
         self._submit, self._restart = submit, restart
+        self._engine, self._started, self._updater = engine, started, updater
+        self._desk: UpdateDesk | None = None  # of the connection's thread
         name = plan.config.node
         self._topics = Topics(config.base_topic, name)
         self._status = NodeStatus(self._topics, [], since=time.time())
@@ -61,7 +78,8 @@ class Node:
             if taken is not outbox:
                 taken.close()
             raise
-        self.reporter = Reporter(self._status, self.publisher.publish_messages, engine)
+        say = self.publisher.publish_messages
+        self.reporter = Reporter(self._status, say, lambda source: engine(source).name)
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
@@ -76,7 +94,9 @@ class Node:
         changes = {"home_assistant": config.home_assistant, "commands": config.commands}
         config = self._config = self._config.model_copy(update=changes)
         entities = [(source, x) for source, labels in plan.labels.items() for x in labels]
-        self.publisher.follow(entities, lambda: self._extend(plan, config))
+        engines = dict.fromkeys(self._engine(source).description for source in plan.hearings)
+        info = describe_node(plan, "; ".join(engines), self._started.read())
+        self.publisher.follow(entities, lambda: self._extend(plan, config, info))
 
     def passed(self, sources: Sequence[str]) -> None:
         """Take that the snoozes of sources are shorter, or over; called in the daemon's thread."""
@@ -89,6 +109,10 @@ class Node:
         if control := self._control:
             control.changed(command)
 
+    def tell_update(self) -> None:
+        """Tell how far an update is; in any thread."""
+        self.publisher.publish_messages(lambda: self._desk.greet() if self._desk else [])
+
     def hand_over(self) -> None:
         """Say goodbye and disconnect; the outbox is the next node's."""
         self.publisher.hand_over()
@@ -97,15 +121,18 @@ class Node:
         """Say goodbye and disconnect."""
         self.publisher.close()
 
-    def _extend(self, plan: Plan, config: MqttConfig) -> Sequence[Participant]:
+    def _extend(self, plan: Plan, config: MqttConfig, info: NodeInfo) -> Sequence[Participant]:
         """Make all that speaks over the connection; called in its thread."""
         labels = plan.labels
         self._status.follow(labels, since=time.time())
         if not self._recalled:
             self._status.recall((e.payload for e in self.publisher.outbox.waiting()), labels)
             self._recalled = True
-        participants: list[Participant] = [self._status]
-        self._control = None
+        participants: list[Participant] = [self._status, InfoSpeaker(self._topics, info)]
+        self._control = self._desk = None
+        if plan.config.updates and not config.embedded:
+            self._desk = UpdateDesk(self._topics, self._updater, commands=config.commands)
+            participants.append(self._desk)
         if config.commands:
             self._control = Control(
                 *(self._topics, labels, self._commander),
@@ -123,12 +150,33 @@ class Node:
             *(config.home_assistant, self._topics, plan.labels),
             models={name: hearing.bundle.name for name, hearing in plan.hearings.items()},
             commands=config.commands,
+            updates=self._desk is not None,
         )
         retained = [
             t for name, labels in plan.labels.items() for t in self._topics.retained(name, labels)
         ]
+        retained += [self._topics.info, *([self._topics.update] if self._desk else [])]
         record = state_folder() / f"published-{plan.config.node}.json"
         return HomeAssistant(
             *(config.home_assistant, self._topics, devices, retained, record),
             takes=self.publisher.takes,
         )
+
+
+def describe_node(plan: Plan, engine: str, started: float) -> NodeInfo:
+    """Return what a node says of itself, with the engines in words and when it began (unix)."""
+    sources = {
+        name: SourceInfo(plan.config.sources[name].kind, hearing.bundle.name)
+        for name, hearing in plan.hearings.items()
+    }
+    return NodeInfo(
+        node=plan.config.node,
+        version=__version__,
+        since=started_at(started),
+        config=(plan.asked or plan.config).fingerprint,
+        engine=engine,
+        device=this_device(),
+        bundles=[BundleInfo(b.name, b.scores_sha256, len(b.labels)) for b in plan.bundles],
+        sources=sources,
+        labels=[label.slug for label in plan.reported],
+    )

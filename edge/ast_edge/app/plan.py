@@ -1,23 +1,29 @@
 """A configuration resolved against its bundles: what will be listened for, and how."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ast_edge.app.config import Config, load_config
 from ast_edge.app.reported import find_reported
+from ast_edge.app.updates.fitting import fit
 from ast_edge.app.wishes import share_wishes
 from ast_edge.base.errors import BundleError, ConfigError
 from ast_edge.base.host_name import check_host
 from ast_edge.base.yaml_file import did_you_mean
 from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.schedule import find_zone
+from ast_edge.fleet.pointer import Pointer
+from ast_edge.fleet.record import Shelf
 from ast_edge.home_assistant.discovery import check_device_classes
 from ast_edge.model.bundle import Bundle, find_bundle, load_bundle
 from ast_edge.model.label import Label
 from ast_edge.monitoring.web_token import check_web
 from ast_edge.mqtt.credentials import broker_password, fingerprint, tls_context
 from ast_edge.outputs.clips import check_clips
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,10 @@ class Plan:
     """Names of labels and groups that are asked for, and a bundle lacks; by the bundle's."""
     credentials: str = field(default="", repr=False)
     """The `fingerprint` of what proves us to the broker."""
+    asked: Config | None = None
+    """What the file says, where it is followed in another way: an update stands in for `bundle`."""
+    update: Pointer | None = None
+    """That of the bundle that stands in for the configuration's."""
 
     @property
     def bundles(self) -> list[Bundle]:
@@ -91,12 +101,52 @@ def load_plan(path: Path) -> Plan:
 def make_plan(config: Config, path: Path) -> Plan:
     """Load the bundles that a configuration names; `path` is the file that errors name.
 
+    A bundle of an update takes the place of its `bundle`, unless that is damaged.
+
     Raises:
         ConfigError: for anything in it that cannot be, in one line with the key path.
         BundleError: if a bundle is damaged.
     """
+    shelf = Shelf(config.node)
+    if pointer := standing(config, shelf):
+        try:
+            return plan_update(config, pointer, shelf.bundle(pointer), path)
+        except BundleError as exc:
+            log.error(
+                "the update %s: %s; %r is used in its place", pointer.title, exc, config.bundle
+            )
+    return _make_plan(config, path)
+
+
+def standing(config: Config, shelf: Shelf) -> Pointer | None:
+    """Return the pointer to the bundle that stands in for the configuration's, if one does.
+
+    Where updates are off, or `bundle` is another by now, none does.
+    """
+    if config.updates is None:
+        return None
+    record = shelf.read()
+    return record.current if record.base == config.bundle else None
+
+
+def plan_update(config: Config, pointer: Pointer, folder: Path, path: Path) -> Plan:
+    """Return the plan with a bundle of an update, as `make_plan` does.
+
+    Raises:
+        ConfigError, BundleError: it cannot be followed.
+    """
+    if not folder.is_dir():
+        raise BundleError(f"{folder}: is not there")
+    followed = config.model_copy(update={"bundle": str(folder)})
+    plan = _make_plan(followed, path, drop=pointer.drop_labels)
+    return replace(plan, asked=config, update=pointer)
+
+
+def _make_plan(config: Config, path: Path, *, drop: bool = False) -> Plan:
     try:
         bundles = _load_bundles(config)
+        if drop:
+            config = fit(config, list(bundles.values())).config
         _check_hops(bundles, config)
         _check_outputs(config)
         plan = _resolve(config, bundles)

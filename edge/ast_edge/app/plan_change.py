@@ -11,6 +11,7 @@ from ast_edge.mqtt.config import MqttConfig
 from ast_edge.mqtt.home_assistant_config import HomeAssistantConfig
 
 RELOADED = {
+    "bundle",
     "sources",
     "labels",
     "groups",
@@ -21,6 +22,7 @@ RELOADED = {
     "clips",
     "metrics",
     "tuned",
+    "updates",
 }
 """Keys of the configuration that can change while the daemon runs."""
 
@@ -155,7 +157,7 @@ def _other(before: Config, after: Config) -> Iterable[str]:
         for key in ("home_assistant", "commands"):
             if getattr(before.mqtt, key) != getattr(after.mqtt, key):
                 yield f"mqtt.{key}"
-    for key in ("jsonl", "clips", "metrics", "web"):
+    for key in ("jsonl", "clips", "metrics", "web", "updates"):
         if getattr(before, key) != getattr(after, key):
             yield key
     if before.time_zone != after.time_zone:

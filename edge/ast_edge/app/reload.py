@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from ast_edge.monitoring.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
+_FAULT = "a fault of ast-edge, which its log tells"
 CLOSE_TIMEOUT = 5.0
 """Seconds that `close` waits for a reload that is under way."""
 
@@ -66,6 +68,26 @@ class Reload:
         self._service, self._watchdog, self._followed = service, watchdog, followed
         self._mailbox.start()
 
+    def follow_now(self, alive: Callable[[], None]) -> str:
+        """Reload, and return why that was refused; empty if the configuration is followed.
+
+        To be called in another thread than the daemon's. `alive` is called again and again.
+        """
+        done, newest = threading.Event(), list[Reloaded]()
+
+        def act() -> None:
+            try:
+                assert self._service
+                with self._watchdog.reloading() if self._watchdog else contextlib.nullcontext():
+                    newest.append(self._follow(self._service))
+            finally:
+                done.set()
+
+        self._mailbox.put(act)
+        while not done.wait(timeout=0.5):
+            alive()
+        return newest[0].refusal if newest else _FAULT
+
     def close(self) -> None:
         """Reload nothing any more."""
         self._mailbox.close(lambda: None, CLOSE_TIMEOUT)
@@ -80,18 +102,19 @@ class Reload:
             self._follow(self._service)
 
     def _fail(self) -> None:
-        self.newest = Reloaded(time.time(), "a fault of ast-edge, which its log tells")
+        self.newest = Reloaded(time.time(), _FAULT)
 
-    def _follow(self, service: Service) -> None:
+    def _follow(self, service: Service) -> Reloaded:
         try:
             change = service.change(self._load(self.path))
             for follow in self._followed:
                 follow(service.plan.config)
-            self.newest = Reloaded(time.time())
+            self.newest = newest = Reloaded(time.time())
             what = str(change) or "nothing has changed"
             log.info("configuration reloaded: %s", what, extra=EVERY_TIME)
         except AstError as exc:
-            self.newest = Reloaded(time.time(), str(exc))
+            self.newest = newest = Reloaded(time.time(), str(exc))
             log.error(
                 "reload refused: %s; the configuration of before goes on", exc, extra=EVERY_TIME
             )
+        return newest

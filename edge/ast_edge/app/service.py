@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ast_edge.app.commander import Commander
+from ast_edge.app.config import Config
 from ast_edge.app.daemon import Daemon
 from ast_edge.app.node import Node
 from ast_edge.app.open_source import open_source
@@ -11,11 +12,15 @@ from ast_edge.app.outputs import Outputs
 from ast_edge.app.plan import Plan
 from ast_edge.app.plan_change import PlanChange, compare
 from ast_edge.app.settings import LiveSettings
+from ast_edge.app.updates.ports import Ports
+from ast_edge.app.updates.proof import Pulse, take_pulse
+from ast_edge.app.updates.updater import Updater
 from ast_edge.base.clock import StartTime
 from ast_edge.base.errors import AstError, ConfigError
 from ast_edge.base.state_folder import state_folder
 from ast_edge.detection.event import Event
 from ast_edge.detection.pipeline import Pipeline
+from ast_edge.engines.engine import Engine
 from ast_edge.engines.open_engines import Engines
 from ast_edge.monitoring.observer import Observer
 from ast_edge.monitoring.source_monitor import SourceMonitor
@@ -36,11 +41,16 @@ class Service:
     """
 
     def __init__(
-        self, plan: Plan, engines: Engines, reread: Callable[[], Plan] | None = None
+        self,
+        plan: Plan,
+        engines: Engines,
+        reread: Callable[[], Plan] | None = None,
+        reload: Callable[[Callable[[], None]], str] = lambda alive: "nothing is read anew",
     ) -> None:
         """Prepare to run a plan, whose bundles have their engines.
 
-        `reread` loads the plan that a restart would begin with.
+        `reread` loads the plan that a restart would begin with; `reload` lets that be followed
+        now, and returns why it is not (see `Ports.switch`).
         """
         self.plan = plan
         self._reread = reread or (lambda: self.plan)
@@ -69,6 +79,9 @@ class Service:
             live_settings(plan), self.daemon.pipelines, tell=self.monitor.pause
         )
         self._outputs: Outputs | None = None
+        ports = Ports(lambda: self.plan, reload, self._pulse, self._tell_update)
+        self.updater = Updater(plan.config.node, plan.config.updates, ports)
+        """Follows pointers to other bundles, once it is started."""
 
     @property
     def stall_timeouts(self) -> dict[str, float]:
@@ -89,10 +102,12 @@ class Service:
         """
         node = self.node = Node(
             *(self.plan, mqtt, self.daemon.pipelines),
-            engine=self._engine_name,
+            engine=self._engine_of,
+            started=self.started,
             commander=self.commander,
             submit=self.daemon.submit,
             restart=self.restart,
+            updater=self.updater,
         )
         node.follow(self.plan, mqtt)
         node.start()
@@ -181,10 +196,12 @@ class Service:
             return None
         return Node(
             *(plan, plan.config.mqtt, self.daemon.pipelines),
-            engine=self._engine_name,
+            engine=self._engine_of,
+            started=self.started,
             commander=self.commander,
             submit=self.daemon.submit,
             restart=self.restart,
+            updater=self.updater,
             outbox=self.node.publisher.outbox if self.node else None,
         )
 
@@ -223,6 +240,20 @@ class Service:
         self.plan = plan
         return []
 
+    def follow_updates(self, config: Config) -> None:
+        """Let bundles come from where another configuration allows it; in any thread."""
+        self.updater.follow(config.updates)
+
+    def _pulse(self) -> Pulse:
+        """Return how scoring goes with the bundle that an update may replace; in any thread."""
+        daemon, plan = self.daemon, self.plan
+        unusable = daemon.unusable.total()
+        return take_pulse(plan, self.monitor.read(), daemon.skipped_windows, unusable)
+
+    def _tell_update(self) -> None:
+        if node := self.node:
+            node.tell_update()
+
     def _pass_time(self) -> list[Event]:
         """End the snoozes that are over; called in the daemon's thread at every turn."""
         ended, sources = self.commander.pass_time()
@@ -230,9 +261,9 @@ class Service:
             self.node.passed(sources)
         return ended
 
-    def _engine_name(self, source: str) -> str:
+    def _engine_of(self, source: str) -> Engine:
         """Return what scores a source's windows; called in the daemon's thread."""
-        return self.engines[self.daemon.pipelines[source].bundle.key].name
+        return self.engines[self.daemon.pipelines[source].bundle.key]
 
     def _exchange_outputs(self, outputs: Outputs) -> None:
         """Give events and sound to other outputs from now on."""

@@ -138,6 +138,11 @@ class SourceConfig(Section):
         return self
 
     @property
+    def kind(self) -> str:
+        """Which of the four it is."""
+        return next(kind for kind in _KINDS if getattr(self, kind) is not None)
+
+    @property
     def conditioning(self) -> Conditioning:
         """How its sound is prepared; the channel of a URL is ffmpeg's to choose."""
         channel = None if self.url else self.channel

@@ -22,6 +22,8 @@ _LONGEST_COMPLAINT = 300
 class FfmpegFile:
     """A recording that a child process decodes, from start to end."""
 
+    length: int | None = None
+
     def __init__(self, fd: int) -> None:
         """Start to decode the regular file that `fd` has open, from its start.
 
@@ -60,6 +62,10 @@ class FfmpegFile:
             self._end()
         samples = np.frombuffer(data[:whole], ">f4").astype(np.float32)
         return samples.reshape(-1, self.channels)
+
+    def seek(self, sample: int) -> None:
+        """Refuse: its length is not known."""
+        raise ValueError(f"expected to be read from start to end, not from sample {sample} on")
 
     def close(self) -> None:
         """End the decoding."""

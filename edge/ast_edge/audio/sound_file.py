@@ -56,6 +56,11 @@ AUDIO_SUFFIXES = frozenset(
 _UNKNOWN_BYTES = 0x7FFF0000
 _UNKNOWN_FRAMES = 1 << 40
 """More than any recording has: what libsndfile says where the file does not."""
+_EXACT_FORMATS = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC"}
+_EXACT_SUBTYPES = frozenset(
+    "PCM_S8 PCM_U8 PCM_16 PCM_24 PCM_32 FLOAT DOUBLE ULAW ALAW".split()  # noqa: SIM905
+)
+"""Where a sample does not depend on those before it (of FLAC: that are not in its frame)."""
 
 
 class SoundFile(Protocol):
@@ -66,6 +71,16 @@ class SoundFile(Protocol):
     channels: int
     damage: str | None
     """What is wrong with it, as far as it has been read."""
+    length: int | None
+    """Its samples, where `seek` may go to any; None where it is read from start to end only."""
+
+    def seek(self, sample: int) -> None:
+        """Let the next `read` begin there; only where the length is known.
+
+        Raises:
+            AudioError: it is damaged before.
+        """
+        ...
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """Return the next samples (n, channels), full scale at 1.0; n is 0 at the end."""
@@ -155,12 +170,17 @@ class _LibsndfileFile:
             raise AudioError(
                 f"{name}: expected a WAV, FLAC, OGG or MP3 recording, got {got}"
             ) from exc
+        self._name = name
         self.sample_rate: int = self._file.samplerate
         self.channels: int = self._file.channels
         self.damage = self._claims_more()
         self._promised: int = self._file.frames
         """Samples that there must be, or more than any file has."""
         self._total = 0
+        exact = self._file.format in _EXACT_FORMATS and self._file.subtype in _EXACT_SUBTYPES
+        regular = stat.S_ISREG(os.fstat(fd).st_mode)
+        known = exact and regular and 0 < self._promised < _UNKNOWN_FRAMES
+        self.length = self._promised if known else None
 
     @property
     def is_empty(self) -> bool:
@@ -178,6 +198,16 @@ class _LibsndfileFile:
         if self._file.format == "OGG":
             return not ogg_is_chained(fd)
         return not self.is_empty or self._file.format.startswith("WAV")
+
+    def seek(self, sample: int) -> None:
+        """Let the next `read` begin there."""
+        try:
+            self._total = self._file.seek(sample)
+        except soundfile.LibsndfileError as exc:
+            second = sample / self.sample_rate
+            raise AudioError(
+                f"{self._name}: cannot be read from {second:.0f} s on: {exc.error_string}"
+            ) from exc
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """Return the next samples (n, channels), full scale at 1.0; n is 0 at the end."""

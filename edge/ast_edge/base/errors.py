@@ -8,6 +8,7 @@ AstError
 │   └── EngineUnavailable  there is no such device, nothing to mend
 ├── BrokerError    the MQTT broker cannot be started or used           exit 69
 ├── ServiceError   the service manager refuses, or there is none       exit 69
+├── of archive/errors.py: ArchiveError (exit 65), ArchiveStorageError (exit 74)
 ├── of outputs/reviews.py: ReviewFileError (exit 65)
 ├── of enrolment/errors.py: EnrolmentError (exit 65)
 ├── of evaluation/errors.py: EvaluationError (exit 65) and OutputError (exit 74)

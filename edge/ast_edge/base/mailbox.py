@@ -43,6 +43,10 @@ class Mailbox:
         """Run `action` after `delay` seconds; of equal delays, the first put is the first run."""
         heapq.heappush(self._later, (time.monotonic() + delay, next(self._numbers), action))
 
+    def alive(self) -> None:
+        """Say, within an action that takes long, that it goes on; see `Worker`."""
+        self._thread.alive()
+
     def close(self, last: Action, timeout: float) -> None:
         """Run `last` after all that was put before, and end; waits up to `timeout` seconds."""
 

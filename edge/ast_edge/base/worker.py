@@ -52,6 +52,10 @@ class Worker(threading.Thread, Generic[Work]):
         """Seconds since the piece was taken that is being done; 0 while there is none."""
         return max(0.0, time.monotonic() - self._since)
 
+    def alive(self) -> None:
+        """Say, within a piece that takes long, that it goes on: what is busy counts from now."""
+        self._since = time.monotonic()
+
     def run(self) -> None:
         """Work until there is nothing more to come."""
         while self._turn():

@@ -25,6 +25,8 @@ from ast_edge.cli import (
 )
 from ast_edge.cli.about import completion, manual, support, version
 from ast_edge.cli.any_text import allow_any_text
+from ast_edge.cli.archive import archive
+from ast_edge.cli.fleet import fleet
 from ast_edge.cli.setup import setup
 
 COMMANDS = (
@@ -39,8 +41,10 @@ COMMANDS = (
     listen,
     tag,
     replay,
+    archive,
     evaluate,
     tune,
+    fleet,
     install_service,
     support,
     version,

@@ -2,25 +2,33 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ast_edge.base.errors import AstError
+from ast_edge.cli.archive.bulk import (
+    add_bulk_options,
+    check_bulk_options,
+    recordings,
+    run_in_bulk,
+    wanted,
+)
 from ast_edge.cli.terminal import (
-    add_files,
     add_model_options,
     add_source_option,
+    chosen_bundle,
     log_to_stderr,
     non_negative,
-    open_model,
 )
 from ast_edge.detection.aggregator import LATENCY_SECONDS
 
 if TYPE_CHECKING:
     from ast_edge.detection.event import Event
     from ast_edge.detection.hearing import Hearing
+    from ast_edge.engines.config import EngineConfig
     from ast_edge.engines.engine import Engine
 
 
@@ -30,9 +38,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "replay",
         help="find the events of recordings, faster than real time",
         description=__doc__,
-        epilog="example: ast-edge replay --config configs/mic.yaml --json night.flac",
+        epilog="examples: ast-edge replay --config configs/mic.yaml --json night.flac; "
+        "ast-edge replay archive/ --out results/",
     )
-    add_files(parser)
+    add_bulk_options(parser)
     parser.add_argument(
         "--config",
         type=Path,
@@ -53,20 +62,18 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Print the finished events of every file; a bad one is reported, the others go on."""
-    from ast_edge.app.plan import load_plan
-    from ast_edge.detection.hearing import Hearing
     from ast_edge.engines.choice import open_engine
 
     log_to_stderr()
-    if args.config:
-        plan = load_plan(args.config)
-        hearing = plan.hearing_of(args.source)
-        engine = open_engine(hearing.bundle, plan.config.engine)
-    else:
-        bundle, engine = open_model(args)
-        hearing = Hearing(bundle, bundle.settings, args.hop, args.latency)
+    check_bulk_options(args)
+    hearing, config = _hearing(args)
+    if args.out is not None:
+        from ast_edge.archive.job import Job
+
+        return run_in_bulk(args, Job(hearing, config, events=True, **wanted(args)))
+    engine = open_engine(hearing.bundle, config)
     status = 0
-    for path in args.files:
+    for path in (Path(os.fsdecode(path)) for path in recordings(args)):
         try:
             for event in replay(path, hearing, engine):
                 _print(path, event, as_json=args.json)
@@ -74,6 +81,19 @@ def run(args: argparse.Namespace) -> int:
             print(f"ast-edge: {exc}", file=sys.stderr)
             status = exc.exit_code
     return status
+
+
+def _hearing(args: argparse.Namespace) -> "tuple[Hearing, EngineConfig]":
+    """Return how the options say to listen, and by what engine."""
+    from ast_edge.app.plan import load_plan
+    from ast_edge.detection.hearing import Hearing
+    from ast_edge.engines.config import EngineConfig
+
+    if args.config:
+        plan = load_plan(args.config)
+        return plan.hearing_of(args.source), plan.config.engine
+    bundle = chosen_bundle(args)
+    return Hearing(bundle, bundle.settings, args.hop, args.latency), EngineConfig(name=args.engine)
 
 
 def replay(path: Path, hearing: "Hearing", engine: "Engine") -> Iterator["Event"]:

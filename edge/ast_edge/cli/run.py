@@ -58,19 +58,17 @@ def run(args: argparse.Namespace) -> int:
     """
     from ast_edge.app.reload import Reload
     from ast_edge.app.service import Service
+    from ast_edge.app.updates.start import open_plan
     from ast_edge.app.views import Views
-    from ast_edge.engines.open_engines import Engines
     from ast_edge.web.page import Page
 
     path, load = _configuration(args)
     reload = Reload(path.absolute(), load)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_on_signals(reload.request, signal.SIGHUP))
-        plan = load(path)
-        engines = Engines(plan.config.engine)
+        plan, engines = open_plan(lambda: load(path))
         stack.callback(engines.close)
-        engines.open(plan.bundles)
-        service = Service(plan, engines, lambda: load(reload.path))
+        service = Service(plan, engines, lambda: load(reload.path), reload.follow_now)
         views = Views(service, reload)
         stack.callback(views.close)
         # The broker's side before files: what stands in one then waits for the broker.
@@ -89,9 +87,11 @@ def run(args: argparse.Namespace) -> int:
         with (
             _on_signals(service.daemon.stop, signal.SIGINT, signal.SIGTERM),
             contextlib.closing(reload),
+            service.updater,
         ):
             log.info("listening to %s", ", ".join(plan.config.sources))
-            reload.start(service, views.watchdog, views.follow, page.follow)
+            reload.start(service, views.watchdog, views.follow, page.follow, service.follow_updates)
+            service.updater.start()
             service.daemon.run()
     if service.restarts:
         log.info("restarting")

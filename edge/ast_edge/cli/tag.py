@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,14 @@ import numpy as np
 from rich.console import Console
 
 from ast_edge.base.errors import AstError
-from ast_edge.cli.terminal import add_files, add_model_options, log_to_stderr, open_model
+from ast_edge.cli.archive.bulk import (
+    add_bulk_options,
+    check_bulk_options,
+    recordings,
+    run_in_bulk,
+    wanted,
+)
+from ast_edge.cli.terminal import add_model_options, chosen_bundle, log_to_stderr, open_model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,9 +33,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "tag",
         help="score recordings as a whole",
         description=__doc__,
-        epilog="example: ast-edge tag --json *.wav > scores.jsonl",
+        epilog="examples: ast-edge tag --json *.wav > scores.jsonl; "
+        "ast-edge tag archive/ --out results/",
     )
-    add_files(parser)
+    add_bulk_options(parser)
     add_model_options(parser)
     parser.add_argument("--top", type=int, default=5, help="labels to print per file (5)")
     parser.add_argument("--json", action="store_true", help="one line of JSON per file, all labels")
@@ -37,9 +46,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Print the scores of every file; a bad one is reported, the others go on."""
     log_to_stderr()
+    check_bulk_options(args)
+    if args.out is not None:
+        return _run_in_bulk(args)
     bundle, engine = open_model(args)
     console, status = Console(highlight=False), 0
-    for path in args.files:
+    for path in (Path(os.fsdecode(path)) for path in recordings(args)):
         try:
             duration, scores = tag(path, bundle, engine, args.hop)
         except AstError as exc:
@@ -57,6 +69,16 @@ def run(args: argparse.Namespace) -> int:
             for name, score in sorted(named.items(), key=lambda item: -item[1])[: args.top]:
                 console.print(f"  {score:.3f}  {name}")
     return status
+
+
+def _run_in_bulk(args: argparse.Namespace) -> int:
+    from ast_edge.archive.job import Job
+    from ast_edge.detection.hearing import Hearing
+    from ast_edge.engines.config import EngineConfig
+
+    bundle, engine = chosen_bundle(args), EngineConfig(name=args.engine)
+    hearing = Hearing(bundle, bundle.settings, args.hop)
+    return run_in_bulk(args, Job(hearing, engine, events=False, **wanted(args)))
 
 
 def tag(

@@ -5,7 +5,6 @@ import atexit
 import contextlib
 import logging
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ast_edge.base.log_format import (
@@ -94,14 +93,25 @@ def open_model(args: argparse.Namespace) -> "tuple[Bundle, Engine]":
     Raises:
         BundleError, ConfigError, EngineError: if it cannot be used, or not with this hop.
     """
-    from ast_edge.app.plan import check_hop
     from ast_edge.engines.choice import open_engine
     from ast_edge.engines.config import EngineConfig
+
+    bundle = chosen_bundle(args)
+    return bundle, open_engine(bundle, EngineConfig(name=args.engine))
+
+
+def chosen_bundle(args: argparse.Namespace) -> "Bundle":
+    """Load the bundle that the options choose.
+
+    Raises:
+        BundleError, ConfigError: if it cannot be used, or not with this hop.
+    """
+    from ast_edge.app.plan import check_hop
     from ast_edge.model.bundle import find_bundle, load_bundle
 
     bundle = load_bundle(find_bundle(args.bundle))
     check_hop(bundle, args.hop)
-    return bundle, open_engine(bundle, EngineConfig(name=args.engine))
+    return bundle
 
 
 def hop(text: str) -> float:
@@ -124,8 +134,3 @@ def non_negative(text: str) -> float:
     if not 0 <= seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"expected seconds, 0 or more, got {text}")
     return seconds
-
-
-def add_files(parser: argparse.ArgumentParser) -> None:
-    """Add the argument for recordings."""
-    parser.add_argument("files", metavar="FILE", type=Path, nargs="+", help="a recording")

@@ -11,15 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.audio.stream import Block, Source, Stream
-from ast_edge.audio.timeline import Anchor, Timeline
 from ast_edge.base.clock import FIRST_TIME
 from ast_edge.base.times import iso8601
-from ast_edge.detection.aggregator import Aggregator, Moment
 from ast_edge.detection.candidates import Candidate, Candidates
 from ast_edge.detection.event import Event
-from ast_edge.detection.groups import Group, with_groups
 from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.rules import Rule, Rules
+from ast_edge.detection.steps import Steps
 from ast_edge.detection.tracker import EventTracker, Step
 from ast_edge.engines.engine import Engine
 from ast_edge.frontend.listener import Listener, Window
@@ -58,12 +56,10 @@ class Pipeline:
         bundle, settings, latency = hearing.bundle, hearing.settings, hearing.latency
         self.source, self.bundle = source, bundle
         self.listener = Listener(hearing.listening)
-        self._groups = _groups(settings)
+        self._steps = Steps(bundle, settings, latency)
         self._rules = Rules(hearing.rules, {**bundle.settings, **settings})
         self._tracker = EventTracker(source, settings, new_id, bundle.name)
         self._stream: Stream | None = None
-        self._when: Timeline | Anchor | None = None
-        """When the sound of the newest window was."""
         self._said_unset = False
         """Whether it was said that the clock has not been set."""
         self.tap: Tap | None = None
@@ -72,13 +68,10 @@ class Pipeline:
         self._nothing = np.zeros(len(bundle.labels), np.float32)
         self._newest = self._nothing
         """The probabilities (labels,) of the newest window that was scored."""
-        self._latency, self._clip_gate = latency, bundle.clip_gate
-        self._aggregator = (
-            Aggregator(bundle.members[0], bundle.fbank, latency) if bundle.frame != "none" else None
-        )
+        self._latency = latency
         self._no_steps = (
             np.zeros((bundle.members[0].steps, len(bundle.labels)), np.float32)
-            if self._aggregator
+            if bundle.frame != "none"
             else None
         )
 
@@ -98,7 +91,7 @@ class Pipeline:
         """Return the windows that the end of the stream completes, until all sound has left."""
         # None may wait for a later one.
         windows = [replace(window, idle=False) for window in self.listener.slide_out()]
-        if self._aggregator is None:
+        if self._no_steps is None:
             return windows
         # Those that follow would only show what has been released.
         return [w for w in windows if w.end - w.hop < w.heard + self._latency]
@@ -121,16 +114,8 @@ class Pipeline:
             self._stream = window.stream
             self._tracker.begin(window.stream.started_at)
             self._say_time(window.stream)
-            if self._aggregator:
-                self._aggregator.reset()
-        self._when = window.when
-        if self._aggregator is None:
-            return events + self._track([self._clip_step(window, clip)])
-        assert frame is not None, "the bundle has frame scores: they are what events are made of"
-        if self._clip_gate:
-            frame = np.sqrt(frame * clip)
-        moments = self._aggregator.feed(window.start, window.heard, frame)
-        return events + self._track(self._frame_steps(moments))
+            self._steps.begin()
+        return events + self._track(self._steps.feed(window, clip, frame))
 
     def _say_time(self, stream: Stream) -> None:
         """Say once that there are no hours of the day: the clock was never set, or is set now."""
@@ -144,28 +129,6 @@ class Pipeline:
         elif self._said_unset and not unset:
             log.info("source %s: the clock is set: active hours are kept to", self.source)
         self._said_unset = unset
-
-    def _clip_step(self, window: Window, clip: NDArray[np.float32]) -> Step:
-        """Return what a whole window says."""
-        time_at = window.when.time_at
-        return Step(
-            onset=time_at(max(0.0, window.heard - window.hop)),
-            offset=time_at(min(window.start + window.hop, window.heard)),
-            now=window.heard_at,
-            probabilities=with_groups(clip, self._groups),
-        )
-
-    def _frame_steps(self, moments: Iterable[Moment]) -> Iterator[Step]:
-        """Yield steps that are one moment each."""
-        assert self._when
-        for moment in moments:
-            end = self._when.time_at(moment.end)
-            yield Step(
-                onset=self._when.time_at(moment.start),
-                offset=end,
-                now=end,
-                probabilities=with_groups(moment.probabilities, self._groups),
-            )
 
     def _track(self, steps: Iterable[Step]) -> list[Event]:
         if self.tap is None or self._candidates is None:
@@ -189,7 +152,7 @@ class Pipeline:
         """Take a window that the model need not look at: it holds nothing, or what was before."""
         if window.quiet:
             return self.score(window, self._nothing, self._no_steps)
-        if self._aggregator:
+        if self._no_steps is not None:
             return []  # the next window that is scored shows these moments, too
         return self.score(window, self._newest)
 
@@ -205,7 +168,7 @@ class Pipeline:
 
         Events of what stays go on; the ends of the others' are returned.
         """
-        self._groups = _groups(settings)
+        self._steps.follow(settings)
         self._rules.follow(rules, {**self.bundle.settings, **settings})
         return self._tracker.follow(settings)
 
@@ -228,18 +191,12 @@ class Pipeline:
     def finish(self) -> list[Event]:
         """End all running events: the stream is over or has fallen silent."""
         events = []
-        if self._aggregator and self._stream:
-            events = self._track(self._frame_steps(self._aggregator.flush()))
+        if self._stream:
+            events = self._track(self._steps.flush())
         if self.tap and self._candidates:
             self.tap.tracked([], self._candidates.finish())
         self._rules.reset()
         return events + self._tracker.finish()
-
-
-def _groups(settings: Mapping[Label, TrackerSettings]) -> list[Group]:
-    """Return the groups in the order of their columns."""
-    groups = [label for label in settings if isinstance(label, Group)]
-    return sorted(groups, key=lambda group: group.index)
 
 
 def score_recording(

@@ -79,6 +79,7 @@ def _discovery(section: HomeAssistantConfig, config: MqttConfig, plan: Plan) -> 
         *(section, topics, plan.labels),
         models={name: hearing.bundle.name for name, hearing in plan.hearings.items()},
         commands=config.commands,
+        updates=plan.config.updates is not None,
     )
     return discovery_messages(section, devices)
 

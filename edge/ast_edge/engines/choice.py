@@ -59,7 +59,9 @@ def check_fit(engine: Engine, bundle: Bundle) -> None:
         found: NDArray[np.float32] | None = getattr(scores, name)
         # Written so that NaN does not pass.
         if found is None or found.shape != (2, *shape) or not ((found >= 0) & (found <= 1)).all():
-            what = "none" if found is None else f"{found.shape} from {found.min()} to {found.max()}"
+            what = "none" if found is None else str(found.shape)
+            if found is not None and found.size:
+                what += f" from {found.min()} to {found.max()}"
             raise EngineError(
                 f"{bundle.onnx}: expected probabilities {name} {(2, *shape)}, got {what}; the "
                 "bundle is not usable with this engine"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ast_edge import __version__
 from ast_edge.base.errors import ConfigError
 from ast_edge.base.yaml_file import did_you_mean
-from ast_edge.home_assistant.entities import Component, Entities, Json
+from ast_edge.home_assistant.entities import Component, Entities, Json, update_entities
 from ast_edge.model.label import Label
 from ast_edge.mqtt.home_assistant_config import HomeAssistantConfig
 from ast_edge.mqtt.topics import Topics
@@ -59,13 +59,15 @@ def describe(
     *,
     models: Mapping[str, str],
     commands: bool,
+    updates: bool = False,
 ) -> list[Device]:
     """Return the device of the host and one for each source; groups are labels here.
 
     `labels` are those that are reported of each source, `models` the names of the bundles. With
-    `commands` there are switches, thresholds and buttons (`Topics.command`).
+    `commands` there are switches, thresholds and buttons (`Topics.command`), with `updates` that of
+    the model.
     """
-    devices = [_host(topics)]
+    devices = [_host(topics, updates=updates, commands=commands)]
     for source, reported in labels.items():
         entities = Entities(device_id(topics.node, source), topics, source)
         components = entities.sounds(reported, _classes(config, reported)) | entities.sensors()
@@ -103,7 +105,7 @@ def device_id(node: str, source: str | None = None) -> str:
     return "-".join(["ast-edge", *(part.replace("-", "--") for part in parts)])
 
 
-def _host(topics: Topics) -> Device:
+def _host(topics: Topics, *, updates: bool, commands: bool) -> Device:
     device = device_id(topics.node)
     connection: Component = {
         "platform": "binary_sensor",
@@ -123,7 +125,10 @@ def _host(topics: Topics) -> Device:
         "model": "Sound detection node",
         "sw_version": __version__,
     }
-    return Device(device, described, {"connection": connection})
+    components = {"connection": connection}
+    if updates:
+        components |= update_entities(device, topics, commands=commands)
+    return Device(device, described, components)
 
 
 def check_device_classes(config: HomeAssistantConfig, labels: Sequence[Label]) -> None:

@@ -1,7 +1,7 @@
 """The entities of one source, as Home Assistant's MQTT discovery describes them.
 
 Source: home-assistant.io/integrations/binary_sensor.mqtt, event.mqtt, sensor.mqtt, switch.mqtt,
-number.mqtt and button.mqtt.
+number.mqtt, button.mqtt and update.mqtt.
 """
 
 from collections.abc import Mapping, Sequence
@@ -162,3 +162,45 @@ class Entities:
         if platform != "button":
             control["state_topic"] = self.topics.setting(self.source, name, label)
         return control
+
+
+# Home Assistant takes no other keys, and "none" where there is nothing to be had.
+UPDATE_TEMPLATE = (
+    "{{ {'installed_version': value_json.installed, 'latest_version': value_json.latest, "
+    "'in_progress': value_json.in_progress, 'update_percentage': value_json.percentage, "
+    "'release_summary': value_json.detail[:255]} | tojson }}"
+)
+
+
+def update_entities(device: str, topics: Topics, *, commands: bool) -> dict[str, Component]:
+    """Describe the model of a node as what can be updated, and with `commands` installed.
+
+    Source: home-assistant.io/integrations/update.mqtt.
+    """
+    update: Component = {
+        "platform": "update",
+        "unique_id": f"{device}-update",
+        "name": "Model",
+        "title": "Sound model",
+        "icon": "mdi:brain",
+        "entity_category": "config",
+        "availability": [{"topic": topics.availability}],
+        "state_topic": topics.update,
+        "value_template": UPDATE_TEMPLATE,
+        "qos": 1,
+    }
+    if not commands:
+        return {"update": update}
+    back: Component = {
+        "platform": "button",
+        "unique_id": f"{device}-rollback",
+        "name": "Model before",
+        "icon": "mdi:undo",
+        "entity_category": "config",
+        "availability": [{"topic": topics.availability}],
+        "command_topic": topics.node_command,
+        "payload_press": "rollback",
+        "qos": 1,
+    }
+    told: Component = {"command_topic": topics.node_command, "payload_install": "install"}
+    return {"update": update | told, "rollback": back}

@@ -21,6 +21,16 @@ from ast_edge.hub.graph_fit import fit_graph
 from ast_edge.hub.known import KNOWN, KnownModel
 from ast_edge.hub.layout import Layout, read_layout, read_licence
 from ast_edge.hub.outline import GraphOutline, read_outline
+from ast_edge.hub.published import (
+    CARD,
+    DESCRIPTION,
+    LARGEST_GRAPH,
+    LARGEST_TEXT,
+    fetch_card,
+    fetch_description,
+    fetch_parts,
+    is_plain,
+)
 from ast_edge.hub.shelf import check_name, new_bundle, take_in
 from ast_edge.model.bundle import Bundle, Precision, load_bundle
 from ast_edge.model.bundle_files import BANK_FILE
@@ -38,9 +48,6 @@ GRAPHS: dict[Precision, tuple[str, ...]] = {
     "int8": ("onnx/model_quantized.onnx", "onnx/model_int8.onnx", "model_quantized.onnx"),
 }
 """Where exports for browsers, and those of optimum, have their graphs."""
-LARGEST_TEXT, LARGEST_GRAPH = 4 << 20, 2 << 30
-"""Bytes. No protobuf message is larger than 2 GB."""
-DESCRIPTION, CARD = "bundle.json", "MODEL_CARD.md"
 
 
 @dataclass(frozen=True)
@@ -161,7 +168,7 @@ def _beside(files: ModelFiles, graph: Path, path: str) -> dict[str, LocalFile]:
     """Fetch the files that a large graph takes its weights from."""
     found = {}
     for name in sorted(external_files(graph)):
-        if not _is_plain(name):
+        if not is_plain(name):
             raise BundleError(
                 f"{path}: takes weights from {name!r:.100}, which lies outside of its folder"
             )
@@ -172,11 +179,6 @@ def _beside(files: ModelFiles, graph: Path, path: str) -> dict[str, LocalFile]:
         except MissingError as exc:
             raise BundleError(f"{path}: takes weights from {name!r:.100}: {exc}") from exc
     return found
-
-
-def _is_plain(name: str) -> bool:
-    """Tell whether it is the name of a file in the folder itself, and no hidden one."""
-    return bool(name) and name.isprintable() and name[0] != "." and not set("/\\") & set(name)
 
 
 def _licence(files: ModelFiles) -> str:
@@ -193,28 +195,15 @@ def _copy_bundle(files: ModelFiles, wish: Wish, engine: EngineConfig) -> Deliver
     if wish.frame_curve:
         log.warning("no --frame-curve: this is a bundle already, and stays what it is")
     try:
-        said = files.fetch(DESCRIPTION, LARGEST_TEXT)
+        description = fetch_description(files)
     except MissingError as exc:
         raise BundleError(
             f"{files.origin.title}: expected a config.json (a model of transformers) or a "
             f"{DESCRIPTION} (a bundle of ast-edge), found neither"
         ) from exc
-    try:
-        tree = json.loads(said.path.read_bytes())
-        sums = {str(name): str(sha256) for name, sha256 in tree["files"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-        raise BundleError(f"{DESCRIPTION}: is malformed: {exc}") from exc
-    for name in sums:
-        if not _is_plain(name) or name in (DESCRIPTION, CARD):
-            raise BundleError(f"{DESCRIPTION}: names a file outside the folder: {name!r:.100}")
-    parts = {name: files.fetch(name, 4 * LARGEST_GRAPH, sums[name]) for name in sorted(sums)}
-    if "model.onnx" not in parts:
-        raise BundleError(f"{DESCRIPTION}: lacks 'files.model.onnx'")
-    try:
-        card = files.fetch(CARD, LARGEST_TEXT).path.read_text("utf-8", errors="replace")
-    except (MissingError, OSError):
-        card = ""
-    return _install(files, wish, engine, tree | {"name": wish.name}, parts, card)
+    parts = fetch_parts(files, description)
+    card = fetch_card(files)
+    return _install(files, wish, engine, description.tree | {"name": wish.name}, parts, card)
 
 
 def _install(

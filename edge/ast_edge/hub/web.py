@@ -6,7 +6,7 @@ import re
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
@@ -70,15 +70,20 @@ class Web:
     others, to which it redirects.
     """
 
-    def __init__(self, endpoint: str, stall_timeout: float = 30.0) -> None:
-        """Take the hub's address.
+    def __init__(
+        self,
+        endpoint: str,
+        stall_timeout: float = 30.0,
+        may_visit: Callable[[str], bool] = lambda url: True,
+    ) -> None:
+        """Take the hub's address, and where redirects may lead.
 
         Raises:
             ConfigError: if the token cannot be sent.
         """
         self.stall_timeout = stall_timeout
         """Seconds without a byte after which a transfer has failed."""
-        self._endpoint = endpoint
+        self._endpoint, self._may_visit = endpoint, may_visit
         self._token = _token()
         self._opener = urllib.request.build_opener(_NoRedirects)
 
@@ -122,6 +127,11 @@ class Web:
                     yield _answer(status, found, body, stated, shown(visited[-1]))
                     return
                 visited.append(_next(visited, found))
+                if not self._may_visit(visited[-1]):
+                    raise HubError(
+                        f"{shown(visited[-2])}: is redirected to {shown(visited[-1])}, which is "
+                        "none of the places that are allowed"
+                    )
 
     @contextmanager
     def _ask(self, url: str, headers: dict[str, str]) -> Iterator[tuple[int, Message, IO[bytes]]]:

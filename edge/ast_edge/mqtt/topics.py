@@ -37,6 +37,31 @@ class Topics:
         """Where the node tells itself that the broker has all that came before; not retained."""
         return f"{self.root}/greeted"
 
+    @property
+    def info(self) -> str:
+        """Retained JSON: version, models, configuration's hash, sources of the node."""
+        return f"{self.root}/info"
+
+    @property
+    def update(self) -> str:
+        """Retained JSON: which bundle is used, which is wanted, and how far that is."""
+        return f"{self.root}/update"
+
+    @property
+    def desired(self) -> str:
+        """Where others leave, retained, the pointer to the bundle that the node is to use."""
+        return f"{self.root}/desired"
+
+    @property
+    def desired_of_all(self) -> str:
+        """The same for all nodes."""
+        return f"{self.base}/desired"
+
+    @property
+    def node_command(self) -> str:
+        """Where others say "install" or "rollback"."""
+        return f"{self.root}/command"
+
     def source_availability(self, source: str) -> str:
         """Retained "online" or "offline": sound comes from the source."""
         return f"{self.root}/{source}/availability"

@@ -69,11 +69,7 @@ class RecordingSource:
             AudioError: there is no such file, no sound in it, or not the channel to listen to.
         """
         with self._open() as file:
-            if not _SLOWEST <= file.sample_rate <= _FASTEST:
-                raise AudioError(
-                    f"{self._path}: expected {_SLOWEST} to {_FASTEST} samples a second, "
-                    f"got {file.sample_rate}"
-                )
+            check_sample_rate(self._path, file.sample_rate)
             if self._channel is not None and self._channel > file.channels:
                 raise AudioError(
                     f"{self._path}: expected a channel {self._channel}, got {file.channels} only"
@@ -114,6 +110,18 @@ class RecordingSource:
         if started_at is None:
             started_at = time.time() if live else 0.0
         return Stream(self.name, sample_rate, channels, started_at, live)
+
+
+def check_sample_rate(path: Path, sample_rate: int) -> None:
+    """Refuse a rate in hertz that no recording has.
+
+    Raises:
+        AudioError: it is below 1 kHz or above 384.
+    """
+    if not _SLOWEST <= sample_rate <= _FASTEST:
+        raise AudioError(
+            f"{path}: expected {_SLOWEST} to {_FASTEST} samples a second, got {sample_rate}"
+        )
 
 
 def _read(file: SoundFile, path: Path) -> Iterator[NDArray[np.float32]]:

@@ -30,7 +30,7 @@ def _csv(events: Sequence[Json]) -> str:
     writer.writerow(_COLUMNS)
     for event in events:
         values = (event.get(key) for key in _COLUMNS)
-        writer.writerow([_harmless(v) if isinstance(v, str) else v for v in values])
+        writer.writerow([harmless(v) if isinstance(v, str) else v for v in values])
     return file.getvalue()
 
 
@@ -58,6 +58,6 @@ def _word(event: Json) -> str:
     return " ".join(str(event["label"]).split())
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """Keep a spreadsheet from taking a label for a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

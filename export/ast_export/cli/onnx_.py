@@ -53,6 +53,15 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         default="fp32",
         help="how the file of an fp32 graph stores the weights: half or a quarter the size (fp32)",
     )
+    parser.add_argument(
+        "--merge-tokens",
+        type=int,
+        default=0,
+        metavar="COUNT",
+        help="let each block but the last merge so many tokens that are alike: fewer operations, "
+        "for models of square patches without scores of steps; what it changes is a line of its "
+        "own in the report (0)",
+    )
     parser.add_argument("--opset", type=int, default=18, help="version of ONNX operators (18)")
     parser.add_argument(
         "--frame-curve",
@@ -117,6 +126,7 @@ def run(args: argparse.Namespace) -> int:
         precision=args.precision,
         weights=args.weights,
         opset=args.opset,
+        merge_tokens=args.merge_tokens,
         frame_curve=args.frame_curve,
         clip_gate=args.clip_gate,
         settings=args.settings,

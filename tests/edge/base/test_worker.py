@@ -92,3 +92,24 @@ def test_it_is_busy_while_it_works_and_not_while_it_waits(desk):
     worker.join(TIMEOUT)
     assert worker.busy == 0
     assert worker not in workers()
+
+
+def test_a_long_piece_that_says_it_goes_on_is_not_busy_for_long(desk):
+    seen, on, done = [], threading.Event(), threading.Event()
+
+    def long():
+        worker._since -= 1000
+        seen.append(worker.busy)
+        worker.alive()
+        on.set()
+        done.wait(TIMEOUT)
+
+    desk.put(long)
+    worker = Worker("desk", desk.get, lambda piece: piece())
+    worker.start()
+    assert on.wait(TIMEOUT)
+    assert seen[0] >= 1000
+    assert worker.busy < 1000
+    done.set()
+    desk.put(None)
+    worker.join(TIMEOUT)

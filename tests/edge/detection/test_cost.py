@@ -66,6 +66,21 @@ def test_each_frame_is_computed_once_whatever_the_hop_and_the_blocks(monkeypatch
     assert sum(computed) == SPEC.frames_in(sum(len(block.samples) for block in heard))
 
 
+def test_the_frames_of_a_hop_are_computed_in_one_call(monkeypatch):
+    calls, original = [], fbank.fbank
+
+    def counting(waveform, spec):
+        frames = original(waveform, spec)
+        calls.append(len(frames))
+        return frames
+
+    monkeypatch.setattr(fbank, "fbank", counting)
+    listener = Listener(Listening(SPEC, FRAMES, 0.5))
+    for block in blocks(5.2, 160):
+        listener.feed(block)
+    assert calls == [50] * 10
+
+
 # Threads
 
 THREADS_OF_A_PRODUCT = """
@@ -210,6 +225,58 @@ def test_a_step_asks_the_labels_with_an_event_and_no_other_until_it_ends(asked):
 
 def test_a_sound_that_bars_all_labels_is_asked_alone(asked):
     assert asked([(), (MANY - 1,)])[0] == {MANY - 1}
+
+
+def operations(work):
+    """Return how many instructions of Python a call takes."""
+    count = 0
+
+    def trace(frame, event, _):
+        nonlocal count
+        frame.f_trace_opcodes = True
+        count += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def steps_of(labels, heard, frames=0):
+    """Return what each of five steps takes that show so many of the labels, group and hours too."""
+    bundle = load_bundle(find_bundle("home"))
+    labels = tuple(Label(index, f"Label {index}", "") for index in range(labels))
+    settings = dict.fromkeys(labels, TrackerSettings(on=0.5, off=0.3))
+    bundle = replace(bundle, labels=labels, settings=settings, frame="head" if frames else "none")
+    hours = Schedule((parse_period("00:00-24:00"),), timezone.utc)
+    rules = {label: Rule(hours) for label in labels}
+    pipeline = Pipeline("mic", Hearing(bundle, settings, 0.5, rules=rules), new_id=lambda: "id")
+    stream = Stream("mic", SPEC.sample_rate, 1, 1_700_000_000.0, live=True)
+    scores = np.full(len(labels), 0.2, np.float32)
+    scores[:heard] = 0.9
+    found = []
+    for number in range(1, 6):
+        end = 0.5 * number
+        window = Window(stream, end - 4, end, 0.5, end, scores)
+        frame = np.tile(scores, (frames, 1)) if frames else None
+        found.append(operations(lambda w=window, f=frame: pipeline.score(w, scores, f)))
+    return found
+
+
+@pytest.mark.parametrize("frames", [0, 100], ids=["a clip's scores", "scores of steps"])
+@pytest.mark.parametrize("heard", [0, 2])
+def test_what_a_step_takes_does_not_grow_with_the_labels(heard, frames):
+    few, many = steps_of(50, heard, frames), steps_of(MANY, heard, frames)
+    assert many[1:] == few[1:]
+    assert few[-1] > 50  # something was counted
+
+
+def test_what_a_step_takes_grows_with_what_is_heard():
+    assert steps_of(MANY, 20)[-1] > 2 * steps_of(MANY, 2)[-1]
 
 
 # Memory

@@ -243,6 +243,46 @@ def test_auto_falls_back_with_one_warning(bundle, caplog, monkeypatch):
     assert "pip install openvino" in warning
 
 
+class Mute:
+    """An engine that gives scores of no window, as OpenVINO does on a processor it cannot use."""
+
+    def run(self, windows):
+        return Scores(np.empty((0, len(LABELS)), np.float32))
+
+    def close(self):
+        self.closed = True
+
+
+def test_an_engine_that_gives_scores_of_no_window_is_passed_over(bundle, caplog, monkeypatch):
+    mute = Mute()
+    monkeypatch.setitem(ENGINES, "openvino", lambda *_: mute)
+    assert open_engine(bundle, EngineConfig()).name == "onnxruntime"
+    (warning,) = [r.message for r in caplog.records if r.levelno == logging.WARNING]
+    assert f"got (0, {len(LABELS)}); the bundle is not usable with this engine" in warning
+    assert mute.closed
+
+
+SCORES_OF_HOME = """
+import numpy
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
+from ast_edge.model.bundle import find_bundle, load_bundle
+bundle = load_bundle(find_bundle("home"))
+windows = numpy.full((2, bundle.frames, bundle.fbank.mel_bins), -9, numpy.float32)
+print(round(float(open_engine(bundle, EngineConfig(threads=1)).run(windows).clip.sum()), 3))
+"""
+
+
+@pytest.mark.skipif(not usable("onnxruntime"), reason="onnxruntime is not installed")
+@pytest.mark.parametrize("instructions", ["AVX2", "AVX", "SSE41"])
+def test_a_processor_without_newer_instructions_gives_the_same_scores(instructions):
+    command = [sys.executable, "-c", SCORES_OF_HOME]
+    older = os.environ | {"ONEDNN_MAX_CPU_ISA": instructions}
+    found = subprocess.run(command, env=older, capture_output=True, text=True, check=True)
+    now = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert float(found.stdout) == pytest.approx(float(now.stdout), abs=2e-3)
+
+
 def test_without_any_engine_the_error_names_the_reason_for_each(bundle, monkeypatch):
     for name in ENGINES:
         monkeypatch.delitem(sys.modules, f"ast_edge.engines.{name}", raising=False)

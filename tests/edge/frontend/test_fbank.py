@@ -72,6 +72,11 @@ def test_the_upper_edge_counts_as_in_torchaudio(high_hz):
     assert_near(fbank(samples, FbankSpec(low_hz=125.0, high_hz=high_hz)), expected)
 
 
+def test_a_waveform_that_does_not_lie_together_has_the_same_values():
+    stereo = np.stack([noise(0.5), np.zeros(8000, np.float32)], axis=1)
+    np.testing.assert_array_equal(fbank(stereo[:, 0], SPEC), fbank(noise(0.5), SPEC))
+
+
 @pytest.mark.parametrize(
     ("seconds", "frames"), [(1, 98), (5, 498), (10, 998), (10.24, 1022), (0.025, 1), (0.0249, 0)]
 )

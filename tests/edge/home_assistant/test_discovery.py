@@ -27,7 +27,7 @@ def devices(sources=("kitchen",), labels=LABELS, *, commands=True, **options):
 def _describe(config, sources, labels, commands):
     models = dict.fromkeys(sources, "home")
     reported = dict.fromkeys(sources, labels)
-    return describe(config, TOPICS, reported, models=models, commands=commands)
+    return describe(*(config, TOPICS, reported), models=models, commands=commands, updates=True)
 
 
 def components(labels=LABELS, **options):

@@ -1,8 +1,10 @@
+import json
 import re
 
 import pytest
 
-from ast_edge.home_assistant.entities import Entities
+from ast_edge.fleet.update_status import UpdateStatus
+from ast_edge.home_assistant.entities import Entities, update_entities
 from ast_edge.model.label import Label
 from ast_edge.mqtt.topics import Topics
 
@@ -61,3 +63,26 @@ def test_a_level_expires_and_is_not_worth_an_acknowledgement():
 def test_the_unique_id_of_an_entity_is_that_of_its_key():
     for key, entity in everything().items():
         assert entity["unique_id"] == f"ast-edge-attic-kitchen-{key}"
+
+
+STATUS = UpdateStatus("downloading", "why" * 200, "home aaaaaaaa", "home bbbbbbbb", 40)
+
+
+def test_the_model_is_shown_with_the_keys_that_home_assistant_takes():
+    update = update_entities("ast-edge-attic", Topics("ast-edge", "attic"), commands=True)["update"]
+    template = pytest.importorskip("jinja2").Template(update["value_template"])
+    text = template.render(value_json=json.loads(STATUS.payload))
+    shown = json.loads(text)
+    assert shown == {
+        "installed_version": "home aaaaaaaa",
+        "latest_version": "home bbbbbbbb",
+        "in_progress": True,
+        "update_percentage": 40,
+        "release_summary": ("why" * 200)[:255],
+    }
+
+
+def test_without_commands_the_model_can_be_looked_at_alone():
+    components = update_entities("x", Topics("ast-edge", "attic"), commands=False)
+    assert list(components) == ["update"]
+    assert "command_topic" not in components["update"]

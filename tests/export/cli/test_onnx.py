@@ -165,3 +165,13 @@ def test_a_full_disk_leaves_the_older_bundle_and_nothing_else(bundle, saved, aud
     assert "cannot be written" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
     assert list(bundle.parent.iterdir()) == [bundle]
+
+
+def test_merging_more_tokens_than_there_are_is_one_line_and_exit_78(saved, audio, tmp_path, capsys):
+    out = tmp_path / "kitchen"
+    arguments = ["onnx", saved, "--audio", str(audio), "--out", str(out), "--merge-tokens", "99"]
+    assert main(arguments) == 78
+    printed = capsys.readouterr().err
+    assert "expected 1 to 16 tokens" in printed
+    assert printed.count("\n") == 1
+    assert not out.exists()

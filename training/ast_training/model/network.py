@@ -45,16 +45,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, first: int | None = None) -> Tensor:
         """Map (batch, tokens, width) to the attention of all tokens, or of the `first` few."""
-        batch, tokens, width = x.shape
-        if first is None:
-            qkv = self.qkv(x).view(batch, tokens, 3, self.heads, -1)
-            q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (batch, heads, tokens, head width)
-        else:
-            weight, bias = self.qkv.weight, self.qkv.bias
-            q = F.linear(x[:, :first], weight[:width], bias[:width])
-            q = q.view(batch, first, self.heads, -1).transpose(1, 2)
-            kv = F.linear(x, weight[width:], bias[width:]).view(batch, tokens, 2, self.heads, -1)
-            k, v = kv.permute(2, 0, 3, 1, 4).unbind(0)
+        q, k, v = self.parted(x, first)
         if self.plain:
             scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
             mixed = scores.float().softmax(dim=-1).to(v.dtype) @ v
@@ -65,6 +56,24 @@ class Attention(nn.Module):
             mixed = scores.softmax(dim=-1) @ v
         else:
             mixed = F.scaled_dot_product_attention(q, k, v)
+        return self.joined(mixed)
+
+    def parted(self, x: Tensor, first: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries (of the `first` few), keys and values (batch, heads, tokens, width)."""
+        batch, tokens, width = x.shape
+        if first is None:
+            qkv = self.qkv(x).view(batch, tokens, 3, self.heads, -1)
+            q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (batch, heads, tokens, head width)
+            return q, k, v
+        weight, bias = self.qkv.weight, self.qkv.bias
+        q = F.linear(x[:, :first], weight[:width], bias[:width])
+        q = q.view(batch, first, self.heads, -1).transpose(1, 2)
+        kv = F.linear(x, weight[width:], bias[width:]).view(batch, tokens, 2, self.heads, -1)
+        k, v = kv.permute(2, 0, 3, 1, 4).unbind(0)
+        return q, k, v
+
+    def joined(self, mixed: Tensor) -> Tensor:
+        """Map what the heads have mixed (batch, heads, tokens, head width) to tokens."""
         out: Tensor = self.proj(mixed.transpose(1, 2).flatten(2))
         return out
 
@@ -170,6 +179,17 @@ class VisionTransformer(nn.Module):
 
         And what a stem tells the heads (batch, 1 + columns, numbers), if there is one.
         """
+        x, columns, told = self.embed(fbank)
+        for block in self.blocks[:-1]:
+            if self.training and self.options.activation_checkpointing:
+                x = checkpoint(block, x, use_reentrant=False)
+            else:
+                x = block(x)
+        out: Tensor = self.norm(self.blocks[-1](x, first))
+        return out, columns, told
+
+    def embed(self, fbank: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return what the first block reads (batch, tokens, width), and the rest as well."""
         told = None
         patches = self.patch_embed(fbank) + self.pos_embed[:, 2:]
         special = torch.cat([self.cls_token, self.dist_token], dim=1) + self.pos_embed[:, :2]
@@ -180,14 +200,8 @@ class VisionTransformer(nn.Module):
         columns = torch.arange(self.grid[1], device=patches.device)
         if self.training and any(self.options.patchout):
             patches, columns = self._patchout(patches)
-        x = torch.cat([special.expand(patches.shape[0], -1, -1), patches], dim=1)
-        for block in self.blocks[:-1]:
-            if self.training and self.options.activation_checkpointing:
-                x = checkpoint(block, x, use_reentrant=False)
-            else:
-                x = block(x)
-        out: Tensor = self.norm(self.blocks[-1](x, first))
-        return out, columns, told
+        tokens = torch.cat([special.expand(patches.shape[0], -1, -1), patches], dim=1)
+        return tokens, columns, told
 
     def _patchout(self, patches: Tensor) -> tuple[Tensor, Tensor]:
         """Leave out whole rows and columns of the grid (structured patchout, PaSST)."""

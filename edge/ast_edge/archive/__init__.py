@@ -1,0 +1,1 @@
+"""Recordings in bulk: what is heard in folders of them, as tables."""

@@ -1,0 +1,1 @@
+"""The tables of an archive: written, merged, counted, and for other programs."""

@@ -1,0 +1,1 @@
+"""The command `ast-edge fleet`."""

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from parts.light_node import LightNode
+from parts.daemon.light_node import LightNode
 from parts.result import RESULTS, Result, Table, as_markdown
 
 from ast_edge.detection.event import Event

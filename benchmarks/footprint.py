@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import soundfile
 import soxr
-from parts.daemon_process import DaemonProcess
+from parts.daemon.daemon_process import DaemonProcess
 from parts.installed_size import installed_sizes
 from parts.result import RESULTS, Plot, Result, Table, as_markdown
 

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from parts.broker_process import run_broker
+from parts.daemon.broker_process import run_broker
 from parts.result import RESULTS, Plot, Result, Table, as_markdown
 from parts.scene import DEMO, RATE, events, read
 

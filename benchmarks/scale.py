@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import soundfile
 import soxr
-from parts.daemon_process import DaemonProcess
+from parts.daemon.daemon_process import DaemonProcess
 from parts.random_bundle import write_random_bundle
 from parts.result import RESULTS, Plot, Result, Table, as_markdown
 from parts.spread import spread

@@ -36,8 +36,8 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
-from parts.onlooker import Onlooker  # noqa: E402
-from parts.soak_report import Report  # noqa: E402
+from parts.daemon.onlooker import Onlooker  # noqa: E402
+from parts.daemon.soak_report import Report  # noqa: E402
 from rigs.broker import mosquitto  # noqa: E402
 from rigs.sound import pulse  # noqa: E402
 

@@ -30,9 +30,9 @@ import numpy as np
 import soundfile
 import soxr
 from parts.apart import ONE_BLAS, SLEEP, apart
-from parts.broker_process import run_broker
 from parts.comparable import Reach, doubts
-from parts.daemon_cost import ENGINE, ORDER, WARM_UP, Costs
+from parts.daemon.broker_process import run_broker
+from parts.daemon.daemon_cost import ENGINE, ORDER, WARM_UP, Costs
 from parts.networks import write_peaks
 from parts.quiet import Quiet, together
 from parts.result import RESULTS, Plot, Result, Table, as_markdown

@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from parts.audience import Audience
-from parts.daemon_process import DaemonProcess
-from parts.page_delay import DelayedDaemon
+from parts.daemon.audience import Audience
+from parts.daemon.daemon_process import DaemonProcess
+from parts.daemon.page_delay import DelayedDaemon
 from parts.result import RESULTS, Result, Table, as_markdown
 from parts.spread import spread
 

@@ -18,7 +18,7 @@ from ast_edge.frontend.listener import Listener
 from ast_edge.frontend.listening import Listening
 from ast_edge.model.bundle import Bundle, load_bundle
 from ast_edge.mqtt.config import MqttConfig
-from parts.daemon_cost import SOURCE, Costs, cost_of_daemon
+from parts.daemon.daemon_cost import SOURCE, Costs, cost_of_daemon
 from parts.quiet import Quiet, Watch
 from parts.scene import RATE, Sound, busy
 

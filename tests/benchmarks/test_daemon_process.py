@@ -1,6 +1,6 @@
 import pytest
 import soundfile
-from parts.daemon_process import DaemonProcess
+from parts.daemon.daemon_process import DaemonProcess
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.model import RATE, tone, write_bundle

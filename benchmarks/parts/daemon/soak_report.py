@@ -24,7 +24,7 @@ class Report:
     samples: list[dict[str, float]] = field(default_factory=list)
     """Of the daemon and its children: seconds, megabytes, threads, descriptors."""
     tab: list[dict[str, float]] = field(default_factory=list)
-    """Of the browser that looked on, if one did (`parts.onlooker`)."""
+    """Of the browser that looked on, if one did (`parts.daemon.onlooker`)."""
 
     def growth(self, key: str) -> tuple[float, float]:
         """Return the median of the second and of the last tenth of the samples."""

@@ -68,7 +68,7 @@ class DelayedDaemon:
         reload = Reload(config)
         self._page = Page(self._service, lambda: make_report(self._service, reload))
         self._thread = threading.Thread(target=self._service.daemon.run)
-        self._visit = [sys.executable, "-m", "parts.audience", address, token, SOURCE]
+        self._visit = [sys.executable, "-m", "parts.daemon.audience", address, token, SOURCE]
 
     def __enter__(self) -> "DelayedDaemon":
         assert self._page.server
@@ -90,7 +90,7 @@ class DelayedDaemon:
         Raises:
             SystemExit: they saw nothing.
         """
-        folder = Path(__file__).parents[1]
+        folder = Path(__file__).parents[2]
         command = [*self._visit, str(viewers)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, cwd=folder) as audience:
             time.sleep(pause)

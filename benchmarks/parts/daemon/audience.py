@@ -1,6 +1,6 @@
 """Viewers of the page, who take what they are sent as fast as it comes.
 
-    python -m parts.audience HOST:PORT TOKEN SOURCE VIEWERS
+    python -m parts.daemon.audience HOST:PORT TOKEN SOURCE VIEWERS
 
 lets so many look on until standard input ends.
 """

@@ -1,0 +1,1 @@
+"""What benchmarks of the running daemon are made of."""

@@ -17,16 +17,8 @@ from ast_edge.engines.engine import Scores
 from ast_edge.model.bundle import load_bundle
 
 pytest.importorskip("onnx", reason="onnx is not installed")
-from rigs import gpu
-from rigs.model import (
-    FRAMES,
-    LABELS,
-    make_tree,
-    scores,
-    step_scores,
-    write_bundle,
-    write_tree,
-)
+from rigs.gpu import hardware as gpu
+from rigs.model import FRAMES, LABELS, make_tree, scores, step_scores, write_bundle, write_tree
 
 
 def usable(name):

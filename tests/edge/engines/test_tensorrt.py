@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 pytest.importorskip("onnx", reason="onnx is not installed")
-from rigs import gpu
-from rigs.fake_cuda import FakeEngine, FakeMachine
 from rigs.full_disk import files_end_at
+from rigs.gpu import hardware as gpu
+from rigs.gpu.fake_cuda import FakeEngine, FakeMachine
 from rigs.model import FRAMES, scores, step_scores, write_bundle
 
 from ast_edge.base.errors import EngineError

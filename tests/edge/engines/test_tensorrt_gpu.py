@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("onnx", reason="onnx is not installed")
-from rigs import gpu
+from rigs.gpu import hardware as gpu
 from rigs.model import FRAMES, scores, step_scores, write_bundle
 
 from ast_edge.base.errors import EngineError

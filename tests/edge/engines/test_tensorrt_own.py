@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("onnx", reason="onnx is not installed")
-from rigs.fake_cuda import FakeMachine
+from rigs.gpu.fake_cuda import FakeMachine
 from rigs.model import FRAMES, scores, step_scores
 from rigs.model import step_means as means
 from rigs.own import write_own

@@ -252,7 +252,7 @@ def test_neither_torch_nor_onnx_is_imported(tmp_path):
 
 @pytest.mark.gpu
 def test_an_engine_for_this_device_is_found_by_ast_edge(tmp_path, monkeypatch, capsys):
-    from rigs.gpu import missing
+    from rigs.gpu.hardware import missing
 
     from ast_edge.engines.trt.cuda_choice import open_cuda
     from ast_edge.engines.trt.engine_cache import EngineCache, EngineKey, cache_folder

@@ -323,9 +323,10 @@ def test_small_recipe_starts_from_scratch(name, labels, tokens):
 # The recipe of the default bundle
 
 
-def test_shipped_recipe_is_valid_and_wants_the_sounds_of_a_home(tmp_path):
+@pytest.mark.parametrize("name", ["home", "home-encoder"])
+def test_shipped_recipe_is_valid_and_wants_the_sounds_of_a_home(tmp_path, name):
     # Packs, teachers and stem are not part of the repository.
-    home = yaml.safe_load(HOME.read_text(encoding="utf-8"))
+    home = yaml.safe_load((RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))
     home |= yaml.safe_load((RECIPES / home["packs"]).read_text(encoding="utf-8"))
     for pack in home["packs"].values():
         pack |= {key: str(HOME) for key in ("table", "terms_table") if key in pack}  # any file

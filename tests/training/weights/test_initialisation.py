@@ -106,7 +106,7 @@ def test_the_statistics_stay_the_models_own(tmp_path):
 STEM = replace(SPEC, stem=96)
 
 
-def test_a_stem_has_its_own_weights_beside_those_of_a_model_without_one(tmp_path):
+def test_a_stem_has_its_own_weights_beside_those_of_a_model_without_one_and_says_nothing(tmp_path):
     weights, model = saved(tmp_path / "a.safetensors"), start(STEM)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     initialise_stem(model, FbankSpec(), save_mobilenet(tmp_path / "mn.pt"), None)
@@ -116,12 +116,23 @@ def test_a_stem_has_its_own_weights_beside_those_of_a_model_without_one(tmp_path
     changed = {name for name in before if not torch.equal(before[name], found[name])}
     network, reader = "v.stem.networks.efficientat", "v.stem.readers.efficientat"
     assert {f"{network}.picture.bands.weight", f"{network}.features.16.0.weight"} <= changed
-    assert torch.equal(found[f"{reader}.proj.weight"], before[f"{reader}.proj.weight"])
+    assert not found[f"{reader}.proj.weight"].any()
+    assert not found[f"{reader}.proj.bias"].any()
 
 
 def test_a_checkpoint_with_a_stem_gives_it(tmp_path):
     weights = saved(tmp_path / "a.safetensors", STEM)
     assert_encoder(started(tmp_path / "a.safetensors", STEM), weights)
+
+
+def test_what_reads_a_stem_is_taken_where_its_networks_are_given(tmp_path):
+    weights, model = saved(tmp_path / "a.safetensors", STEM), start(STEM)
+    initialise_stem(model, FbankSpec(), save_mobilenet(tmp_path / "mn.pt"), None)
+    initialise(model, tmp_path / "a.safetensors", stem=False)
+    found, reader = model.state_dict(), "v.stem.readers.efficientat.proj.weight"
+    assert torch.equal(found[reader], weights[reader])
+    network = "v.stem.networks.efficientat.features.16.0.weight"
+    assert not torch.equal(found[network], weights[network])
 
 
 def test_a_stem_that_nobody_gives_is_refused(tmp_path):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
+import torch
 from torch import Tensor
 
 from ast_edge.base.errors import BundleError
@@ -60,7 +61,8 @@ def initialise(
         pos_embed: how the positional embedding is fitted to the model's grid of patches.
         labels: of the model; without them the heads stay random.
         frozen: the encoder will not learn another input: it has to be what it was trained with.
-        stem: take the networks of a model's stem from there too; what reads them is taken anyway.
+        stem: take the networks of a model's stem from there too. What reads them is taken anyway;
+            what would read one that the source has not says nothing yet.
 
     Raises:
         BundleError: if the source cannot be read, or is a model of another size or patch, or
@@ -76,6 +78,8 @@ def initialise(
         taken = {k: v for k, v in taken.items() if not k.startswith(f"{STEM}networks.")}
     elif model.v.stem and not any(k.startswith(STEM) for k in taken):
         raise BundleError(f"{source}: has no stem; give the model's stem its own weights")
+    unread = [k for k in own if k.startswith(f"{STEM}readers.") and ".proj." in k and k not in taken]
+    taken |= {name: torch.zeros_like(own[name]) for name in unread}
     taken["v.pos_embed"] = adapt_pos_embed(
         taken["v.pos_embed"], found.grid, model.spec.grid, pos_embed
     )

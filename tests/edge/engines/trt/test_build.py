@@ -4,7 +4,7 @@ import signal
 from types import ModuleType
 
 import pytest
-from rigs.gpu import missing
+from rigs.gpu.hardware import missing
 
 from ast_edge.base.errors import ConfigError, EngineError
 from ast_edge.base.files import file_sha256

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from rigs import gpu
+from rigs.gpu import hardware as gpu
 
 from ast_edge.base.errors import EngineError, EngineUnavailable
 from ast_edge.engines.trt import cuda_choice

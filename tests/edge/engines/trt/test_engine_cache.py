@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from rigs.engine_card import make_card
 from rigs.full_disk import files_end_at
+from rigs.gpu.engine_card import make_card
 
 from ast_edge.base.errors import EngineError
 from ast_edge.engines.trt.engine_cache import EngineCache, EngineKey, cache_folder
@@ -167,7 +167,7 @@ STORE = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from rigs.engine_card import make_card
+from rigs.gpu.engine_card import make_card
 from ast_edge.engines.trt.engine_cache import EngineCache
 cache = EngineCache(Path(sys.argv[2]))
 plan = sys.argv[3].encode() * 100_000

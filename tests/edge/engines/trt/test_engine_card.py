@@ -1,8 +1,8 @@
 import json
 
 import pytest
-from rigs.engine_card import make_card
 from rigs.full_disk import files_end_at
+from rigs.gpu.engine_card import make_card
 
 from ast_edge.base.errors import EngineError
 from ast_edge.engines.trt.engine_card import card_path, read_card, read_engine, write_engine

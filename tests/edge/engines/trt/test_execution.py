@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("onnx", reason="onnx is not installed")
-from rigs.fake_cuda import FakeCuda, FakeEngine, FakeTensorRT
+from rigs.gpu.fake_cuda import FakeCuda, FakeEngine, FakeTensorRT
 from rigs.model import FRAMES, scores, step_scores
 
 from ast_edge.base.errors import EngineError

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 from numpy.typing import NDArray
-from rigs.engine_card import make_card
+from rigs.gpu.engine_card import make_card
 from rigs.model import FRAMES, LABELS, PATCH, WIDTH, scores, step_means, step_scores
 
 from ast_edge.base.errors import EngineError

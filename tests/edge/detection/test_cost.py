@@ -1,5 +1,6 @@
 """What a hop may cost, counted and not timed: frames, threads, calls, labels, memory."""
 
+import gc
 import subprocess
 import sys
 import threading
@@ -238,11 +239,14 @@ def operations(work):
         return trace
 
     before = sys.gettrace()
+    gc.collect()
+    gc.disable()  # those whom a collection calls back, as hypothesis does, would be counted
     sys.settrace(trace)
     try:
         work()
     finally:
         sys.settrace(before)
+        gc.enable()
     return count
 
 

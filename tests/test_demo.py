@@ -17,10 +17,12 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 FOUND = {
     "Dog",
     "Cat",
+    "Sneeze",
     "Crowing, cock-a-doodle-doo",
     "Baby cry, infant cry",
     "Vehicle horn, car horn, honking",
     "Tick-tock",
+    "Speech",
     "Rain",
 }
 """Labels of the recording's events that the bundle `home` finds while they sound."""
@@ -53,6 +55,16 @@ def test_the_demo_finds_these_events(truth, events):
         and event.offset > float(row["onset"])
     }
     assert found == FOUND
+
+
+def test_the_demo_reports_nothing_that_does_not_sound(truth, events):
+    for event in events:
+        assert any(
+            event.label.name == row["label"]
+            and event.onset < float(row["offset"])
+            and event.offset > float(row["onset"])
+            for row in truth
+        ), event
 
 
 @pytest.mark.slow

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ast_edge.base.errors import BundleError
@@ -78,8 +78,8 @@ def initialise(
         taken = {k: v for k, v in taken.items() if not k.startswith(f"{STEM}networks.")}
     elif model.v.stem and not any(k.startswith(STEM) for k in taken):
         raise BundleError(f"{source}: has no stem; give the model's stem its own weights")
-    unread = [k for k in own if k.startswith(f"{STEM}readers.") and ".proj." in k and k not in taken]
-    taken |= {name: torch.zeros_like(own[name]) for name in unread}
+    readers = [name for name in own if name.startswith(f"{STEM}readers.") and ".proj." in name]
+    taken |= {name: torch.zeros_like(own[name]) for name in readers if name not in taken}
     taken["v.pos_embed"] = adapt_pos_embed(
         taken["v.pos_embed"], found.grid, model.spec.grid, pos_embed
     )

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -24,7 +24,15 @@ from ast_edge.engines.agreement import (
 )
 from ast_edge.engines.engine import Scores
 from ast_edge.engines.graph_border import GraphBorder
-from ast_edge.engines.trt.half_graph import LARGEST, VERSION, HalfGraph, halve, with_ranges
+from ast_edge.engines.trt.half_graph import (
+    EXACT_CONVOLUTIONS,
+    LARGEST,
+    PRODUCTS,
+    VERSION,
+    HalfGraph,
+    halve,
+    with_ranges,
+)
 from ast_edge.model.bundle import Bundle
 from ast_edge.model.onnx_graph import OnnxGraph, read_graph
 
@@ -121,23 +129,33 @@ def _read(place: Path, bundle: Bundle) -> HalfReport | None:
 def _make(bundle: Bundle, place: Path) -> HalfReport:
     try:
         graph = read_graph(bundle.onnx)
-        half = halve(graph)
-        if half is None:
-            raise NothingToHalve(f"{bundle.name!r} has no matrix products but its head's")
         log.info("turning the graph of %r to fp16, and comparing it on real sound", bundle.name)
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as scratch:
-            made = Path(scratch) / "model.onnx"
-            half.graph.write(made)
-            report = _judged(bundle, graph, half, Path(scratch))
+            report = _written(bundle, graph, PRODUCTS, Path(scratch))
+            if report.reason and any(one.kind == "Conv" for one in graph.nodes):
+                log.info("once more, with its convolutions in fp32: %s", report.reason)
+                with suppress(NothingToHalve):
+                    report = _written(bundle, graph, EXACT_CONVOLUTIONS, Path(scratch))
             place.mkdir(exist_ok=True)
             if not report.reason:
-                made.replace(place / "model.onnx")
+                (Path(scratch) / "model.onnx").replace(place / "model.onnx")
             text = ADAPTER.dump_json(report, indent=1) + b"\n"
             write_files({place / "report.json": text})
     except (ValueError, IndexError) as exc:
         raise HalfRefused(f"{bundle.onnx}: cannot be turned to fp16: {exc}") from exc
     return report
+
+
+def _written(
+    bundle: Bundle, graph: OnnxGraph, products: frozenset[str], scratch: Path
+) -> HalfReport:
+    """Write the graph with these products in float16, and report on it."""
+    half = halve(graph, products)
+    if half is None:
+        raise NothingToHalve(f"{bundle.name!r} has no matrix products but its head's")
+    half.graph.write(scratch / "model.onnx")
+    return _judged(bundle, graph, half, scratch)
 
 
 def _judged(bundle: Bundle, graph: OnnxGraph, half: HalfGraph, scratch: Path) -> HalfReport:

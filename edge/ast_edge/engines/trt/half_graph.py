@@ -16,13 +16,16 @@ from ast_edge.model.onnx_graph import OnnxGraph
 from ast_edge.model.onnx_node import Node, node
 from ast_edge.model.onnx_weights import FLOAT, HALF, Weights, weights
 
-VERSION = 1
+VERSION = 2
 """Of the way it is made; another one makes graphs and engines anew."""
 LARGEST = 65504.0
 """The largest number of float16."""
 _MARK = "::half"
 
 PRODUCTS = frozenset({"Conv", "Gemm", "MatMul"})
+EXACT_CONVOLUTIONS = PRODUCTS - {"Conv"}
+"""Leaves convolutions in float32: in a deep stack of them errors add up, which residual sums in
+float32 keep from doing elsewhere."""
 MOVERS = frozenset(
     {"Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Transpose"}
     | {"Unsqueeze"}
@@ -41,13 +44,13 @@ class HalfGraph:
     """Tensors of the graph before, all that is float16 now and computed or rounded for it."""
 
 
-def halve(graph: OnnxGraph) -> HalfGraph | None:
-    """Turn the products of a float32 graph; None if it has none that count.
+def halve(graph: OnnxGraph, products: frozenset[str] = PRODUCTS) -> HalfGraph | None:
+    """Turn these products of a float32 graph; None if it has none of them that count.
 
     Raises:
         ValueError: if weights do not fit into float16, or are stored in a way that is not read.
     """
-    chosen = _choose(graph)
+    chosen = _choose(graph, products)
     return _Rewriting(graph, chosen).result() if chosen else None
 
 
@@ -62,13 +65,13 @@ def with_ranges(graph: OnnxGraph, names: Iterable[str], output: str) -> OnnxGrap
     return replace(graph, nodes=[*graph.nodes, *more]).with_output(output, ())
 
 
-def _choose(graph: OnnxGraph) -> set[int]:
+def _choose(graph: OnnxGraph, kinds: frozenset[str]) -> set[int]:
     """Return the numbers of the nodes that are to compute in float16."""
     constant, products = set(graph.weights), set[int]()
     for number, one in enumerate(graph.nodes):
         if all(name in constant for name in one.inputs if name) and not one.captured:
             constant.update(one.outputs)
-        elif one.is_standard and one.kind in PRODUCTS:
+        elif one.is_standard and one.kind in kinds:
             products.add(number)
     chosen, before_a_product = set[int](), set[str]()
     for number, one in reversed(list(enumerate(graph.nodes))):

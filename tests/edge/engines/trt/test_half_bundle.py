@@ -52,9 +52,21 @@ def test_the_default_bundle_is_near_to_itself(home, cache):
     assert report.range < 1000
 
 
+def test_convolutions_that_stray_stay_in_float32(home, cache):
+    half, _ = half_bundle(home, cache)
+    graph = onnx.shape_inference.infer_shapes(onnx.load(half.onnx)).graph
+    types = {one.name: one.type.tensor_type.elem_type for one in graph.value_info}
+    made = {
+        kind: {types[one.output[0]] for one in graph.node if one.op_type == kind}
+        for kind in ("Conv", "MatMul")
+    }
+    assert made["Conv"] == {onnx.TensorProto.FLOAT}
+    assert onnx.TensorProto.FLOAT16 in made["MatMul"]
+
+
 def test_it_is_made_once(deep, cache, monkeypatch):
     first = half_bundle(deep, cache)
-    monkeypatch.setattr(module, "halve", lambda graph: pytest.fail("made again"))
+    monkeypatch.setattr(module, "halve", lambda *_: pytest.fail("made again"))
     assert half_bundle(deep, cache) == first
 
 
@@ -84,7 +96,7 @@ def test_numbers_beyond_float16_are_refused_and_remembered(tmp_path, cache, monk
     loud = load_bundle(write_bundle(tmp_path / "loud", spread=32768.0))
     with pytest.raises(HalfRefused, match=r"values up to .* occur in it, and float16 ends at 6550"):
         half_bundle(loud, cache)
-    monkeypatch.setattr(module, "halve", lambda graph: pytest.fail("made again"))
+    monkeypatch.setattr(module, "halve", lambda *_: pytest.fail("made again"))
     with pytest.raises(HalfRefused, match="values up to"):
         half_bundle(loud, cache)
     assert [path.name for path in cache.rglob("*") if path.is_file()] == ["report.json"]

@@ -50,10 +50,18 @@ def compress_weights(path: Path, storage: Storage) -> None:
 
 def save_graph(model: onnx.ModelProto, path: Path) -> None:
     """Write a graph in the place of an older one, in one file if that can hold it."""
+    forget_origin(model)
     data = path.with_name(path.name + ".data")
     data.unlink(missing_ok=True)
     large = sum(len(tensor.raw_data) for tensor in model.graph.initializer) > LARGEST
     onnx.save(model, path, save_as_external_data=large, location=data.name)
+
+
+def forget_origin(model: onnx.ModelProto) -> None:
+    """Leave out what an exporter notes beside a graph: lines of programs, folders of its user."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
+        part.ClearField("metadata_props")
 
 
 def _matrices(model: onnx.ModelProto) -> set[str]:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import onnx
 import torch
 
 from ast_edge.base.errors import ConfigError
-from ast_export.compression import LARGEST
+from ast_export.compression import LARGEST, forget_origin
 from ast_export.merged import MergedModel
 
 OPSET = 18
@@ -42,6 +43,9 @@ def export_graph(model: MergedModel, path: Path, opset: int = OPSET) -> None:
             dynamic_shapes={"fbank": {0: torch.export.Dim("batch", min=1, max=1024)}},
             verbose=False,
         )
+    graph = onnx.load(path, load_external_data=False)  # which stays where it is
+    forget_origin(graph)
+    onnx.save(graph, path)
 
 
 @contextmanager

@@ -40,7 +40,7 @@ def compressed(graph, tmp_path, request):
 def test_the_file_shrinks_by_bytes_per_weight(checkpoint, graph, compressed, saved):
     parameters = sum(weights.numel() for weights in checkpoint.weights.values())
     assert graph.stat().st_size - compressed.stat().st_size == pytest.approx(
-        saved * parameters, rel=0.1
+        saved * parameters, rel=0.12
     )
 
 

@@ -74,6 +74,11 @@ def test_graph_is_one_file(graph):
     assert list(graph.parent.iterdir()) == [graph]
 
 
+def test_nothing_is_left_of_the_folders_of_who_exported(graph):
+    assert b"site-packages" not in graph.read_bytes()
+    assert b"network.py" not in graph.read_bytes()
+
+
 def test_attention_is_written_out_without_a_mask_and_shapes(graph):
     kinds = Counter(node.op_type for node in onnx.load(graph).graph.node)
     assert kinds["Softmax"] == 2

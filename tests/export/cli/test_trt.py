@@ -73,7 +73,7 @@ def test_the_default_bundle_becomes_a_smaller_engine_in_fp16(tmp_path):
     for precision in ("fp32", "fp16"):
         assert export("home", tmp_path / precision, "--precision", precision) == 0
         sizes.append((tmp_path / precision).stat().st_size)
-    assert sizes[1] < 0.75 * sizes[0]  # the rest is no weights
+    assert sizes[1] < 0.85 * sizes[0]  # the rest is convolutions in fp32, and no weights
 
 
 def test_numbers_that_fp16_cannot_hold_make_an_fp32_engine(tmp_path, out, capsys):

@@ -129,6 +129,8 @@ def _read(place: Path, bundle: Bundle) -> HalfReport | None:
 def _make(bundle: Bundle, place: Path) -> HalfReport:
     try:
         graph = read_graph(bundle.onnx)
+        if halve(graph) is None:
+            raise NothingToHalve(f"{bundle.name!r} has no matrix products but its head's")
         log.info("turning the graph of %r to fp16, and comparing it on real sound", bundle.name)
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as scratch:

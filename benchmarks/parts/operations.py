@@ -6,10 +6,12 @@ import torch
 from torch import nn
 
 from ast_edge.model.spec import ModelSpec
-from ast_training.model.mobilenet import COLUMN_FRAMES, IMAGE_MELS, mobilenet
+from ast_training.model.stem import EfficientAtStem, Stem, YamnetStem
 
 SPECIAL = 2
 """Tokens that the head of the clip reads."""
+FOLDED = 8192
+"""Numbers of a constant that the exporter works out."""
 
 
 def multiply_adds(spec: ModelSpec, merged: int = 0) -> int:
@@ -44,21 +46,31 @@ def _merging(spec: ModelSpec, tokens: int, merged: int) -> int:
 
 
 def _stem(spec: ModelSpec) -> int:
-    """Count those of a stem: its bands, its convolutions, and what carries them to the patches."""
-    if not spec.stem:
+    """Count those of a stem: bands, convolutions, and what carries them to patches and heads."""
+    if not (spec.stem or spec.yamnet):
         return 0
-    columns, found = -(-spec.frames // COLUMN_FRAMES), list[int]()
+    with torch.device("meta"):
+        networks = Stem(spec).eval().networks.values()
+    return sum(_network(spec, network) for network in networks)
+
+
+def _network(spec: ModelSpec, network: nn.Module) -> int:
+    assert isinstance(network, EfficientAtStem | YamnetStem)
+    found = list[int]()
 
     def count(layer: nn.Module, _: object, made: torch.Tensor) -> None:
-        assert isinstance(layer, nn.Conv2d)
+        assert isinstance(layer, nn.Conv2d | nn.Linear)
         found.append(made.numel() * layer.weight[0].numel())
 
-    with torch.device("meta"):
-        features = mobilenet(spec.stem).features.eval()
-        for layer in features.modules():
-            if isinstance(layer, nn.Conv2d):
-                layer.register_forward_hook(count)
-        features(torch.empty(1, 1, IMAGE_MELS, spec.frames))
-    bands = (spec.frames + 1) * spec.mel_bins * IMAGE_MELS  # and of the mean, in one row
-    carried = columns * spec.width * (spec.stem + spec.steps)
-    return bands + sum(found) + carried
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            layer.register_forward_hook(count)
+    window = torch.empty(1, spec.frames, spec.mel_bins, device="meta")
+    columns = network(window).shape[1]
+    told = network.tell(torch.empty(1 + spec.steps, network.channels, device="meta")).shape[1]
+    bands = network.picture.bands.weight.numel()
+    # The bands of the mean, in one row, unless they are so few that the exporter works them out.
+    rows = spec.frames + (bands > FOLDED)
+    carried = columns * spec.width * (network.channels + spec.steps)
+    means = spec.steps * columns * network.channels
+    return rows * bands + sum(found) + carried + means + (1 + spec.steps) * told * spec.labels

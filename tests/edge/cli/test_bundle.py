@@ -182,7 +182,7 @@ def test_a_folder_is_verified(call, tmp_path):
 
 def test_parity_that_was_measured_is_said(call):
     _, out, _ = call("verify", "home")
-    assert "largest difference 0.0" in out
+    assert "openvino fp32: largest difference 0.00" in out
 
 
 def test_a_damaged_bundle_is_not_verified(call, tmp_path):

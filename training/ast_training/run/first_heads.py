@@ -65,7 +65,7 @@ def fit_heads(model: AudioSpectrogramTransformer, recipe: Recipe, init: InitConf
     """
     given = init.heads
     assert given is not None
-    training, names = model.training, list(recipe.labels)
+    training = model.training
     model.eval()
     rows = _few_alike([r for r in read_recordings(recipe.pack_set) if _trains(r)], recipe.seed)
     cache = AudioCache(rows, recipe.fbank_spec.sample_rate, decoded_folder(recipe.loop.decoded))
@@ -76,9 +76,10 @@ def fit_heads(model: AudioSpectrogramTransformer, recipe: Recipe, init: InitConf
         composed, moments = _of_soundscapes(model, recipe, given.examples)
         clip.append(composed)
         steps.append(moments)
-    _fit(model.mlp_head, clip, recipe, _published(init, names), given.pull)
+    published = _published(init, list(recipe.labels))
+    _fit(model.mlp_head, clip, recipe, published, given.pull)
     if model.spec.frame_head:
-        _fit(model.frame_head, steps, recipe, _published(init, names), given.pull)
+        _fit(model.frame_head, steps, recipe, published, given.pull)
     model.train(training)
 
 

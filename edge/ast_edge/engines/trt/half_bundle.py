@@ -4,7 +4,7 @@ import hashlib
 import logging
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -27,7 +27,6 @@ from ast_edge.engines.graph_border import GraphBorder
 from ast_edge.engines.trt.half_graph import (
     EXACT_CONVOLUTIONS,
     LARGEST,
-    PRODUCTS,
     VERSION,
     HalfGraph,
     halve,
@@ -129,16 +128,18 @@ def _read(place: Path, bundle: Bundle) -> HalfReport | None:
 def _make(bundle: Bundle, place: Path) -> HalfReport:
     try:
         graph = read_graph(bundle.onnx)
-        if halve(graph) is None:
+        half = halve(graph)
+        if half is None:
             raise NothingToHalve(f"{bundle.name!r} has no matrix products but its head's")
         log.info("turning the graph of %r to fp16, and comparing it on real sound", bundle.name)
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as scratch:
-            report = _written(bundle, graph, PRODUCTS, Path(scratch))
+            report = _written(bundle, graph, half, Path(scratch))
             if report.reason and any(one.kind == "Conv" for one in graph.nodes):
-                log.info("once more, with its convolutions in fp32: %s", report.reason)
-                with suppress(NothingToHalve):
-                    report = _written(bundle, graph, EXACT_CONVOLUTIONS, Path(scratch))
+                exact = halve(graph, EXACT_CONVOLUTIONS)
+                if exact is not None:
+                    log.info("once more, with its convolutions in fp32: %s", report.reason)
+                    report = _written(bundle, graph, exact, Path(scratch))
             place.mkdir(exist_ok=True)
             if not report.reason:
                 (Path(scratch) / "model.onnx").replace(place / "model.onnx")
@@ -149,13 +150,8 @@ def _make(bundle: Bundle, place: Path) -> HalfReport:
     return report
 
 
-def _written(
-    bundle: Bundle, graph: OnnxGraph, products: frozenset[str], scratch: Path
-) -> HalfReport:
-    """Write the graph with these products in float16, and report on it."""
-    half = halve(graph, products)
-    if half is None:
-        raise NothingToHalve(f"{bundle.name!r} has no matrix products but its head's")
+def _written(bundle: Bundle, graph: OnnxGraph, half: HalfGraph, scratch: Path) -> HalfReport:
+    """Write the graph in float16, and report on it."""
     half.graph.write(scratch / "model.onnx")
     return _judged(bundle, graph, half, scratch)
 

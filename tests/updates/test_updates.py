@@ -139,13 +139,18 @@ def test_a_bundle_that_is_slower_than_real_time_is_taken_back(daemon, broker, hu
     assert model(daemon) == "bands"
 
 
-def test_a_daemon_that_is_killed_while_a_bundle_is_new_begins_with_the_one_before(
-    daemon, broker, hub, heard, better, monkeypatch
-):
+@pytest.fixture
+def long_proof(daemon, heard, monkeypatch):
+    """Let a new bundle be new for ten minutes."""
     monkeypatch.setenv(PROOF_VARIABLE, "600")
     daemon.process.terminate()
     daemon.wait()
     begin_anew(daemon, heard)
+
+
+def test_a_daemon_that_is_killed_while_a_bundle_is_new_begins_with_the_one_before(
+    daemon, broker, hub, heard, better, long_proof
+):
     point(broker, publish(hub, better))
     for _ in range(2):  # a power cut may be to blame once
         wait_for(heard, "proving")
@@ -159,12 +164,8 @@ def test_a_daemon_that_is_killed_while_a_bundle_is_new_begins_with_the_one_befor
 
 
 def test_a_daemon_that_is_stopped_while_a_bundle_is_new_goes_on_with_it(
-    daemon, broker, hub, heard, better, monkeypatch
+    daemon, broker, hub, heard, better, long_proof
 ):
-    monkeypatch.setenv(PROOF_VARIABLE, "600")
-    daemon.process.terminate()
-    daemon.wait()
-    begin_anew(daemon, heard)
     point(broker, publish(hub, better))
     wait_for(heard, "proving")
     daemon.process.terminate()

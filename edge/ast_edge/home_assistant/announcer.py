@@ -22,7 +22,8 @@ JITTER = 5.0
 nodes must not all speak at once."""
 MIGRATE = '{"migrate_discovery": true}'
 STEP = 3.0
-"""Seconds that Home Assistant has for one step of a migration before the next one comes."""
+"""Seconds that Home Assistant has for one step (of a migration, of taking entities away) before the
+next one comes."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,15 @@ class HomeAssistant:
         # Until the broker has confirmed that the old is gone, both may be there.
         save_published(self._record, self._wanted | self._before)
         if not (moved := self._moved()):
-            return [*self._clear(), *self._describe(), told]
+            # Entities that still listen would complain of the emptiness of their topics.
+            emptied = self._emptied()
+            last = _delayed([*emptied, told], STEP if emptied else 0.0)
+            return [*self._removed(), *self._describe(), *last]
         # Home Assistant unloads the entities of one form, then takes them over in the other.
         return [
             *(Message(topic, MIGRATE) for topic in moved),
-            *_delayed(self._clear(), STEP),
-            *_delayed([*self._describe(), told], 2 * STEP),
+            *_delayed(self._removed(), STEP),
+            *_delayed([*self._describe(), *self._emptied(), told], 2 * STEP),
         ]
 
     def received(self, topic: str, payload: bytes, *, retained: bool = False) -> list[Message]:
@@ -125,18 +129,22 @@ class HomeAssistant:
     def _describe(self) -> list[Message]:
         return [config.message(topic) for topic, config in self._configs.items()]
 
-    def _clear(self) -> list[Message]:
-        """Return what removes everything that is not wanted any more."""
-        before, wanted = self._before, self._wanted
-        unwanted = sorted(before.configs.keys() - wanted.configs.keys())
-        unwanted += sorted(set(before.topics) - set(wanted.topics))
+    def _removed(self) -> list[Message]:
+        """Return what removes the devices and entities that are not wanted any more."""
+        before = self._before.configs
+        unwanted = sorted(before.keys() - self._wanted.configs.keys())
         messages = [Message(topic, "", retain=True) for topic in unwanted]
         for topic, config in self._configs.items():
-            entities = before.configs.get(topic, {})
+            entities = before.get(topic, {})
             gone = {k: p for k, p in entities.items() if config.entities.get(k) != p}
             if gone:
                 messages.append(config.without(gone).message(topic))
         return messages
+
+    def _emptied(self) -> list[Message]:
+        """Return what empties all other topics that are not wanted any more."""
+        unwanted = sorted(set(self._before.topics) - set(self._wanted.topics))
+        return [Message(topic, "", retain=True) for topic in unwanted]
 
     def _moved(self) -> list[str]:
         """Return the topics of the other form of discovery whose entities live on."""

@@ -8,7 +8,7 @@ from rigs.broker.payloads import check
 from rigs.broker.sink import started
 
 from ast_edge.audio.level import Level
-from ast_edge.home_assistant.announcer import JITTER, MIGRATE, HomeAssistant
+from ast_edge.home_assistant.announcer import JITTER, MIGRATE, STEP, HomeAssistant
 from ast_edge.home_assistant.discovery import describe
 from ast_edge.model.label import Label
 from ast_edge.mqtt.config import MqttConfig
@@ -122,6 +122,15 @@ def test_the_states_of_a_removed_label_are_emptied(node, broker):
     node(labels=[DOG])
     assert payloads(broker, "ast-edge/attic/kitchen/siren/state") == [""]
     assert payloads(broker, "ast-edge/attic/kitchen/dog/state") == []
+
+
+def test_what_a_removed_entity_listens_to_is_emptied_when_it_is_gone(node, broker):
+    node()
+    node(labels=[DOG])
+    topics = [message.topic for message in broker.messages]
+    emptied = [m for m in broker.messages if m.topic.startswith("ast-edge/attic/kitchen/siren/")]
+    assert {message.delay for message in emptied} == {STEP}
+    assert topics.index("ast-edge/attic/greeted") == len(topics) - 1
 
 
 def test_a_removed_source_takes_its_device_along(node, broker):

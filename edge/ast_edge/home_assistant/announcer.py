@@ -101,6 +101,7 @@ class HomeAssistant:
             return [*self._removed(), *self._describe(), *last]
         # Home Assistant unloads the entities of one form, then takes them over in the other.
         return [
+            *self._left_behind(moved),
             *(Message(topic, MIGRATE) for topic in moved),
             *_delayed(self._removed(), STEP),
             *_delayed([*self._describe(), *self._emptied(), told], 2 * STEP),
@@ -148,9 +149,28 @@ class HomeAssistant:
 
     def _moved(self) -> list[str]:
         """Return the topics of the other form of discovery whose entities live on."""
-        wanted = {e for topic in self._configs for e in _entities(topic, self._wanted)}
         gone = self._before.configs.keys() - self._configs.keys()
+        wanted = self._entities()
         return sorted(topic for topic in gone if wanted & _entities(topic, self._before))
+
+    def _left_behind(self, moved: Iterable[str]) -> list[Message]:
+        """Return what removes entities which their devices do not take along into the other form.
+
+        Unloaded with the others, they would stay in Home Assistant's registry for ever.
+        """
+        wanted, devices = self._entities(), {device.id: device for device in self._devices}
+        messages = []
+        for topic in moved:
+            gone = {key for _, _, key in _entities(topic, self._before) - wanted}
+            platforms = self._before.configs[topic]
+            if gone and (device := devices.get(topic.split("/")[-2])):
+                removed: Component = {key: {"platform": platforms[key]} for key in sorted(gone)}
+                text = json.dumps(device.payload | {"components": removed}, ensure_ascii=False)
+                messages.append(Message(topic, text))
+        return messages
+
+    def _entities(self) -> set[tuple[str, str, str]]:
+        return {e for topic in self._configs for e in _entities(topic, self._wanted)}
 
 
 def _delayed(messages: Iterable[Message], delay: float) -> list[Message]:

@@ -200,6 +200,16 @@ def test_an_entity_that_is_removed_with_the_change_of_form_is_not_moved(node, br
     assert payloads(broker, siren) == [""]
 
 
+def test_an_entity_that_its_device_does_not_take_along_into_the_other_form_is_removed(node, broker):
+    node(per_entity=False)
+    node(per_entity=True, labels=[DOG])
+    removed, migrate, emptied = payloads(broker, KITCHEN)
+    assert check("discovery", removed)["components"] == {
+        "label_siren": {"platform": "binary_sensor"}
+    }
+    assert (migrate, emptied) == (MIGRATE, "")
+
+
 def test_an_entity_has_the_same_id_in_both_forms(node, broker):
     node()
     before = {

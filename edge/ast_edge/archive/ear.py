@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.archive.evidence import Evidence
+from ast_edge.archive.fingerprint import Fingerprint
 from ast_edge.archive.job import LEAD_SECONDS, Job, Stretch
-from ast_edge.archive.reading import Fingerprint, Reading
+from ast_edge.archive.reading import Reading
 from ast_edge.detection.steps import Steps
 from ast_edge.engines.engine import Engine, Scores
 from ast_edge.frontend.listener import Listener, Window

@@ -245,6 +245,17 @@ def test_a_pointer_to_all_nodes_is_followed_unless_one_has_its_own(
     wait_until(lambda: model(daemon) == "newer", PATIENCE)
 
 
+def test_a_pointer_that_was_withdrawn_while_the_node_was_away_counts_no_more(
+    daemon, broker, hub, heard, better
+):
+    newer = make_bundle(better.parent / "newer", "newer")
+    point(broker, publish(hub, better), NODE)
+    wait_for(heard, "installed")
+    broker.restart()  # it has kept nothing, and nobody is told that
+    point(broker, publish(hub, newer), ALL)
+    wait_until(lambda: model(daemon) == "newer", PATIENCE)
+
+
 def test_a_command_installs_where_none_is_followed_by_itself(daemon, broker, hub, heard, better):
     daemon.reload(updates={"places": [hub.url], "install": "on_command"})
     point(broker, publish(hub, better))

@@ -1,7 +1,11 @@
 """A daemon of one's own that is pointed to other bundles, on a web server of the test's own."""
 
 import json
+import math
+import time
+from contextlib import closing
 
+import numpy as np
 import pytest
 from rigs.broker import mosquitto
 from rigs.broker.mosquitto import Mosquitto, Subscriber, retained, wait_until
@@ -11,9 +15,13 @@ from rigs.hub.server import Hub
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.hub.updates import ALL, COMMAND, NODE, UPDATE, make_bundle, point, publish, status
+from rigs.model import FRAMES
 from rigs.reloadable import Reloadable
 
 from ast_edge.cli.main import main
+from ast_edge.engines.choice import open_engine
+from ast_edge.engines.config import EngineConfig
+from ast_edge.model.bundle import load_bundle
 
 pytestmark = [
     pytest.mark.skipif(bool(mosquitto.available()), reason=mosquitto.available()),
@@ -129,11 +137,27 @@ def test_the_pointer_of_a_bundle_that_was_taken_back_is_followed_on_command(
     assert model(daemon) == "better"
 
 
+HOP = 0.05
+"""Seconds between windows, where a bundle shall be too slow for them."""
+
+
+def slow_bundle(folder):
+    """Make a bundle whose windows take about four such hops, on a machine of any speed."""
+    few = 20
+    seconds = []
+    bundle = load_bundle(make_bundle(folder / "few", "few", burden=few))
+    with closing(open_engine(bundle, EngineConfig())) as engine:
+        for _ in range(3):
+            began = time.monotonic()
+            engine.run(np.zeros((1, FRAMES, 128), np.float32))
+            seconds.append(time.monotonic() - began)
+    return make_bundle(folder / "slow", "slow", burden=math.ceil(few * 4 * HOP / min(seconds)))
+
+
 def test_a_bundle_that_is_slower_than_real_time_is_taken_back(daemon, broker, hub, heard, tmp_path):
     kitchen = daemon.settings("sources")["kitchen"]
-    daemon.reload(sources={"kitchen": {**kitchen, "hop": 0.05}})
-    slow = make_bundle(tmp_path / "slow", "slow", burden=40)
-    point(broker, publish(hub, slow))
+    daemon.reload(sources={"kitchen": {**kitchen, "hop": HOP}})
+    point(broker, publish(hub, slow_bundle(tmp_path)))
     wait_for(heard, "proving")
     assert "slower than real time" in wait_for(heard, "rolled_back")["detail"]
     assert model(daemon) == "bands"

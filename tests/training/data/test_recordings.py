@@ -368,3 +368,18 @@ def test_a_pack_that_was_not_prepared_is_refused(tmp_path):
 def test_a_pack_is_a_table_or_a_prepared_set(settings, words):
     with pytest.raises(ValueError, match=words):
         make_recipe({"one": settings})
+
+
+def test_a_table_may_say_what_else_may_sound_in_single_recordings(pack, tmp_path):
+    pack.add("a.wav", "whistle")
+    pack.add("b.wav", "whistle")
+    (tmp_path / "heard.csv").write_text("pack,filename,may\none,a.wav,Hum\ntwo,b.wav,Hum\n")
+    found = read(pack, may_table=str(tmp_path / "heard.csv"))
+    assert [r.open for r in found] == [(1,), ()]
+
+
+def test_such_a_table_without_its_columns_is_refused(pack, tmp_path):
+    pack.add("a.wav", "whistle")
+    (tmp_path / "heard.csv").write_text("filename,may\na.wav,Hum\n")
+    with pytest.raises(ConfigError, match=r"heard\.csv: expected a column 'pack'"):
+        read(pack, may_table=str(tmp_path / "heard.csv"))

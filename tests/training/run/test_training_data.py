@@ -4,12 +4,17 @@ import numpy as np
 import pytest
 import yaml
 from rigs.training.clips import clip_recipe, tones
-from rigs.training.packs import make_recipe, two_sounds, write_recipe
+from rigs.training.packs import backgrounds, make_recipe, two_sounds, write_recipe
 
 from ast_edge.base.errors import ConfigError
 from ast_training.data.recordings import read_recordings
 from ast_training.recipe.recipe import load_recipe
-from ast_training.run.training_data import example_statistics, open_data, open_evaluation
+from ast_training.run.training_data import (
+    example_statistics,
+    open_composer,
+    open_data,
+    open_evaluation,
+)
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +140,18 @@ def test_clips_are_read_from_where_the_recipe_keeps_them_decoded(tmp_path):
     examples, _ = open_data(clip_recipe(tones(tmp_path / "clips"), loop={"decoded": str(store)}))
     assert len(examples.clips.decoded) == 14
     assert list(store.glob("*.pcm"))
+
+
+@pytest.mark.parametrize(("split", "rooms"), [("train", 3), ("test", 0)])
+def test_noise_in_which_a_label_may_be_heard_teaches_but_measures_nothing(tmp_path, split, rooms):
+    share = {"test_share": 1.0, "validation_share": 0.0} if split == "test" else {}
+    packs = two_sounds(tmp_path / "sounds", **share)
+    packs |= backgrounds(tmp_path / "noise", 3, may=["Hum"], **share)
+    assert len(open_composer(make_recipe(packs), split).backgrounds) == rooms
+
+
+def test_it_measures_where_that_label_is_not_wanted(tmp_path):
+    packs = two_sounds(tmp_path / "sounds", test_share=1.0, validation_share=0.0)
+    packs |= backgrounds(tmp_path / "noise", 3, may=["Hum"], test_share=1.0)
+    recipe = make_recipe(packs, wanted=["Whistle"])
+    assert len(open_composer(recipe, "test").backgrounds) == 3

@@ -94,6 +94,15 @@ def test_what_may_sound_in_a_recording_is_told_apart(packs):
     assert {scape.events[0].label for scape in scapes} == {0, 1}
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_may_sound_in_the_background_may_do_so_all_the_time(packs, whole):
+    packs["noise"]["may"] = ["Hum"]
+    scape = compose(packs, count=0, background=1, whole=whole)
+    assert scape.open == {1}
+    assert [(one.label, one.onset, one.offset) for one in scape.unsaid] == [(1, 0.0, 3.0)]
+    assert compose(packs, count=0, whole=whole).open == set()
+
+
 @pytest.mark.parametrize("level", [-40.0, -20.0])
 def test_the_loudest_part_has_the_wanted_level(packs, level):
     scape = compose(packs, count=2, level_dbfs=(level, level))

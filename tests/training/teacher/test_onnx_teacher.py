@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("onnx", reason="onnx is not installed")
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from rigs.training.loudness import loudness_graph as graph
 
 from ast_edge.base.errors import BundleError, EngineError
 from ast_training.teacher.onnx_teacher import OnnxTeacher
@@ -12,32 +11,6 @@ LABELS = ("loud", "half as loud")
 SOUNDS = np.zeros((3, 32000), np.float32)
 SOUNDS[1] = 0.5
 SOUNDS[2, :16000] = 1.0
-
-
-def graph(path, samples=("batch", "samples"), gain=(1.0, 0.5)):
-    """Write a graph that scores labels by the mean of the samples."""
-    axis = len(samples) - 1
-    nodes = [
-        helper.make_node("ReduceMean", ["sound", "axes"], ["mean"], keepdims=1),
-        helper.make_node("Mul", ["mean", "gain"], ["scores"]),
-    ]
-    shape = [*samples[:-1], len(gain)]
-    model = helper.make_model(
-        helper.make_graph(
-            nodes,
-            "loudness",
-            [helper.make_tensor_value_info("sound", TensorProto.FLOAT, samples)],
-            [helper.make_tensor_value_info("scores", TensorProto.FLOAT, shape)],
-            [
-                numpy_helper.from_array(np.array([axis]), "axes"),
-                numpy_helper.from_array(np.float32(gain), "gain"),
-            ],
-        ),
-        opset_imports=[helper.make_opsetid("", 18)],
-        ir_version=9,
-    )
-    onnx.save(model, path)
-    return path
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from ast_training.cli import (
     export_hf,
     fit,
     import_,
+    listen,
     prepare,
     push,
     recipes,
@@ -36,6 +37,7 @@ COMMANDS = (
     calibrate,
     export_hf,
     push,
+    listen,
     soundscapes,
     recipes,
 )

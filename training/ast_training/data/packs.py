@@ -14,7 +14,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Role = Literal["events", "background", "room"]
 OF_TABLES = frozenset(
     {"table", "audio", "filename", "label", "separator", "group", "validation", "validation_share"}
-    | {"test_share", "hold_out", "terms", "terms_table", "skip"}
+    | {"test_share", "hold_out", "may_table", "terms", "terms_table", "skip"}
 )
 """Settings that a prepared set has no use for."""
 
@@ -45,6 +45,9 @@ class PackConfig(Section):
     may: list[str] = Field(default_factory=list)
     """Labels that may sound in any recording of the pack though nothing says so: of children who
     play, speech and laughter."""
+    may_table: InputPath | None = None
+    """CSV (pack, filename, may) that says it of single recordings, as `ast-train listen` writes it:
+    of the noise of a room, that there is speech and music in it."""
     role: Role = "events"
     """What the recordings are to a soundscape: events (also those without a label), background
     noise, or the impulse response of a room."""

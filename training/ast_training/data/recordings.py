@@ -9,7 +9,7 @@ from ast_training.data.clip_list import SPLITS, Split
 from ast_training.data.clips import ClipSet
 from ast_training.data.packs import PackConfig, PackSet, Role
 from ast_training.data.sources import source_of, source_of_clip, split_of
-from ast_training.data.tables import read_rows
+from ast_training.data.tables import read_may, read_rows
 from ast_training.data.targets import Targets
 
 
@@ -57,6 +57,8 @@ class _Row:
     """One that is empty if nobody said anything."""
     said: bool
     """Whether somebody did."""
+    may: Sequence[str]
+    """Labels that may sound as well."""
     source: str
     split: Split
     terms: str
@@ -65,7 +67,6 @@ class _Row:
 def _read_pack(
     name: str, pack: PackConfig, targets: Targets, given: PackSet
 ) -> Iterator[Recording]:
-    may = targets.heard(pack.may) + targets.open(pack.may)
     everything = range(len(given.labels))
     for row in _rows_of_set(name, pack) if pack.prepared else _rows_of_table(name, pack):
         labels = _labels(pack, row.labels, targets)
@@ -74,6 +75,7 @@ def _read_pack(
         heard = targets.heard(labels)
         # Where nobody said anything, everything may be heard.
         may_be = targets.open(labels) if row.said else everything
+        may = targets.heard(row.may) + targets.open(row.may)
         if row.split == "train" and not given.terms.search(row.terms):
             continue
         yield Recording(
@@ -103,6 +105,7 @@ def _rows_of_set(name: str, pack: PackConfig) -> Iterator[_Row]:
             path=clip.path,
             labels=[names[label] for label in clip.labels] or [""],
             said=bool(clip.labels),
+            may=pack.may,
             source=source_of_clip(name, pack, clip.name, clip.group),
             split=clip.split,
             terms=pack.licence or clips.licence,
@@ -110,12 +113,14 @@ def _rows_of_set(name: str, pack: PackConfig) -> Iterator[_Row]:
 
 
 def _rows_of_table(name: str, pack: PackConfig) -> Iterator[_Row]:
+    may = read_may(pack.may_table, name) if pack.may_table else {}
     for row in _rows(name, pack):
         own, source = row[pack.label], source_of(name, pack, row)
         yield _Row(
             path=pack.audio / row[pack.filename],
             labels=own.split(pack.separator) if pack.separator else [own],
             said=bool(own),
+            may=[*pack.may, *may.get(row[pack.filename], ())],
             source=source,
             split=split_of(source, pack, row),
             terms=row["terms"],

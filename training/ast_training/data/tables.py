@@ -9,6 +9,10 @@ from ast_edge.base.errors import ConfigError
 from ast_edge.base.text_file import open_text, read_text
 from ast_edge.model.label import Label
 
+MAY_COLUMNS = ("pack", "filename", "may")
+MAY_SEPARATOR = ";"
+"""Between labels, whose names may have commas in them."""
+
 
 def read_rows(path: Path, columns: Collection[str]) -> Iterator[dict[str, str]]:
     """Yield the rows of a CSV file that has at least these columns.
@@ -67,3 +71,19 @@ def read_labels(path: Path) -> tuple[Label, ...]:
 def label_name(text: str) -> str:
     """Give the one spelling of a name: an "é" may be one character, or two (as macOS has it)."""
     return unicodedata.normalize("NFC", text.strip())
+
+
+def read_may(path: Path, pack: str) -> dict[str, list[str]]:
+    """Read what labels may sound in recordings of a pack though its own table does not say so.
+
+    Returns:
+        Names of labels by file name; one for which the table has nothing has none.
+
+    Raises:
+        ConfigError: as `read_rows`.
+    """
+    return {
+        row["filename"]: [one for one in row["may"].split(MAY_SEPARATOR) if one]
+        for row in read_rows(path, MAY_COLUMNS)
+        if row["pack"] == pack
+    }

@@ -128,16 +128,18 @@ def _open_packs(recipe: Recipe, cache: Path | None) -> tuple[Examples, Evaluatio
 def open_composer(recipe: Recipe, split: Split) -> Composer:
     """Open the recordings of a split to compose soundscapes of.
 
-    What nobody said anything about teaches by teachers, but measures nothing: whatever sounds in
-    it would count as a false alarm.
+    Noise and other sounds in which a label that is wanted may be heard teach, but measure nothing:
+    whatever sounds in them would count as a false alarm.
 
     Raises:
         ConfigError: if there are none with a label.
     """
     rows = [r for r in read_recordings(recipe.pack_set) if r.split == split]
     if split != "train":
-        every = len(recipe.labels)
-        rows = [r for r in rows if r.role != "events" or r.targets or len(r.open) < every]
+        wanted = {
+            n for n, one in enumerate(recipe.labels) if one in (recipe.wanted or recipe.labels)
+        }
+        rows = [r for r in rows if r.targets or not wanted & {*r.open}]
     folder = decoded_folder(recipe.loop.decoded)
     events, backgrounds, rooms = (
         AudioCache([r for r in rows if r.role == role], recipe.fbank_spec.sample_rate, folder)

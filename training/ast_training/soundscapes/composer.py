@@ -101,9 +101,9 @@ class Composer:
         chosen = [self._labelled] * count
         if self._others.any():
             chosen += [self._others] * others
-        background = self._background(round(seconds * rate), rng, whole=whole)
-        samples, placed, may = background.copy(), list[PlacedEvent](), set[int]()
-        unsaid = list[PlacedEvent]()
+        background, may = self._background(round(seconds * rate), rng, whole=whole)
+        samples, placed = background.copy(), list[PlacedEvent]()
+        unsaid = [PlacedEvent(label, 0.0, seconds) for label in sorted(may)]
         noise = loudness(background, rate)
         for weights in chosen:
             excerpt = self._excerpt(weights, rng)
@@ -165,28 +165,32 @@ class Composer:
             return measured_response(samples, self.sample_rate)
         return made_response(self.sample_rate, rng)
 
-    def _background(self, length: int, rng: np.random.Generator, *, whole: bool) -> Audio:
-        """Draw noise of the length (samples,), turned and looped; often there is none.
+    def _background(
+        self, length: int, rng: np.random.Generator, *, whole: bool
+    ) -> tuple[Audio, set[int]]:
+        """Draw noise of the length (samples,), turned and looped, and the labels that may be in it.
 
-        A `whole` soundscape is longer than most recordings: it loops none.
+        Often there is none. A `whole` soundscape is longer than most recordings: it loops none.
         """
-        config, noise = self.config, np.zeros(length, np.float32)
+        config, noise, may = self.config, np.zeros(length, np.float32), set[int]()
         if not len(self.backgrounds) or rng.random() >= config.background:
-            return noise
+            return noise, may
         for _ in range(1 + int(rng.random() < config.second_background)):
-            samples = self._chain(length, rng) if whole else self._loop(length, rng)
+            samples, used = self._chain(length, rng) if whole else self._loop(length, rng)
             noise += samples * np.float32(ratio(rng.uniform(-10, 0)))
-        return noise
+            may.update(*(self.backgrounds.recordings[one].open for one in used))
+        return noise, may
 
-    def _loop(self, length: int, rng: np.random.Generator) -> Audio:
+    def _loop(self, length: int, rng: np.random.Generator) -> tuple[Audio, list[int]]:
         index = int(rng.choice(len(self.backgrounds), p=self._backgrounds))
         samples = self.backgrounds.samples(index)
         turned: Audio = np.resize(np.roll(samples, int(rng.integers(len(samples)))), length)
-        return turned
+        return turned, [index]
 
-    def _chain(self, length: int, rng: np.random.Generator) -> Audio:
+    def _chain(self, length: int, rng: np.random.Generator) -> tuple[Audio, list[int]]:
         """Let backgrounds follow one another, all equally loud, none again before all others."""
         weights, rate, chain = self._backgrounds, self.sample_rate, np.zeros(0, np.float32)
+        used = list[int]()
         fade = round(CROSSFADE_SECONDS * rate)
         while len(chain) < length:
             for index in rng.choice(len(weights), len(weights), replace=False, p=weights).tolist():
@@ -197,9 +201,10 @@ class Composer:
                 # By the whole of it: a click must not make its room quieter than the others.
                 part = part * np.float32(BACKGROUND_LEVEL / max(float(part.std()), 1e-4))
                 chain = _crossfaded(chain, part, fade)
+                used.append(index)
                 if len(chain) >= length:
                     break
-        return chain[:length]
+        return chain[:length], used
 
 
 def loudness(samples: Audio, sample_rate: int) -> float:

@@ -95,7 +95,10 @@ def test_a_bundle_that_a_node_is_pointed_to_is_used_when_it_has_proved_itself(
 def begin_anew(daemon, heard):
     """Start it again, and wait until it is there."""
     before = heard.on("ast-edge/attic/greeted")
+    connections = daemon.log.read_text().count(": connected")
     daemon.start()
+    # What it has said to itself before may come as late as this.
+    wait_until(lambda: daemon.log.read_text().count(": connected") > connections, PATIENCE)
     wait_until(lambda: len(heard.on("ast-edge/attic/greeted")) > len(before), PATIENCE)
 
 

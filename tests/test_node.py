@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from rigs.broker import mosquitto
 from rigs.broker.mosquitto import Mosquitto, Subscriber, retained, wait_until
@@ -117,6 +118,19 @@ def test_what_leaves_the_configuration_leaves_home_assistant(broker, tmp_path):
     assert described[1]["label_hiss"] == {"platform": "binary_sensor"}  # that is: remove it
     assert "label_hiss" not in described[-1]
     assert payloads(heard, ROOT + "kitchen/hiss/state")[-1] == ""
+
+
+def test_whoever_hears_a_state_has_the_attributes_of_its_event_already(broker, tmp_path):
+    state, attributes = ROOT + "kitchen/hum/state", ROOT + "kitchen/hum/attributes"
+    with Subscriber(broker) as heard, Daemon(tmp_path, broker, None) as daemon:
+        daemon.feed(np.concatenate([tone("Hum", 3.0), silence(5)]))
+        wait_until(lambda: payloads(heard, state)[-2:] == ["ON", "OFF"])
+    told = [
+        message["payload"] if message["topic"] == state else json.loads(message["payload"])["type"]
+        for message in heard.messages
+        if message["topic"] in (state, attributes) and message["payload"]
+    ]
+    assert told[-4:] == ["start", "ON", "end", "OFF"]
 
 
 def test_an_event_that_was_cut_short_has_ended_for_late_joiners(broker, tmp_path):

@@ -32,6 +32,7 @@ from ast_edge.mqtt.participant import Participant
 from ast_edge.mqtt.reporter import Reporter
 from ast_edge.mqtt.source_status import NodeStatus
 from ast_edge.mqtt.topics import Topics
+from ast_edge.outputs.sink import Sink
 
 
 class Node:
@@ -80,6 +81,8 @@ class Node:
             raise
         say = self.publisher.publish_messages
         self.reporter = Reporter(self._status, say, lambda source: engine(source).name)
+        # An automation that a state sets off finds the attributes of its event.
+        self.sinks: tuple[Sink, ...] = (self.reporter, self.publisher)
 
     def start(self) -> None:
         """Begin to connect; returns at once."""

@@ -111,7 +111,7 @@ class Service:
         )
         node.follow(self.plan, mqtt)
         node.start()
-        self.sinks += [node.publisher, node.reporter]
+        self.sinks += node.sinks
         self.monitor.renderers.append(node.reporter)
         return node
 
@@ -279,11 +279,11 @@ class Service:
     def _exchange_node(self, node: Node | None) -> None:
         """Give events to another node from now on, and tell it how things are."""
         if self.node:
-            self.sinks.remove(self.node.publisher)
-            self.sinks.remove(self.node.reporter)
+            for sink in self.node.sinks:
+                self.sinks.remove(sink)
             self.monitor.renderers.remove(self.node.reporter)
         if node:
-            self.sinks += [node.publisher, node.reporter]
+            self.sinks += node.sinks
             self.monitor.renderers.append(node.reporter)
             running = [(n, x) for n, p in self.daemon.pipelines.items() for x in p.reported]
             node.publisher.resume(running)

@@ -22,7 +22,8 @@ JITTER = 5.0
 nodes must not all speak at once."""
 MIGRATE = '{"migrate_discovery": true}'
 STEP = 3.0
-"""Seconds that Home Assistant has for one step of a migration before the next one comes."""
+"""Seconds that Home Assistant has for one step (of a migration, of taking entities away) before the
+next one comes."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,16 @@ class HomeAssistant:
         # Until the broker has confirmed that the old is gone, both may be there.
         save_published(self._record, self._wanted | self._before)
         if not (moved := self._moved()):
-            return [*self._clear(), *self._describe(), told]
+            # Entities that still listen would complain of the emptiness of their topics.
+            emptied = self._emptied()
+            last = _delayed([*emptied, told], STEP if emptied else 0.0)
+            return [*self._removed(), *self._describe(), *last]
         # Home Assistant unloads the entities of one form, then takes them over in the other.
         return [
+            *self._left_behind(moved),
             *(Message(topic, MIGRATE) for topic in moved),
-            *_delayed(self._clear(), STEP),
-            *_delayed([*self._describe(), told], 2 * STEP),
+            *_delayed(self._removed(), STEP),
+            *_delayed([*self._describe(), *self._emptied(), told], 2 * STEP),
         ]
 
     def received(self, topic: str, payload: bytes, *, retained: bool = False) -> list[Message]:
@@ -125,24 +130,47 @@ class HomeAssistant:
     def _describe(self) -> list[Message]:
         return [config.message(topic) for topic, config in self._configs.items()]
 
-    def _clear(self) -> list[Message]:
-        """Return what removes everything that is not wanted any more."""
-        before, wanted = self._before, self._wanted
-        unwanted = sorted(before.configs.keys() - wanted.configs.keys())
-        unwanted += sorted(set(before.topics) - set(wanted.topics))
+    def _removed(self) -> list[Message]:
+        """Return what removes the devices and entities that are not wanted any more."""
+        before = self._before.configs
+        unwanted = sorted(before.keys() - self._wanted.configs.keys())
         messages = [Message(topic, "", retain=True) for topic in unwanted]
         for topic, config in self._configs.items():
-            entities = before.configs.get(topic, {})
+            entities = before.get(topic, {})
             gone = {k: p for k, p in entities.items() if config.entities.get(k) != p}
             if gone:
                 messages.append(config.without(gone).message(topic))
         return messages
 
+    def _emptied(self) -> list[Message]:
+        """Return what empties all other topics that are not wanted any more."""
+        unwanted = sorted(set(self._before.topics) - set(self._wanted.topics))
+        return [Message(topic, "", retain=True) for topic in unwanted]
+
     def _moved(self) -> list[str]:
         """Return the topics of the other form of discovery whose entities live on."""
-        wanted = {e for topic in self._configs for e in _entities(topic, self._wanted)}
         gone = self._before.configs.keys() - self._configs.keys()
+        wanted = self._entities()
         return sorted(topic for topic in gone if wanted & _entities(topic, self._before))
+
+    def _left_behind(self, moved: Iterable[str]) -> list[Message]:
+        """Return what removes entities which their devices do not take along into the other form.
+
+        Unloaded with the others, they would stay in Home Assistant's registry for ever.
+        """
+        wanted, devices = self._entities(), {device.id: device for device in self._devices}
+        messages = []
+        for topic in moved:
+            gone = {key for _, _, key in _entities(topic, self._before) - wanted}
+            platforms = self._before.configs[topic]
+            if gone and (device := devices.get(topic.split("/")[-2])):
+                removed: Component = {key: {"platform": platforms[key]} for key in sorted(gone)}
+                text = json.dumps(device.payload | {"components": removed}, ensure_ascii=False)
+                messages.append(Message(topic, text))
+        return messages
+
+    def _entities(self) -> set[tuple[str, str, str]]:
+        return {e for topic in self._configs for e in _entities(topic, self._wanted)}
 
 
 def _delayed(messages: Iterable[Message], delay: float) -> list[Message]:

@@ -37,7 +37,9 @@ class Entities:
     def sounds(self, labels: Sequence[Label], classes: Mapping[Label, str]) -> dict[str, Component]:
         """Describe events, and one binary sensor per label, a "sound" unless in `classes`."""
         slugs = [label.slug for label in labels]
-        entities = {"event": self._event("event", "Sound event", slugs, "", "value_json.slug")}
+        # Of a type that it does not know yet, after a reload, Home Assistant would complain.
+        known = f" and value_json.slug in {slugs}"
+        entities = {"event": self._event("event", "Sound event", slugs, known, "value_json.slug")}
         if "doorbell" in slugs:
             # "ring" is the type that Home Assistant prescribes for the class.
             only = " and value_json.slug == 'doorbell'"

@@ -8,7 +8,7 @@ from rigs.broker.payloads import check
 from rigs.broker.sink import started
 
 from ast_edge.audio.level import Level
-from ast_edge.home_assistant.announcer import JITTER, MIGRATE, HomeAssistant
+from ast_edge.home_assistant.announcer import JITTER, MIGRATE, STEP, HomeAssistant
 from ast_edge.home_assistant.discovery import describe
 from ast_edge.model.label import Label
 from ast_edge.mqtt.config import MqttConfig
@@ -124,6 +124,15 @@ def test_the_states_of_a_removed_label_are_emptied(node, broker):
     assert payloads(broker, "ast-edge/attic/kitchen/dog/state") == []
 
 
+def test_what_a_removed_entity_listens_to_is_emptied_when_it_is_gone(node, broker):
+    node()
+    node(labels=[DOG])
+    topics = [message.topic for message in broker.messages]
+    emptied = [m for m in broker.messages if m.topic.startswith("ast-edge/attic/kitchen/siren/")]
+    assert {message.delay for message in emptied} == {STEP}
+    assert topics.index("ast-edge/attic/greeted") == len(topics) - 1
+
+
 def test_a_removed_source_takes_its_device_along(node, broker):
     node(["kitchen", "hall"])
     node(["hall"])
@@ -189,6 +198,16 @@ def test_an_entity_that_is_removed_with_the_change_of_form_is_not_moved(node, br
     node(per_entity=False, labels=[DOG])
     siren = "homeassistant/binary_sensor/ast-edge-attic-kitchen/label_siren/config"
     assert payloads(broker, siren) == [""]
+
+
+def test_an_entity_that_its_device_does_not_take_along_into_the_other_form_is_removed(node, broker):
+    node(per_entity=False)
+    node(per_entity=True, labels=[DOG])
+    removed, migrate, emptied = payloads(broker, KITCHEN)
+    assert check("discovery", removed)["components"] == {
+        "label_siren": {"platform": "binary_sensor"}
+    }
+    assert (migrate, emptied) == (MIGRATE, "")
 
 
 def test_an_entity_has_the_same_id_in_both_forms(node, broker):

@@ -48,6 +48,15 @@ def test_the_braces_of_an_event_template_match(key):
     assert re.findall(r"{%|%}|{{|}}", template) == ["{%", "%}", "{{", "}}", "{%", "%}"]
 
 
+def test_an_event_of_a_label_that_came_with_a_reload_is_of_no_type_before_it_is_described():
+    template = pytest.importorskip("jinja2").Template(everything()["event"]["value_template"])
+    types = []
+    for slug in ("dog", "cat"):
+        text = template.render(value_json={"type": "start", "slug": slug})
+        types.append(json.loads(text)["event_type"] if text else None)
+    assert types == ["dog", None]
+
+
 def test_a_threshold_is_a_number_from_zero_to_one():
     threshold = everything()["on_dog"]
     assert (threshold["platform"], threshold["min"], threshold["max"]) == ("number", 0, 1)

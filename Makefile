@@ -8,7 +8,7 @@ TEST_PACKAGES := $(DEMO_PACKAGES) libasound2-plugins pulseaudio pulseaudio-utils
 	chromium python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good
 CHECK_PACKAGES := $(PYTHON_PACKAGES) shellcheck
 SCRIPTS := $(shell grep -lsE '^\#!/bin/(ba)?sh' scripts/* .ci/* packaging/* packaging/*/*)
-BENCHMARKS := engines stream latency scale labels footprint front_end web
+BENCHMARKS := engines stream latency scale archive labels footprint front_end web
 CACHES := .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 .DEFAULT_GOAL := help

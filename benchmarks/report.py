@@ -21,6 +21,7 @@ PAGES = {
         "stream",
         "latency",
         "scale",
+        "archive",
         "labels",
         "footprint",
         "front_end",

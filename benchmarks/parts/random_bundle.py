@@ -1,5 +1,6 @@
 """A bundle of any size whose weights are random: what it costs does not depend on them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from ast_edge.base.files import file_sha256
@@ -14,8 +15,12 @@ LABELS = 527
 """As many as AudioSet has."""
 
 
-def write_random_bundle(folder: Path, size: str = "base", frames: int = 1024) -> Path:
+def write_random_bundle(
+    folder: Path, size: str = "base", frames: int = 1024, column: int = 0
+) -> Path:
     """Write an AST of a size (a key of `SIZES`) with AudioSet's shapes; return the folder.
+
+    With `column`, a patch is all frequencies of so many frames, as in `audioset-tiny`.
 
     Its thresholds are out of reach, so that there are no events of chance.
     """
@@ -27,6 +32,9 @@ def write_random_bundle(folder: Path, size: str = "base", frames: int = 1024) ->
 
     width, depth, heads = SIZES[size]
     spec = ModelSpec(labels=LABELS, frames=frames, width=width, depth=depth, heads=heads)
+    if column:
+        patch = (spec.mel_bins, column)
+        spec = replace(spec, patch=patch, stride=patch)
     torch.manual_seed(0)
     folder.mkdir(parents=True)
     export_graph(MergedModel([AudioSpectrogramTransformer(spec)]), folder / "model.onnx")

@@ -41,11 +41,11 @@ def heard_in(
     channel = job.hearing.conditioning.channel
     if not once:
         for stretch in stretches:
-            with open_reading(path, channel) as reading:
+            with open_reading(str(path), channel) as reading:
                 found.append(ear.hear(reading, stretch))
             if found[-1].last:
                 return found
-    with open_reading(path, channel) as reading:
+    with open_reading(str(path), channel) as reading:
         for stretch, following in zip(stretches, [*stretches[1:], None], strict=True):
             if following:
                 reading.keep(ear.begins(following))

@@ -95,7 +95,10 @@ def test_a_bundle_that_a_node_is_pointed_to_is_used_when_it_has_proved_itself(
 def begin_anew(daemon, heard):
     """Start it again, and wait until it is there."""
     before = heard.on("ast-edge/attic/greeted")
+    connections = daemon.log.read_text().count(": connected")
     daemon.start()
+    # What it has said to itself before may come as late as this.
+    wait_until(lambda: daemon.log.read_text().count(": connected") > connections, PATIENCE)
     wait_until(lambda: len(heard.on("ast-edge/attic/greeted")) > len(before), PATIENCE)
 
 
@@ -266,6 +269,17 @@ def test_a_pointer_to_all_nodes_is_followed_unless_one_has_its_own(
     wait_until(lambda: model(daemon) == "better", PATIENCE)
     wait_for(heard, "installed")
     broker.publish(NODE, "", "-r")
+    wait_until(lambda: model(daemon) == "newer", PATIENCE)
+
+
+def test_a_pointer_that_was_withdrawn_while_the_node_was_away_counts_no_more(
+    daemon, broker, hub, heard, better
+):
+    newer = make_bundle(better.parent / "newer", "newer")
+    point(broker, publish(hub, better), NODE)
+    wait_for(heard, "installed")
+    broker.restart()  # it has kept nothing, and nobody is told that
+    point(broker, publish(hub, newer), ALL)
     wait_until(lambda: model(daemon) == "newer", PATIENCE)
 
 

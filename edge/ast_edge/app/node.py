@@ -114,7 +114,7 @@ class Node:
 
     def tell_update(self) -> None:
         """Tell how far an update is; in any thread."""
-        self.publisher.publish_messages(lambda: self._desk.greet() if self._desk else [])
+        self.publisher.publish_messages(lambda: self._desk.tell() if self._desk else [])
 
     def hand_over(self) -> None:
         """Say goodbye and disconnect; the outbox is the next node's."""
@@ -134,7 +134,11 @@ class Node:
         participants: list[Participant] = [self._status, InfoSpeaker(self._topics, info)]
         self._control = self._desk = None
         if plan.config.updates and not config.embedded:
-            self._desk = UpdateDesk(self._topics, self._updater, commands=config.commands)
+            self._desk = UpdateDesk(
+                *(self._topics, self._updater),
+                commands=config.commands,
+                keeps=lambda: self.publisher.keeps_retained,
+            )
             participants.append(self._desk)
         if config.commands:
             self._control = Control(

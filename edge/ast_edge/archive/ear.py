@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.archive.evidence import Evidence
+from ast_edge.archive.fingerprint import Fingerprint
 from ast_edge.archive.job import LEAD_SECONDS, Job, Stretch
-from ast_edge.archive.reading import Fingerprint, Reading
+from ast_edge.archive.reading import Reading
 from ast_edge.detection.steps import Steps
 from ast_edge.engines.engine import Engine, Scores
 from ast_edge.frontend.listener import Listener, Window
 
-_BATCH = 16
+BATCH = 16
+"""Windows that are scored at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +129,7 @@ class _Listening:
     def run(self, reading: Reading) -> None:
         """Score all windows that matter."""
         due = self._windows(reading)
-        while batch := list(islice(due, _BATCH)):
+        while batch := list(islice(due, BATCH)):
             self._take(batch, self._engine.run(np.stack([window.fbank for _, window in batch])))
         if self.ended and self._job.events:
             self.evidence.take(self._steps.flush())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ast_edge.archive.ear import Heard
 from ast_edge.archive.errors import ArchiveError, ArchiveStorageError
-from ast_edge.archive.reading import Fingerprint
+from ast_edge.archive.fingerprint import Fingerprint
 from ast_edge.archive.recordings import shown_path
 from ast_edge.archive.worker import EventRow
 from ast_edge.base.state_database import Tables

@@ -3,14 +3,16 @@
 import os
 import stat
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from pathlib import PurePath
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ast_edge.archive.fingerprint import Fingerprint, fingerprint_of
+from ast_edge.archive.remote import fetched, is_remote
 from ast_edge.audio.sound_file import SoundFile, open_sound_file
 from ast_edge.audio.stream import Block, Stream
 from ast_edge.base.errors import AudioError
@@ -19,29 +21,37 @@ from ast_edge.sources.recording import check_sample_rate
 _BLOCKS_PER_SECOND = 10
 
 
-@dataclass(frozen=True)
-class Fingerprint:
-    """By what a file is known to be the one that it was."""
-
-    size: int
-    """Bytes."""
-    mtime_ns: int
-
-
 class Reading:
     """The sound of an open recording, from any second on that is later than the one before.
 
     What has been read and may be asked for again is kept: `keep` says from where on.
     """
 
-    def __init__(self, path: Path, fd: int, file: SoundFile, channel: int | None) -> None:
-        """Take the open file and its decoder, and the only channel to listen to, from 1."""
-        self._path, self._fd, self._file = path, fd, file
+    def __init__(
+        self,
+        name: str,
+        file: SoundFile,
+        channel: int | None,
+        look: Callable[[], Fingerprint],
+        *,
+        is_copy: bool,
+    ) -> None:
+        """Take an open recording.
+
+        Args:
+            name: what messages call it.
+            file: its decoder.
+            channel: the only one to listen to, from 1.
+            look: tells what the recording is by now.
+            is_copy: whether it was fetched for this reading, which better hears all of it.
+        """
+        self._name, self._file, self._look = name, file, look
         self.sample_rate, self.channels = file.sample_rate, file.channels
-        self.seconds = None if file.length is None else file.length / file.sample_rate
-        """Its length, where it can be read from anywhere."""
-        self.fingerprint = _fingerprint(fd)
-        self._channel = _index(path, channel, self.channels)
+        length = None if is_copy else file.length
+        self.seconds = None if length is None else length / file.sample_rate
+        """Its length, where several may read it from anywhere."""
+        self.fingerprint = look()
+        self._channel = _index(name, channel, self.channels)
         self._at = 0
         """Sample that is decoded next."""
         self._keep: int | None = None
@@ -72,12 +82,12 @@ class Reading:
         """
         start, position = second * self.sample_rate, 0
         channels = 1 if self._channel is not None else self.channels
-        stream = Stream(self._path.stem, self.sample_rate, channels, float(second), False)
+        stream = Stream(PurePath(self._name).stem, self.sample_rate, channels, float(second), False)
         for samples in self._samples(start):
             yield Block(stream, position, samples)
             position += len(samples)
         if self._at == 0:
-            raise AudioError(f"{self._path}: expected sound, got a recording without any sample")
+            raise AudioError(f"{self._name}: expected sound, got a recording without any sample")
 
     def check(self) -> None:
         """Refuse a recording that another program writes.
@@ -85,10 +95,10 @@ class Reading:
         Raises:
             AudioError: it is not what it was when it was opened.
         """
-        now = _fingerprint(self._fd)
+        now = self._look()
         if now != self.fingerprint:
             raise AudioError(
-                f"{self._path}: was changed while it was read (from {self.fingerprint.size} bytes "
+                f"{self._name}: was changed while it was read (from {self.fingerprint.size} bytes "
                 f"to {now.size}); take it up again by --resume when it is complete"
             )
 
@@ -125,36 +135,47 @@ class Reading:
 
 
 @contextmanager
-def open_reading(path: Path, channel: int | None) -> Iterator[Reading]:
-    """Open a recording.
+def open_reading(name: str, channel: int | None) -> Iterator[Reading]:
+    """Open a recording of this machine, or a copy of one elsewhere.
 
     Raises:
         AudioError: it cannot be opened or is no recording, or it has no such channel.
     """
+    is_copy = is_remote(name)
+    with (_copied if is_copy else _opened)(name) as (fd, look), open_sound_file(fd, name) as file:
+        check_sample_rate(name, file.sample_rate)
+        yield Reading(name, file, channel, look, is_copy=is_copy)
+
+
+_Opened = tuple[int, Callable[[], Fingerprint]]
+"""A file that is open for reading, and what tells what the recording is by now."""
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[_Opened]:
     try:
         # A pipe without a writer would be waited for until somebody opens it.
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as exc:
-        raise AudioError(f"{path}: cannot be opened: {exc.strerror}") from exc
+        raise AudioError(f"{name}: cannot be opened: {exc.strerror}") from exc
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise AudioError(f"{path}: expected a file, got something else")
-        with open_sound_file(fd, str(path)) as file:
-            check_sample_rate(path, file.sample_rate)
-            yield Reading(path, fd, file, channel)
+            raise AudioError(f"{name}: expected a file, got something else")
+        yield fd, partial(fingerprint_of, fd)
     finally:
         os.close(fd)
 
 
-def _fingerprint(fd: int) -> Fingerprint:
-    found = os.fstat(fd)
-    return Fingerprint(found.st_size, found.st_mtime_ns)
+@contextmanager
+def _copied(address: str) -> Iterator[_Opened]:
+    with fetched(address) as (fd, fingerprint):
+        yield fd, lambda: fingerprint
 
 
-def _index(path: Path, channel: int | None, channels: int) -> int | None:
+def _index(name: str, channel: int | None, channels: int) -> int | None:
     """Return the index of the channel; what has only one is taken to be that."""
     if channel is None:
         return None
     if channels > 1 and channel > channels:
-        raise AudioError(f"{path}: expected a channel {channel}, got {channels} only")
+        raise AudioError(f"{name}: expected a channel {channel}, got {channels} only")
     return channel - 1 if channels > 1 else 0

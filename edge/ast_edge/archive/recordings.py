@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ast_edge.archive.errors import ArchiveError
+from ast_edge.archive.remote import find_remote, is_remote
 from ast_edge.audio.sound_file import AUDIO_SUFFIXES
 from ast_edge.base.printable import printable
 
@@ -53,13 +54,16 @@ def find_recordings(names: Iterable[str]) -> Iterator[bytes]:
 
     Folders are searched for names that end like a recording's, through links as well, each once;
     what begins with a dot is left out. A file that is named by itself is taken whatever its name,
-    and also if there is none, which is told when it is read.
+    and also if there is none, which is told when it is read. So are those in buckets.
 
     Raises:
-        ArchiveError: there is nothing that fits a pattern.
+        ArchiveError: there is nothing that fits a pattern, or a bucket cannot be searched.
     """
     visited: set[tuple[int, int]] = set()
     for name in names:
+        if is_remote(name):
+            yield from find_remote(name)
+            continue
         for path in _expanded(name):
             yield from _in_folder(path, visited) if Path(path).is_dir() else [_plain(path)]
 
@@ -138,8 +142,8 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
 
 
 def _plain(path: str) -> bytes:
-    """Return one spelling of a path: "./a//b.wav" is "a/b.wav"."""
-    return os.fsencode(Path(path))
+    """Return one spelling of a path: "./a//b.wav" is "a/b.wav"; an address stays as it is."""
+    return os.fsencode(path if is_remote(path) else Path(path))
 
 
 def _shown(path: str) -> str:

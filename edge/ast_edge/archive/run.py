@@ -5,12 +5,12 @@ import os
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ast_edge.archive.crew import Crew, Died
+from ast_edge.archive.fingerprint import Fingerprint, fingerprint_of
 from ast_edge.archive.journal import Journal
-from ast_edge.archive.reading import Fingerprint
 from ast_edge.archive.recordings import shown_path
+from ast_edge.archive.remote import Listings, is_remote
 from ast_edge.archive.watch import Watch
 from ast_edge.archive.worker import Answer, Done, Failed, Hear, Join, Joined, Stretched, Task
 from ast_edge.base.printable import printable
@@ -139,20 +139,27 @@ class Run:
 
 
 def forget_changed(journal: Journal) -> None:
-    """Begin those recordings again that are not what they were when they were heard."""
-    changed = [path for path, known in journal.to_check() if not _is(path, known)]
+    """Begin those recordings again that are not what they were when they were heard.
+
+    Raises:
+        ArchiveError: those elsewhere cannot be looked at.
+    """
+    listings = Listings()
+    changed = [path for path, known in journal.to_check() if not _is(path, known, listings)]
     for path in changed:
         log.info("%s: has changed since it was heard: heard anew", _named(path))
         journal.begin_again(path)
 
 
-def _is(path: bytes, known: Fingerprint) -> bool:
+def _is(path: bytes, known: Fingerprint, listings: Listings) -> bool:
     """Tell whether a recording is what it was; one that is away is taken to be."""
+    name = os.fsdecode(path)
+    if is_remote(name):
+        return listings.fingerprint(name) in (None, known)
     try:
-        found = Path(os.fsdecode(path)).stat()
+        return fingerprint_of(name) == known
     except OSError:
         return True
-    return (found.st_size, found.st_mtime_ns) == (known.size, known.mtime_ns)
 
 
 def _named(path: bytes) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import datetime, timezone, tzinfo
 from pathlib import Path
 
@@ -18,14 +19,32 @@ _KEYS = ("started_at", "recorded_at", "start")
 _MOST_BYTES = 1 << 20
 
 
-def started_at(path: Path, zone: tzinfo) -> float | None:
+def started_at(name: str, zone: tzinfo, read: Callable[[str, int], bytes | None]) -> float | None:
     """Return the Unix time of a recording's first sample; None if nothing tells it.
 
     A file beside it, of its name with ".json" behind or instead of the ending, goes before the
     name. A time without a zone is in `zone`.
+
+    Args:
+        name: the recording's path or address.
+        zone: of times that do not tell theirs.
+        read: returns what a file holds; None if there is none of at most so many bytes.
     """
-    found = _beside(path, zone)
-    return _in_name(path.name, zone) if found is None else found
+    folder, slash, own = name.rpartition("/")
+    for beside in (own, own.rpartition(".")[0] or own):
+        content = read(f"{folder}{slash}{beside}.json", _MOST_BYTES)
+        if content is not None and (found := _in_tree(content, zone)) is not None:
+            return found
+    return _in_name(own, zone)
+
+
+def read_local(name: str, most: int) -> bytes | None:
+    """Return what a file of this machine holds; None if it is away or larger than so many bytes."""
+    path = Path(name)
+    try:
+        return path.read_bytes() if path.is_file() and path.stat().st_size <= most else None
+    except OSError:
+        return None
 
 
 def _in_name(name: str, zone: tzinfo) -> float | None:
@@ -41,20 +60,17 @@ def _in_name(name: str, zone: tzinfo) -> float | None:
     return None
 
 
-def _beside(path: Path, zone: tzinfo) -> float | None:
-    for sidecar in (path.with_name(path.name + ".json"), path.with_suffix(".json")):
-        try:
-            if not sidecar.is_file() or sidecar.stat().st_size > _MOST_BYTES:
-                continue
-            tree = json.loads(sidecar.read_bytes())
-        except (OSError, ValueError, RecursionError):
-            continue
-        for key in _KEYS if isinstance(tree, dict) else ():
-            value = tree.get(key)
-            if isinstance(value, str) and (found := _read(value, zone)) is not None:
-                return found
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                return _sensible(float(value))
+def _in_tree(content: bytes, zone: tzinfo) -> float | None:
+    try:
+        tree = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    for key in _KEYS if isinstance(tree, dict) else ():
+        value = tree.get(key)
+        if isinstance(value, str) and (found := _read(value, zone)) is not None:
+            return found
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return _sensible(float(value))
     return None
 
 

@@ -9,14 +9,15 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
+from pathlib import PurePath
 
 from ast_edge.archive.ear import Ear, Heard
 from ast_edge.archive.errors import ArchiveError
 from ast_edge.archive.evidence import find_events
 from ast_edge.archive.job import Job
 from ast_edge.archive.reading import open_reading
-from ast_edge.archive.wall_time import started_at
+from ast_edge.archive.remote import is_remote, read_remote
+from ast_edge.archive.wall_time import read_local, started_at
 from ast_edge.base.errors import AstError, AudioError
 from ast_edge.detection.event import Event
 from ast_edge.detection.schedule import find_zone
@@ -102,18 +103,19 @@ class Worker:
 
     def follow(self, task: Task) -> Iterator[Stretched | Joined | Failed]:
         """Yield what a task gives, as soon as it is known."""
-        path = Path(os.fsdecode(task.path))
+        name = os.fsdecode(task.path)
         try:
             if isinstance(task, Join):
-                yield self._join(path, task.evidence)
+                yield self._join(name, task.evidence)
             else:
-                yield from self._hear(path, task.number)
+                yield from self._hear(name, task.number)
         except (AudioError, ArchiveError) as exc:
             yield Failed("unreadable", str(exc))
 
-    def _hear(self, path: Path, number: int) -> Iterator[Stretched | Joined]:
-        began = started_at(path, self._zone)
-        with open_reading(path, self._job.hearing.conditioning.channel) as reading:
+    def _hear(self, name: str, number: int) -> Iterator[Stretched | Joined]:
+        with open_reading(name, self._job.hearing.conditioning.channel) as reading:
+            beside = read_remote if is_remote(name) else read_local
+            began = started_at(name, self._zone, beside)
             while True:
                 if reading.seconds is None:
                     reading.keep(self._ear.begins(self._job.stretch(number + 1)))
@@ -123,12 +125,12 @@ class Worker:
                     break
                 number += 1
         if heard.last and heard.number == 0:
-            yield self._join(path, (heard.evidence,))
+            yield self._join(name, (heard.evidence,))
 
-    def _join(self, path: Path, evidence: tuple[bytes, ...]) -> Joined:
+    def _join(self, name: str, evidence: tuple[bytes, ...]) -> Joined:
         if not self._job.events:
             return Joined(())
-        events = find_events(self._job.hearing, path.stem, evidence)
+        events = find_events(self._job.hearing, PurePath(name).stem, evidence)
         return Joined(tuple(_row(event) for event in events))
 
 

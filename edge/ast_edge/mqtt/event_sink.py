@@ -137,6 +137,11 @@ class MqttSink:
         self.outbox.put(event, self._topics.event(event.source), payload)
         self._connection.submit(partial(self._publish, event))
 
+    @property
+    def keeps_retained(self) -> bool:
+        """Whether the broker keeps what is retained, as far as it has said so."""
+        return self._connection.limits.retain
+
     def takes(self, message: Message) -> bool:
         """Tell whether the broker takes a message of this size."""
         return self._connection.takes(message)

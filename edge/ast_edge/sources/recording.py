@@ -112,7 +112,7 @@ class RecordingSource:
         return Stream(self.name, sample_rate, channels, started_at, live)
 
 
-def check_sample_rate(path: Path, sample_rate: int) -> None:
+def check_sample_rate(path: Path | str, sample_rate: int) -> None:
     """Refuse a rate in hertz that no recording has.
 
     Raises:

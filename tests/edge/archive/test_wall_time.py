@@ -2,18 +2,17 @@
 
 import json
 from datetime import datetime, timezone
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from ast_edge.archive.wall_time import started_at
+from ast_edge.archive.wall_time import read_local, started_at
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def told(name, zone=timezone.utc):
-    found = started_at(Path("/nowhere") / name, zone)
+    found = started_at(f"/nowhere/{name}", zone, read_local)
     return found and datetime.fromtimestamp(found, timezone.utc).isoformat()
 
 
@@ -48,7 +47,7 @@ def test_a_time_without_a_zone_is_in_the_one_that_is_given():
 @pytest.mark.parametrize("value", ["2023-01-02T03:04:05Z", 1672628645, "2023-01-02T03:04:05+00:00"])
 def test_a_file_beside_it_goes_before_the_name(beside, value, tmp_path):
     (tmp_path / beside).write_text(json.dumps({"started_at": value}))
-    assert started_at(tmp_path / "20240601_053000.wav", timezone.utc) == 1672628645
+    assert started_at(f"{tmp_path}/20240601_053000.wav", timezone.utc, read_local) == 1672628645
 
 
 @pytest.mark.parametrize(
@@ -56,4 +55,4 @@ def test_a_file_beside_it_goes_before_the_name(beside, value, tmp_path):
 )
 def test_a_file_beside_it_that_tells_nothing_is_passed_over(content, tmp_path):
     (tmp_path / "20240601_053000.json").write_text(content)
-    assert started_at(tmp_path / "20240601_053000.wav", timezone.utc) == 1717219800
+    assert started_at(f"{tmp_path}/20240601_053000.wav", timezone.utc, read_local) == 1717219800

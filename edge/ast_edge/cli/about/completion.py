@@ -3,7 +3,11 @@
 import argparse
 from pathlib import Path
 
+from ast_edge.cli.archive.bulk import local_folder, path_or_address
+
 SHELLS = ("bash", "zsh", "fish")
+_PATHS = (Path, path_or_address, local_folder)
+"""Types of arguments that are completed as paths."""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -46,5 +50,5 @@ def _mark_files(parser: argparse.ArgumentParser, file: object) -> None:
                 command = action.choices[choice.dest]
                 command.description = choice.help  # a few words fit beside a name
                 _mark_files(command, file)
-        elif action.type is Path:
+        elif action.type in _PATHS:
             action.complete = file  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ast_edge.base.printable import printable
+from ast_edge.cli.archive.bulk import local_folder
 from ast_edge.cli.terminal import log_to_stderr, stdout_console
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Count the events of each label and day, or export them.",
         epilog="example: ast-edge archive summary results/ --export raven",
     )
-    summary.add_argument("folder", metavar="FOLDER", type=Path, help="what --out named")
+    summary.add_argument("folder", metavar="FOLDER", type=local_folder, help="what --out named")
     summary.add_argument("--export", choices=_FORMATS, help="write all events for other programs")
     summary.add_argument(
         "--to", type=Path, metavar="PATH", help="where to (events.csv, raven.txt, audacity/ there)"
@@ -49,8 +50,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Make the tables of all shards those of one run, bit for bit.",
         epilog="example: ast-edge archive merge results/ --out whole/",
     )
-    merge.add_argument("folder", metavar="FOLDER", type=Path, help="what --out of the runs named")
-    merge.add_argument("--out", metavar="FOLDER", type=Path, required=True, help="another folder")
+    merge.add_argument(
+        "folder", metavar="FOLDER", type=local_folder, help="what --out of the runs named"
+    )
+    merge.add_argument(
+        "--out", metavar="FOLDER", type=local_folder, required=True, help="another folder"
+    )
     merge.set_defaults(command=_merge)
 
 

@@ -1,6 +1,7 @@
 """Options of the commands that take many recordings, and their run."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from itertools import chain
@@ -26,14 +27,20 @@ _ON_A_CLUSTER = 1000
 def add_bulk_options(parser: argparse.ArgumentParser) -> None:
     """Add the arguments for recordings, and the options for many of them."""
     parser.add_argument(
-        "files", metavar="FILE", type=Path, nargs="*", help="a recording, a folder or a pattern"
+        "files",
+        metavar="FILE",
+        type=path_or_address,
+        nargs="*",
+        help="a recording, a folder or a pattern; with --out also s3://BUCKET/… and gs://BUCKET/…",
     )
     bulk = parser.add_argument_group("many recordings (docs/archive.md)")
     bulk.add_argument(
         "--list", metavar="FILE", help="take their names from a file, one a line; - is stdin"
     )
     bulk.add_argument("--null", action="store_true", help="names in the list end with NUL")
-    bulk.add_argument("--out", type=Path, metavar="FOLDER", help="write Parquet tables there")
+    bulk.add_argument(
+        "--out", type=local_folder, metavar="FOLDER", help="write Parquet tables there"
+    )
     bulk.add_argument("--jobs", type=_jobs, metavar="N", help="worker processes (one a core)")
     bulk.add_argument(
         "--shard", type=_shard, metavar="I/N", help="hear only this of N parts, such as 2/8"
@@ -85,12 +92,24 @@ def recordings(args: argparse.Namespace) -> Iterator[bytes]:
     """Yield the paths of all recordings that the arguments name.
 
     Raises:
-        ArchiveError: nothing fits a pattern, or a list cannot be read.
+        ArchiveError: nothing fits a pattern, a list cannot be read, or there is one that needs
+            --out, which is not given.
     """
     from ast_edge.archive.recordings import find_recordings, read_list
 
     listed = read_list(args.list, null=args.null) if args.list is not None else ()
-    return chain(find_recordings(map(str, args.files)), listed)
+    found = chain(find_recordings(args.files), listed)
+    return found if args.out is not None else _of_this_machine(found)
+
+
+def _of_this_machine(paths: Iterator[bytes]) -> Iterator[bytes]:
+    from ast_edge.archive.errors import ArchiveError
+    from ast_edge.archive.remote import is_remote
+
+    for path in paths:
+        if is_remote(name := os.fsdecode(path)):
+            raise ArchiveError(f"{name}: what is elsewhere is heard with --out FOLDER only")
+        yield path
 
 
 def wanted(args: argparse.Namespace) -> dict[str, Any]:
@@ -152,6 +171,23 @@ def _summary(outcome: "Outcome", folder: "Folder") -> str:
         errors = folder.table("errors")
         lines.append(f"{outcome.failed:,} cannot be heard: {errors}; --resume tries them again")
     return "\n".join(lines)
+
+
+def path_or_address(text: str) -> str:
+    """Leave a name as it is: a path would lose a slash of an address."""
+    return text
+
+
+def local_folder(text: str) -> Path:
+    """Read the name of a folder of results, which is one of this machine."""
+    from ast_edge.archive.remote import is_remote
+
+    if is_remote(text):
+        raise argparse.ArgumentTypeError(
+            f"expected a folder of this machine, got {text}: results are written here and copied "
+            "when they are complete (aws s3 cp --recursive, gsutil cp -r)"
+        )
+    return Path(text)
 
 
 def _share(text: str) -> float:

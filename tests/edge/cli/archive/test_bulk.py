@@ -182,6 +182,28 @@ def test_if_nothing_can_be_heard_the_run_fails(model, tmp_path, capsys):
     assert "none of 1 recordings can be heard" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tag", "in", "--out", "s3://archive/out"],
+        ["archive", "summary", "s3://archive/out"],
+        ["archive", "merge", "parts", "--out", "gs://archive/out"],
+    ],
+    ids=" ".join,
+)
+def test_results_are_in_a_folder_of_this_machine(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "expected a folder of this machine" in capsys.readouterr().err
+
+
+def test_what_is_elsewhere_is_not_printed_but_needs_out(model, tmp_path, capsys):
+    (tmp_path / "list").write_text("s3://archive/a.wav\n")
+    assert main(["replay", *model, "--list", str(tmp_path / "list")]) == 65
+    assert "s3://archive/a.wav: what is elsewhere is heard with --out" in capsys.readouterr().err
+
+
 def test_embeddings_of_a_bundle_that_gives_none_are_refused(folder, model, tmp_path, capsys):
     options = ["--embeddings", "--out", str(tmp_path / "out")]
     assert main(["replay", *model, str(folder), *options]) == 65

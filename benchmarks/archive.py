@@ -1,0 +1,161 @@
+"""Measure how fast recordings are heard in bulk, against what their engine alone can do.
+
+    python benchmarks/archive.py
+    python benchmarks/archive.py --bundle home --jobs 1 --minutes 1 --rounds 1 --seconds 1
+
+Hears a folder of recordings by `ast-edge replay --out`, as it is called: start, reading,
+resampling, front end, model, journal and tables, from the first to the last moment of the process.
+They are WAV at 48 kHz, as recorders write them. Beside it so many processes as there are jobs run
+the engine alone, in batches as large as the workers' and with one thread each, all at once: windows
+that are in memory already. The two take turns. What the engine alone does in an hour of a core is
+what a run could reach if all else cost nothing.
+
+The bundle "audioset-tiny" has the shape of that recipe's model, and random weights: what it costs
+does not depend on them.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from parts.quiet import Quiet, Watch, together
+from parts.random_bundle import write_random_bundle
+from parts.result import RESULTS, Result, Table, as_markdown
+from parts.scene import RATE, busy
+from parts.spread import spread
+from parts.window_side import Side, in_turn
+
+from ast_edge.archive.ear import BATCH
+from ast_edge.model.bundle import find_bundle
+
+RECORDER_RATE = 48_000
+TINY = "audioset-tiny"
+LEAST = 0.9
+"""Share of what the engine alone can do that a run is to reach."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast sound was heard."""
+
+    sound: float
+    """Seconds, all processes together."""
+    wall: float
+    """Seconds that it took."""
+    jobs: int
+
+    @property
+    def hours(self) -> float:
+        """Hours of sound in an hour of a core: a process has one each."""
+        return self.sound / self.wall / self.jobs
+
+
+def main() -> None:
+    """Measure all, print the table and save it."""
+    args = _arguments()
+    result = Result("Recordings in bulk")
+    rows: list[list[str]] = []
+    quiets: list[Quiet] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        for name in args.bundle:
+            bundle = _bundle(name, folder / name)
+            for jobs in args.jobs:
+                recordings = folder / f"{jobs}"
+                if not recordings.exists():
+                    write_recordings(recordings, jobs, args.minutes)
+                turns = []
+                for number in range(args.rounds):
+                    out = folder / f"{name}-{jobs}-{number}"
+                    run, quiet = hear(recordings, bundle, jobs, args.hop, out)
+                    turns.append((run, engine_alone(bundle, jobs, args.hop, args.seconds)))
+                    quiets.append(quiet)
+                rows.append(_row(name, jobs, turns))
+    result.tables = [_table(args, rows, together(quiets).faults)]
+    path = result.save("archive", args.results)
+    print(as_markdown(result), path, sep="\n")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--bundle", nargs="+", default=["home", TINY])
+    parser.add_argument("--jobs", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--hop", type=float, default=0.5)
+    parser.add_argument("--minutes", type=float, default=10.0, help="of sound for each job")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of the engine alone")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the result")
+    return parser.parse_args()
+
+
+def _bundle(name: str, place: Path) -> Path:
+    """Return the folder of a bundle by its name."""
+    if name == TINY:
+        return write_random_bundle(place, "tiny", frames=400, column=4)
+    return find_bundle(name)
+
+
+def write_recordings(folder: Path, jobs: int, minutes: float) -> None:
+    """Write four recordings for each job, of so many minutes together for each."""
+    folder.mkdir()
+    sound = soxr.resample(busy(minutes * 60 / 4), RATE, RECORDER_RATE)
+    for number in range(4 * jobs):
+        shifted = np.roll(sound, number * RECORDER_RATE)
+        soundfile.write(folder / f"{number}.wav", shifted, RECORDER_RATE)
+
+
+def hear(recordings: Path, bundle: Path, jobs: int, hop: float, out: Path) -> tuple[Speed, Quiet]:
+    """Hear all recordings of a folder by the command; return how fast, and how quiet it was."""
+    command = [sys.executable, "-m", "ast_edge", "replay", str(recordings), "--out", str(out)]
+    command += ["--bundle", str(bundle), "--jobs", str(jobs), "--hop", str(hop)]
+    watch, environment = Watch(), os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    with watch.running():
+        subprocess.run(command, check=True, env=environment, stderr=subprocess.PIPE)
+    sound = sum(soundfile.info(path).duration for path in recordings.iterdir())
+    return Speed(sound, watch.found.wall, jobs), watch.found
+
+
+def engine_alone(bundle: Path, jobs: int, hop: float, seconds: float) -> Speed:
+    """Let as many processes as there are jobs run the engine, all at once."""
+    side = Side("engine", "auto", 1, bundle, "auto")
+    with ThreadPoolExecutor(jobs) as pool:
+        turns = list(pool.map(lambda _: in_turn(side, BATCH, seconds), range(jobs)))
+    rates = [BATCH * hop * len(turn.seconds) / sum(turn.seconds) for turn in turns]
+    return Speed(sum(rates), 1.0, jobs)
+
+
+def _row(name: str, jobs: int, turns: Sequence[tuple[Speed, Speed]]) -> list[str]:
+    shares = [100 * run.hours / alone.hours for run, alone in turns]
+    return [
+        *(name, str(jobs)),
+        spread([run.hours for run, _ in turns], 1),
+        spread([alone.hours for _, alone in turns], 1),
+        spread(shares, 1),
+    ]
+
+
+def _table(args: argparse.Namespace, rows: list[list[str]], faults: list[str]) -> Table:
+    return Table(
+        f"Hours of sound in an hour of a core, hop {args.hop:g} s",
+        ["bundle", "jobs", "`ast-edge replay --out`", "the engine alone", "share, %"],
+        rows,
+        f"Medians with quartiles of {args.rounds} rounds; the shares are those of one round. A run "
+        "is the whole command, with the start of its processes, over "
+        f"{args.minutes:g} minutes of sound for each job. Goal: {LEAST:.0%}.",
+        faults,
+    )
+
+
+if __name__ == "__main__":
+    main()

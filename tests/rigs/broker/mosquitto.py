@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-TIMEOUT = 10.0
+TIMEOUT = 30.0
 """Seconds after which a condition that is waited for has failed."""
 
 USER, PASSWORD = "daemon", "s3cret"

@@ -77,7 +77,8 @@ def test_the_wheel_of_the_sdist_is_that_of_the_checkout_to_the_last_bit(wheel, w
 def test_recipes_and_studies_are_in_the_wheel_without_weights(wheel):
     recipes = {
         f"ast_training/recipes/{path.relative_to(ROOT / 'configs/train')}"
-        for path in (ROOT / "configs/train").rglob("*.yaml")
+        for pattern in ("*.yaml", "*.csv")
+        for path in (ROOT / "configs/train").rglob(pattern)
     }
     assert recipes <= names(wheel)
     assert not [name for name in names(wheel) if name.endswith(".safetensors")]

@@ -11,6 +11,7 @@ def test_it_lists_recipes_and_studies_with_what_they_are(capsys):
 def test_it_copies_them(tmp_path, capsys):
     assert main(["recipes", "--out", str(tmp_path / "mine")]) == 0
     assert (tmp_path / "mine/studies/overlap.yaml").is_file()
+    assert (tmp_path / "mine/packs/heard.csv").is_file()  # a table that packs read
     assert "files written" in capsys.readouterr().out
 
 

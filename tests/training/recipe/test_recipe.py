@@ -8,6 +8,7 @@ import yaml
 from rigs.training.packs import make_recipe, two_sounds, write_recipe
 
 from ast_edge.base.errors import ConfigError
+from ast_training.data.tables import MAY_COLUMNS, MAY_SEPARATOR, read_rows
 from ast_training.model.network import AudioSpectrogramTransformer
 from ast_training.model.optimization import OptimizerConfig
 from ast_training.recipe.recipe import Recipe, load_recipe
@@ -329,7 +330,8 @@ def test_shipped_recipe_is_valid_and_wants_the_sounds_of_a_home(tmp_path, name):
     home = yaml.safe_load((RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))
     home |= yaml.safe_load((RECIPES / home["packs"]).read_text(encoding="utf-8"))
     for pack in home["packs"].values():
-        pack |= {key: str(HOME) for key in ("table", "terms_table") if key in pack}  # any file
+        tables = ("table", "terms_table", "may_table")
+        pack |= {key: str(HOME) for key in tables if key in pack}  # any file
     for teacher in home["teachers"]:
         teacher["weights"] = str(HOME)
     path = tmp_path / "home.yaml"
@@ -337,3 +339,12 @@ def test_shipped_recipe_is_valid_and_wants_the_sounds_of_a_home(tmp_path, name):
     recipe = load_recipe(path)
     assert len(recipe.labels) == 527
     assert len(recipe.wanted) >= 40
+
+
+def test_what_is_heard_in_noise_are_labels_of_home_in_packs_that_read_it():
+    home = yaml.safe_load((RECIPES / "home.yaml").read_text(encoding="utf-8"))
+    packs = yaml.safe_load((RECIPES / home["packs"]).read_text(encoding="utf-8"))["packs"]
+    reading = {name for name, pack in packs.items() if pack.get("may_table") == "heard.csv"}
+    for row in read_rows(RECIPES / "packs" / "heard.csv", MAY_COLUMNS):
+        assert row["pack"] in reading
+        assert {*row["may"].split(MAY_SEPARATOR)} <= {*home["wanted"]}

@@ -30,5 +30,5 @@ def test_what_is_there_is_not_written_over(tmp_path):
 
 def test_weights_are_not_copied(tmp_path):
     copy_recipes(tmp_path)
-    assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".yaml"}
+    assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".yaml", ".csv"}
     assert shipped_recipes().is_dir()

@@ -19,7 +19,7 @@ def shipped_studies() -> dict[str, Path]:
 
 
 def copy_recipes(folder: Path) -> list[Path]:
-    """Copy all recipes, packs and studies to a folder; what is there stays as it is.
+    """Copy all recipes, packs with their tables, and studies; what is there stays as it is.
 
     Returns what was written.
 
@@ -28,7 +28,7 @@ def copy_recipes(folder: Path) -> list[Path]:
     """
     written = []
     source = shipped_recipes()
-    for path in sorted(source.rglob("*.yaml")):
+    for path in sorted([*source.rglob("*.yaml"), *source.rglob("*.csv")]):
         place = folder / path.relative_to(source)
         if not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -78,6 +78,7 @@ def model(daemon):
 def test_a_bundle_that_a_node_is_pointed_to_is_used_when_it_has_proved_itself(
     daemon, broker, hub, heard, better
 ):
+    daemon.wait_for_events(1)
     pointer = publish(hub, better, name="Better")
     point(broker, pointer)
     proving = wait_for(heard, "proving")

@@ -12,6 +12,7 @@ from pathlib import Path
 from ast_training.cli.recipe_option import add_recipe, recipe_of
 
 SURE = 0.3
+"""Low: a background too few costs less than speech that is taught to be none."""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

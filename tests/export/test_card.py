@@ -128,6 +128,8 @@ def test_card_says_who_taught_and_that_a_stem_is_no_part_of_ast(checkpoint, tree
     assert "and YAMNet (`yamnet.tflite`), which do not learn" in card
     assert "| Taught by | mobilenet (`mn04.pt`) |" in card
     assert "from random weights" in card
+    moved = replace(stem, recipe=recipe | {"optimizer": {"stem": 0.25}})
+    assert "`), of which the first learnt on: patches" in model_card([moved], tree)
 
 
 def test_card_names_the_clips_of_a_recipe_without_packs(checkpoint, tree):

@@ -57,7 +57,9 @@ def _stem(checkpoint: Checkpoint) -> str:
         networks.append(f"a pretrained MobileNet, {model.stem} channels (`{given['stem']}`)")
     if model.yamnet:
         networks.append(f"YAMNet (`{given['yamnet']}`)")
-    told = "which do not learn: patches and heads are told what they see"
+    learns = model.stem and (checkpoint.recipe.get("optimizer") or {}).get("stem")
+    told = "of which the first learnt on" if learns else "which do not learn"
+    told += ": patches and heads are told what they see"
     return f"the convolutions of {' and '.join(networks)}, {told}" if networks else ""
 
 

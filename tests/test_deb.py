@@ -151,6 +151,16 @@ def test_nothing_in_it_names_the_place_where_it_was_built(packages):
     assert b"/tmp/tmp." not in listed
 
 
+def test_lintian_has_no_errors_to_say(packages):
+    if shutil.which("lintian") is None:
+        pytest.skip("lintian is not installed (apt install lintian)")
+    # These are not packed, to save time.
+    packed = ",".join(f"uses-no-compression-for-{part}-tarball" for part in ("control", "data"))
+    command = ["lintian", "--fail-on", "error", "--suppress-tags", packed, packages[0]]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_service_is_the_packages_and_the_configuration_is_for_root_and_the_service(running):
     assert unit_of(running) == UNIT
     assert running.show(SERVICE, "UnitFileState") == "enabled"

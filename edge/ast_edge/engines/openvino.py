@@ -92,11 +92,13 @@ class OpenVinoEngine:
 
     def _compile(self, bundle: Bundle, config: EngineConfig, device: str, precision: str) -> None:
         core, border = shared_core(), self._border
-        settings: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY"}
+        settings: dict[str, str | int | bool] = {"PERFORMANCE_HINT": "LATENCY"}
         if device != NPU:  # which knows one arithmetic
             settings["INFERENCE_PRECISION_HINT"] = precision.replace("fp", "f")  # its names
         if device == CPU:
             settings["NUM_STREAMS"] = 1
+            # Each process would pin its threads to the first cores: all of them to the same.
+            settings["ENABLE_CPU_PINNING"] = False
             if config.threads:
                 settings["INFERENCE_NUM_THREADS"] = config.threads
         else:  # it compiles for minutes

@@ -1,5 +1,7 @@
 """OpenVINO on other devices than the processor, which plays them: nothing runs on a real one."""
 
+import os
+from threading import Event, Thread, get_native_id
 from types import SimpleNamespace
 
 import numpy as np
@@ -209,6 +211,24 @@ def test_an_npu_scores_one_window_after_the_other(devices, bundle):
     assert engine.run(windows(5)).clip == pytest.approx(scores(windows(5)), abs=1e-5)
     with pytest.raises(EngineError, match="refused windows of shape"):
         engine.run(np.zeros((1, FRAMES + 1, 128), np.float32))
+
+
+def test_it_leaves_the_choice_of_cores_to_the_system(bundle):
+    """Else all processes with one thread would compute on the first core: workers, nodes, us."""
+    engine = OpenVinoEngine(bundle, EngineConfig(threads=1))
+    found, done, here = set(), Event(), get_native_id()
+
+    def look():
+        while not done.is_set():
+            found.add(frozenset(os.sched_getaffinity(here)))
+
+    looking = Thread(target=look)
+    looking.start()
+    for _ in range(30):
+        engine.run(windows(200))
+    done.set()
+    looking.join()
+    assert found == {frozenset(os.sched_getaffinity(0))}
 
 
 @pytest.mark.parametrize("name", ["tensorrt", "onnxruntime"])

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ast_edge.evaluation.bootstrap import rooms_limit
 from ast_edge.model.label import Label
 from ast_edge.model.label_settings import TrackerSettings
+from ast_edge.tuning.alike import lifted, mean_rates
 from ast_edge.tuning.allotment import allot
 from ast_edge.tuning.choice import Choice, Options, choose, expected_rates, safe_rates, without
 from ast_edge.tuning.pieces import FOLDS, Pieces
@@ -186,15 +187,24 @@ class _Chooser:
 
     def _options(self, left_out: NDArray[np.bool_], lowest: float) -> list[Options]:
         hours = float(self._pieces.seconds[~left_out].sum()) / 3600
+        ons = [np.array([one.on for one in trial.scanned]) for trial in self._trials]
+        rates = [self._rates(trial, left_out, hours) for trial in self._trials]
+        firsts = [next(trial.families) for trial in self._trials]
+        mean = mean_rates(
+            [one[first] for one, first in zip(ons, firsts, strict=True)],
+            [one[first] for one, first in zip(rates, firsts, strict=True)],
+        )
         found = list[Options]()
-        for trial, known in zip(self._trials, self._known, strict=True):
-            scanned = [without(one, left_out) for one in trial.scanned]
-            rates = [safe_rates(scanned[family], hours) for family in trial.families]
-            ons = np.array([one.on for one in scanned])
-            allowed = ons >= min(lowest, ons.max())
-            costs = np.where(allowed, np.concatenate(rates), np.inf)
-            found.append(Options(ons, costs, trial.worth if known else None))
+        for number, (trial, known) in enumerate(zip(self._trials, self._known, strict=True)):
+            allowed = ons[number] >= min(lowest, ons[number].max())
+            costs = np.where(allowed, lifted(ons[number], rates[number], mean, hours), np.inf)
+            found.append(Options(ons[number], costs, trial.worth if known else None))
         return found
+
+    @staticmethod
+    def _rates(trial: Trial, left_out: NDArray[np.bool_], hours: float) -> NDArray[np.float64]:
+        scanned = [without(one, left_out) for one in trial.scanned]
+        return np.concatenate([safe_rates(scanned[family], hours) for family in trial.families])
 
 
 def _choose(options: Sequence[Options], wish: float) -> tuple[list[float], list[Choice]]:

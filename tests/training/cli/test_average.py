@@ -52,3 +52,21 @@ def test_epochs_that_were_not_kept_are_an_error_and_write_nothing(run):
     with pytest.raises(ConfigError, match="epochs 1 to 3, has 1 to 2"):
         call(run.path, "--epochs", "1-3")
     assert not run.average.exists()
+
+
+def test_checkpoints_are_averaged_each_as_often_as_it_is_named(run, tmp_path):
+    one, two = run.epoch(1), run.epoch(2)
+    assert call(one, two, two, "--out", tmp_path / "mean.safetensors") == 0
+    first, second = load_checkpoint(one).weights, load_checkpoint(two).weights
+    for name, tensor in load_checkpoint(tmp_path / "mean.safetensors").weights.items():
+        torch.testing.assert_close(tensor, (first[name] + 2 * second[name]) / 3)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("one",), ("one", "--out", "mean"), ("one", "two"), ("one", "two", "--epochs", "1-2")],
+    ids=["a run without epochs", "one checkpoint", "no place for it", "epochs of two runs"],
+)
+def test_refuses_what_does_not_say_what_to_average_and_where_to(words):
+    with pytest.raises(ConfigError, match="expected the folder of"):
+        call(*words)

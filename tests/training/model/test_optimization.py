@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -35,6 +36,20 @@ def test_every_parameter_is_optimized_once(model, kind, layer_decay):
     optimizer = make_optimizer(model, OptimizerConfig(kind=kind, layer_decay=layer_decay))
     held = [id(p) for group in optimizer.param_groups for p in group["params"]]
     assert sorted(held) == sorted(id(p) for p in model.parameters())
+
+
+def test_a_stem_learns_at_its_share_of_the_rate():
+    model = AudioSpectrogramTransformer(replace(SPEC, stem=96))
+    scales = settings_of(make_optimizer(model, OptimizerConfig(stem=0.25)), "scale")
+    features = model.v.stem.networks["efficientat"].features
+    assert {scales[id(p)] for p in features.parameters()} == {0.25}
+    assert scales[id(model.v.cls_token)] == 1
+
+
+def test_a_stem_stays_unless_it_has_a_share():
+    model = AudioSpectrogramTransformer(replace(SPEC, stem=96))
+    held = settings_of(make_optimizer(model, OptimizerConfig()), "scale")
+    assert not held.keys() & {id(p) for p in model.v.stem.networks.parameters()}
 
 
 def test_adam_decays_every_parameter(model):

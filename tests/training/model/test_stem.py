@@ -69,6 +69,22 @@ def test_its_convolutions_do_not_learn_but_what_reads_them_does():
     assert learns == {f"readers.efficientat.{name}" for name in read}
 
 
+def test_its_mobilenet_learns_if_told_to():
+    model = made(replace(SPEC, yamnet=True))
+    model.v.stem.learn()
+    model.train()
+    clip, frames = model.forward_both(torch.randn(2, 160, 128))
+    (clip.sum() + frames.sum()).backward()
+    learns = {
+        name.split(".")[1] for name, p in model.v.stem.named_parameters() if p.grad is not None
+    }
+    assert learns == {"efficientat", "yamnet"}  # of the latter what reads it
+    moved = {name for name, p in model.v.stem.networks.named_parameters() if p.grad is not None}
+    convolutions = model.v.stem.networks["efficientat"].features.named_parameters()
+    assert {f"efficientat.features.{name}" for name, _ in convolutions} < moved
+    assert not any(name.startswith("efficientat.picture") for name in moved)
+
+
 def test_patchout_leaves_the_columns_their_own_features():
     model = made(patchout=(0, 30)).train()
     _, frames, kept = model.forward_kept(torch.randn(2, 160, 128))

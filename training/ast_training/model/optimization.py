@@ -56,6 +56,8 @@ class OptimizerConfig(Section):
     weight_decay: float = Field(default=0.05, ge=0)
     layer_decay: float = Field(default=1.0, gt=0, le=1)
     """The rate of each block, from the last to the first, is this much smaller than the next's."""
+    stem: float = Field(default=0.0, ge=0, le=1)
+    """Share of the rate at which the MobileNet of a stem learns; 0 leaves it as it was given."""
     clip_norm: float = Field(default=0.0, ge=0)
     """Largest norm of the gradient; 0 does not clip."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -80,12 +82,15 @@ def make_optimizer(
 
     What learns `beside` the model does so at the rate of its heads.
     """
+    if config.stem and model.v.stem is not None:
+        model.v.stem.learn()
     groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         decays = config.kind == "adam" or parameter.ndim > 1
         scale = config.layer_decay ** _depth_below_head(name, model.spec.depth)
+        scale *= config.stem if name.startswith("v.stem.networks.") else 1.0
         groups[config.weight_decay if decays else 0.0, scale].append(parameter)
     for parameter in beside.parameters() if beside else ():
         groups[config.weight_decay if parameter.ndim > 1 else 0.0, 1.0].append(parameter)

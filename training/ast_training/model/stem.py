@@ -148,7 +148,7 @@ class Reader(nn.Module):
 
 
 class Stem(nn.Module):
-    """Gives each moment of a window the features of its networks, which do not learn."""
+    """Gives each moment of a window the features of its networks, which learn only if told to."""
 
     def __init__(self, spec: ModelSpec) -> None:
         """Make one with random weights; `weights.stem` reads those that it needs."""
@@ -166,6 +166,14 @@ class Stem(nn.Module):
         readers = {k: Reader(spec, one.channels, one.middles) for k, one in networks.items()}
         self.readers = nn.ModuleDict(readers)
 
+    def learn(self) -> None:
+        """Let the MobileNet learn; what the heads read of it still is what they were fitted to."""
+        if "efficientat" in self.networks:
+            network = self.networks["efficientat"]
+            assert isinstance(network, EfficientAtStem)
+            network.features.requires_grad_(True)
+            network.hidden.requires_grad_(True)
+
     def forward(self, normalised: Tensor) -> Seen:
         """Look at normalised fbanks (batch, frames, mels)."""
         columns, windows, told = [], [], []
@@ -174,7 +182,7 @@ class Stem(nn.Module):
             assert isinstance(network, EfficientAtStem | YamnetStem)
             assert isinstance(reader, Reader)
             # In bfloat16 what moves little around a large mean would be lost.
-            with torch.no_grad(), torch.autocast(normalised.device.type, enabled=False):
+            with torch.autocast(normalised.device.type, enabled=False):
                 features = network(normalised)
                 told.append(network.tell(reader.means(features)))
             column, window = reader(features)

@@ -13,7 +13,7 @@ from ast_edge.enrolment.negatives import Negatives
 from ast_edge.enrolment.take import Take
 from ast_edge.enrolment.variants import VariantMaker
 
-VARIANTS, FEWEST = 160, 12
+VARIANTS, FEWEST = 96, 12
 """Of all takes together, and of each take at least."""
 NOISE_WINDOWS = 24
 """Windows of noise alone: that the sound has been made louder than noise is nothing to learn."""

@@ -62,3 +62,18 @@ def parts(job, recordings, tmp_path_factory):
     for shard in ("2/2", "1/2"):
         bulk(job, recordings, out, shard)
     return out
+
+
+@pytest.fixture
+def buckets(monkeypatch):
+    """A server of buckets, which is where S3 is; nothing else of this machine is looked at."""
+    from rigs.buckets import Buckets
+
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/dev/null")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "somebody")
+    with Buckets() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        yield server

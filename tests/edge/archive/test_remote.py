@@ -10,26 +10,10 @@ import soundfile
 pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 from rigs.archive import bulk, rows
-from rigs.buckets import Buckets
 from rigs.model import RATE, tone
 
 from ast_edge.archive.errors import ArchiveError
 from ast_edge.archive.recordings import find_recordings
-
-KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-
-
-@pytest.fixture
-def buckets(monkeypatch):
-    """A server of buckets, which is where S3 is; nothing else of this machine is looked at."""
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
-        monkeypatch.setenv(name, "/dev/null")
-    for name in KEYS:
-        monkeypatch.setenv(name, "somebody")
-    with Buckets() as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        yield server
 
 
 def sound(label="Hum", seconds=2.0):
@@ -160,7 +144,7 @@ def test_a_folder_that_does_not_exist_is_refused(buckets):
 
 
 def test_without_credentials_a_private_bucket_is_refused(buckets, monkeypatch):
-    for name in KEYS:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     buckets.put("archive/a.wav", b"")
     buckets.private.add("archive")
@@ -169,7 +153,7 @@ def test_without_credentials_a_private_bucket_is_refused(buckets, monkeypatch):
 
 
 def test_without_credentials_a_public_bucket_is_found(buckets, monkeypatch):
-    for name in KEYS:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     buckets.put("archive/a.wav", b"")
     assert found("s3://archive") == ["s3://archive/a.wav"]

@@ -141,7 +141,9 @@ def test_an_audioset_model_goes_from_hugging_face_to_the_edge(audio, tmp_path, c
 
 def test_halved_weights_are_told_by_a_wider_limit(export, tmp_path):
     reports = export(tmp_path / "half", weights="fp16")
-    assert [report.limit for report in reports] == [1e-2, 1e-2, 3e-2]
+    # A processor without bf16 computes in fp32 in its place.
+    last = 3e-2 if reports[-1].precision == "bf16" else 1e-2
+    assert [report.limit for report in reports] == [1e-2, 1e-2, last]
     size = (tmp_path / "half" / "model.onnx").stat().st_size
     export(tmp_path / "full")
     assert size < 0.7 * (tmp_path / "full" / "model.onnx").stat().st_size

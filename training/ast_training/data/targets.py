@@ -8,7 +8,7 @@ from ast_edge.base.errors import ConfigError
 from ast_edge.model.ontology import Kind, Ontology, load_ontology
 
 APART = {"Bell": "Musical instrument", "Doorbell": "Door"}
-"""What stands under what in AudioSet's ontology and is not heard as it: church bells are no music."""
+"""What stands under what in AudioSet's ontology and is not heard as it: church bells, as music."""
 
 
 @cache

@@ -1,0 +1,26 @@
+"""Score all files of a folder by the loop that one writes with `transformers`: its one argument."""
+
+import sys
+from pathlib import Path
+
+import soundfile
+import soxr
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from parts.peer import RATE, Peer, peer_spec
+
+FRAMES = 1024
+
+
+def main(folder: Path) -> None:
+    """Look at windows side by side."""
+    peer = Peer(peer_spec("base", FRAMES), 1)
+    for path in sorted(folder.iterdir()):
+        sound, rate = soundfile.read(path, dtype="float32")
+        sound = soxr.resample(sound, rate, RATE)
+        for start in range(0, len(sound), peer.samples):
+            peer.score(sound[start : start + peer.samples])
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -13,6 +13,7 @@ from ast_edge.base.errors import EngineError
 from ast_edge.engines.config import EngineConfig
 from ast_edge.engines.engine import CLOSED, Scores
 from ast_edge.engines.graph_border import GraphBorder
+from ast_edge.engines.processor import int8_saturates
 from ast_edge.engines.trt.engine_cache import cache_folder
 from ast_edge.model.bundle import Bundle
 
@@ -96,6 +97,8 @@ def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = threads
     # Its threads would wait for the next window by spinning, at five times the window's work.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if int8_saturates():  # with it where it need not be, VNNI would stay unused
+        options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = 3  # errors; its warnings mean nothing to a user
     try:
         return onnxruntime.InferenceSession(path, options, providers=_providers())

@@ -68,6 +68,10 @@ def test_refuses_a_pack_that_maps_to_no_label_of_the_recipe(tmp_path, packs):
         ({"average": [2, 1]}, "average: expected first and last of 2 epochs, got 2 and 1"),
         ({"data": {"folder": "clips"}}, "expected either packs or data"),
         ({"adapt": {"learn": "heads"}}, "adapt: needs init"),
+        (
+            {"adapt": {}, "init": {"source": "a.safetensors"}, "optimizer": {"stem": 0.5}},
+            "optimizer.stem: adapt leaves the stem as it is, leave one out",
+        ),
         ({"model": {"stem": 384}}, "model.stem: does not learn: give its weights by init.stem"),
         ({"model": {"yamnet": True}}, "model.yamnet: does not learn: give its weights by init.ya"),
         ({"init": {"stem": "mn.pt"}}, "init.stem: the model has none"),

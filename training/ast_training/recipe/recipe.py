@@ -279,6 +279,8 @@ class Recipe(Section):
     def _adapts_something(self) -> "Recipe":
         if self.adapt is not None and (self.init is None or self.init.source is None):
             raise ValueError("adapt: needs init.source, the weights that are adapted")
+        if self.adapt is not None and self.optimizer.stem:
+            raise ValueError("optimizer.stem: adapt leaves the stem as it is, leave one out")
         return self
 
     @model_validator(mode="after")

@@ -167,3 +167,21 @@ def test_vnni_is_used_where_it_is(bundle, monkeypatch):
         monkeypatch.setattr(onnxruntime_module, "int8_saturates", lambda answer=saturates: answer)
         onnxruntime_module.open_session(bundle.onnx, 1)
         assert ("session.x64quantprecision" in asked) is saturates
+
+
+def test_an_onnxruntime_that_cannot_be_exact_computes_and_says_what_to_do(
+    bundle, monkeypatch, caplog
+):
+    plain = onnxruntime_module._session
+
+    def stubborn(path, threads, *, exact):
+        if exact:
+            raise ValueError("Attempt to replace the existing tensor")
+        return plain(path, threads, exact=exact)
+
+    monkeypatch.setattr(onnxruntime_module, "_session", stubborn)
+    monkeypatch.setattr(onnxruntime_module, "int8_saturates", lambda: True)
+    onnxruntime_module.open_session(bundle.onnx, 1)
+    (said,) = caplog.messages
+    assert "no VNNI" in said
+    assert "take the model in fp32 or fp16" in said

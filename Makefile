@@ -28,7 +28,7 @@ test: test-packages .venv/.dev ## run all tests
 	@# One thread each: else a sum is rounded by the number of cores. Two files at a time: most wait.
 	@OMP_NUM_THREADS=1 .venv/bin/pytest $(or $(ARGS),-n 2 --dist loadfile)
 
-bench: test-packages .venv/.dev ## measure (ARGS="scale latency": only these) and write docs/performance.md
+bench: test-packages .venv/.dev ## measure (ARGS="scale latency": only these) and write docs/performance.md and cost.md
 	@for name in $(or $(ARGS),$(BENCHMARKS)); do \
 		echo "bench: $$name" >&2; .venv/bin/python benchmarks/$$name.py || exit; \
 	done

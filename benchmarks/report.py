@@ -1,4 +1,4 @@
-"""Write docs/performance.md and docs/quality.md, and their plots, from saved results.
+"""Write docs/performance.md, docs/cost.md and docs/quality.md, and their plots, from saved results.
 
     python benchmarks/report.py
 
@@ -16,17 +16,8 @@ from parts.result import RESULTS, Plot, Result, table_as_markdown
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
 PAGES = {
-    "performance": (
-        "engines",
-        "stream",
-        "latency",
-        "scale",
-        "archive",
-        "labels",
-        "footprint",
-        "front_end",
-        "web",
-    ),
+    "performance": ("engines", "stream", "latency", "scale"),
+    "cost": ("archive", "labels", "footprint", "front_end", "web"),
     "quality": ("teachers", "quality", "birdnet", "robustness"),
 }
 """The results on each page; what a reader asks first comes first."""

@@ -7,6 +7,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FAULTS = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs" / "reliability.md").read_text())
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmarks").glob("*.md")]
+)
 
 
 def test_the_table_of_faults_has_at_least_25():
@@ -47,3 +50,28 @@ def test_what_each_dependency_of_the_edge_touches_is_said():
 def test_all_that_the_edge_installs_is_listed_with_its_licence():
     installed = table_of_dependencies("All that comes with them")
     assert required("dependencies") <= installed, "run scripts/dependencies.py"
+
+
+def anchors(page):
+    """Return the names of a page's headings as the web pages of repositories make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_links_to_is_there(page):
+    # Those beside the benchmarks become pages of the documentation.
+    folder = ROOT / "docs" if page.parent.name == "benchmarks" else page.parent
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        path, _, anchor = target.partition("#")
+        if ":" in path:
+            continue
+        linked = folder / path if path else page
+        assert linked.exists(), target
+        assert not anchor or linked.suffix != ".md" or anchor in anchors(linked), target
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_a_page_is_not_too_long_to_be_read(page):
+    assert len(page.read_text().splitlines()) <= 400

@@ -1,7 +1,7 @@
 """What a benchmark found: tables and curves, kept as JSON for `benchmarks/report.py`.
 
-A benchmark builds one `Result` and saves it; docs/performance.md is written from the saved results
-alone, so that each can be measured again on its own.
+A benchmark builds one `Result` and saves it; docs/performance.md and docs/cost.md are written from
+the saved results alone, so that each can be measured again on its own.
 """
 
 import json

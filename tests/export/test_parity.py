@@ -1,16 +1,20 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
 from rigs.training.checkpoints import random_checkpoint
 from rigs.training.packs import hiss
 
+from ast_edge.engines.agreement import LIMITS
 from ast_edge.engines.openvino import shared_core
 from ast_edge.frontend.fbank import FbankSpec
 from ast_edge.model.bundle import load_bundle
 from ast_export.merged import pytorch_scores
-from ast_export.parity import BATCH, MAP_LIMIT, Parity, agreement, compare
+from ast_export.parity import BATCH, MAP_LIMIT, STORAGE_LIMITS, Parity, agreement, compare
 from ast_export.recordings import Labelled, audio_windows
 
+DOCS = Path(__file__).parents[2] / "docs"
 SPEC = FbankSpec()
 RUNS = [("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16")]
 
@@ -105,3 +109,20 @@ def test_agreement_is_the_share_of_first_labels_in_any_order():
     other = np.array([[0.8, 0.9, 0.1, 0.0], [0.9, 0.1, 0.0, 0.8]], np.float32)
     assert agreement(one, other, 1) == 0.5
     assert agreement(one, other, 2) == 0.75
+
+
+def test_the_limits_are_those_that_the_documents_name():
+    arithmetic, stored = (
+        {name: f"{limit:.0e}".replace("e-0", "e-") for name, limit in limits.items()}
+        for limits in (LIMITS, STORAGE_LIMITS)
+    )
+    assert stored["fp16"] == arithmetic["fp16"]
+    design = " ".join(" ".join(path.read_text() for path in DOCS.glob("design*.md")).split())
+    assert (
+        f"{arithmetic['fp32']} for fp32, {arithmetic['fp16']} for fp16 or weights stored in it, "
+        f"{arithmetic['bf16']} for bf16, {stored['int8']} for weights stored in int8, "
+        f"{arithmetic['int8']} for layers that multiply in it; {MAP_LIMIT} of mAP"
+    ) in design
+    table = (DOCS / "export.md").read_text()
+    assert f"| weights stored in int8 | {stored['int8']} |" in table
+    assert f"| layers that multiply in int8 | {arithmetic['int8']} |" in table

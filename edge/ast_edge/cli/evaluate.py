@@ -180,6 +180,7 @@ def _listen(
 ) -> "Iterator[Heard]":
     """Run every recording through the pipeline, with its annotations beside it."""
     from ast_edge.evaluation.annotations import (
+        check_negatives,
         find_labels,
         list_files,
         match_recordings,
@@ -194,7 +195,17 @@ def _listen(
         path: annotations[name]
         for path, name in match_recordings(args.recordings, annotations, args.annotations).items()
     }
-    events |= {path: [] for path in list_files(args.negatives)}
+    negatives = list(list_files(args.negatives))
+    table = {args.annotations.parent / name: rows for name, rows in annotations.items()}
+    check_negatives(
+        negatives,
+        {
+            path: [label.name for label in labels if references(rows, label, names)]
+            for path, rows in (table | events).items()
+        },
+    )
+    heard = {path.resolve() for path in events}
+    events |= {path: [] for path in negatives if path.resolve() not in heard}
     rooms = find_rooms(events, args.rooms)
     for path in _progress(list(events)):
         outcome = detector.listen(path)

@@ -130,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _choose_by_recordings(args: argparse.Namespace) -> int:
-    from ast_edge.evaluation.annotations import list_files
+    from ast_edge.evaluation.annotations import check_negatives, list_files
     from ast_edge.evaluation.detector import open_detector
     from ast_edge.evaluation.rooms import find_rooms
     from ast_edge.evaluation.view.output import write_output
@@ -144,8 +144,10 @@ def _choose_by_recordings(args: argparse.Namespace) -> int:
     hearing = plan.hearing_of(args.source)
     settings = _chosen(args, hearing)
     references = _positives(args, hearing, settings)
-    detector = open_detector(plan, args.source)
     quiet = list(list_files(args.negatives))
+    sounding = {p: [label.name for label in t if t[label]] for p, t in references.items()}
+    check_negatives(quiet, sounding)
+    detector = open_detector(plan, args.source)
     rooms = find_rooms(quiet, args.rooms)
     negatives = list(_listen(detector, {path: {} for path in quiet}))
     positives = list(_listen(detector, references))

@@ -30,7 +30,7 @@ def check_broker(config: MqttConfig, plan: Plan) -> Iterator[Finding]:
     connection, start = trip.connection, time.monotonic()
     connection.start()
     try:
-        if not connection.wait_connected(ANSWER_SECONDS):
+        if not connection.wait_judged(ANSWER_SECONDS):
             text = f"{connection.address}: {connection.fault or 'no answer'}"
             yield Finding("broker", False, text, REMEDIES["broker"])
             return

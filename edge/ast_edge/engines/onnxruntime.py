@@ -3,6 +3,7 @@
 A build of ONNX Runtime with CUDA or TensorRT (`onnxruntime-gpu`) computes there.
 """
 
+import logging
 import os
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ast_edge.base.errors import EngineError
 from ast_edge.engines.config import EngineConfig
 from ast_edge.engines.engine import CLOSED, Scores
 from ast_edge.engines.graph_border import GraphBorder
+from ast_edge.engines.processor import int8_saturates
 from ast_edge.engines.trt.engine_cache import cache_folder
 from ast_edge.model.bundle import Bundle
 
@@ -20,6 +22,8 @@ from ast_edge.model.bundle import Bundle
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as faults
+
+log = logging.getLogger(__name__)
 
 # They have no common base.
 FAULTS = (
@@ -92,15 +96,34 @@ def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     Raises:
         EngineError: if ONNX Runtime cannot load it.
     """
+    exact = int8_saturates()  # with it where it need not be, VNNI would stay unused
+    try:
+        return _session(path, threads, exact=exact)
+    except FAULTS as exc:
+        if not exact:
+            raise EngineError(f"{path}: {str(exc).splitlines()[0]}") from exc
+    try:  # it cannot do so with weights of int8 that two products share
+        session = _session(path, threads, exact=False)
+    except FAULTS as exc:
+        raise EngineError(f"{path}: {str(exc).splitlines()[0]}") from exc
+    log.warning(
+        "onnxruntime cannot keep sums of int8 from saturating in %s here (the processor has no "
+        "VNNI), so scores may be wrong: take the model in fp32 or fp16",
+        path.parent.name,
+    )
+    return session
+
+
+def _session(path: Path, threads: int, *, exact: bool) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     # Its threads would wait for the next window by spinning, at five times the window's work.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3  # errors; its warnings mean nothing to a user
-    try:
-        return onnxruntime.InferenceSession(path, options, providers=_providers())
-    except FAULTS as exc:
-        raise EngineError(f"{path}: {str(exc).splitlines()[0]}") from exc
+    if exact:
+        options.add_session_config_entry("session.x64quantprecision", "1")
+    # Fatal errors while there is another way; its warnings mean nothing to a user.
+    options.log_severity_level = 4 if exact else 3
+    return onnxruntime.InferenceSession(path, options, providers=_providers())
 
 
 def _providers() -> list[str | tuple[str, dict[str, str]]]:

@@ -19,6 +19,7 @@ from ast_edge.engines.agreement import LIMITS, compare, remembered
 from ast_edge.engines.config import EngineConfig
 from ast_edge.engines.engine import CLOSED, Scores
 from ast_edge.engines.graph_border import GraphBorder
+from ast_edge.engines.processor import int8_saturates
 from ast_edge.engines.trt.engine_cache import cache_folder, plain
 from ast_edge.model.bundle import Bundle
 from ast_edge.model.graph_spec import WHOLE
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 
 CPU, GPU, NPU = "CPU", "GPU", "NPU"
 """OpenVINO's names; of several GPUs the first is GPU.0."""
+INT8 = "LP_TRANSFORMS_MODE"
+"""Whether the CPU multiplies in int8 what the graph says (or in float32 the same whole numbers)."""
 
 
 @cache
@@ -91,7 +94,7 @@ class OpenVinoEngine:
             log.warning("openvino on %s in %s: %s; it is not used", device, precision, fault)
 
     def _compile(self, bundle: Bundle, config: EngineConfig, device: str, precision: str) -> None:
-        core, border = shared_core(), self._border
+        border = self._border
         settings: dict[str, str | int | bool] = {"PERFORMANCE_HINT": "LATENCY"}
         if device != NPU:  # which knows one arithmetic
             settings["INFERENCE_PRECISION_HINT"] = precision.replace("fp", "f")  # its names
@@ -99,6 +102,8 @@ class OpenVinoEngine:
             settings["NUM_STREAMS"] = 1
             # Each process would pin its threads to the first cores: all of them to the same.
             settings["ENABLE_CPU_PINNING"] = False
+            if bundle.precision == "int8" and int8_saturates():
+                settings[INT8] = "NO"
             if config.threads:
                 settings["INFERENCE_NUM_THREADS"] = config.threads
         else:  # it compiles for minutes
@@ -106,7 +111,7 @@ class OpenVinoEngine:
         self._single = device == NPU  # which takes fixed shapes only
         try:
             graph = read_program(bundle.onnx, bundle, border.outputs, 1 if self._single else -1)
-            model = core.compile_model(graph, device, settings)
+            model = _compiled(graph, device, settings)
             takes = model.input(border.input).get_partial_shape()
             self._takes = openvino.PartialShape([-1, *list(takes)[1:]])
             for name in border.outputs:
@@ -121,7 +126,8 @@ class OpenVinoEngine:
         where = _title(device)
         if device == CPU:
             where = f"{model.get_property('INFERENCE_NUM_THREADS')} threads"
-        arithmetic = "int8 and " * (bundle.precision == "int8") + self.precision
+        whole = bundle.precision == "int8" and INT8 not in settings
+        arithmetic = "int8 and " * whole + self.precision
         self.description = f"OpenVINO {_version()}, {arithmetic}, {where}"
 
     def _disagreement(self, bundle: Bundle, device: str) -> str:
@@ -171,6 +177,22 @@ class OpenVinoEngine:
         """Free the compiled graph."""
         with self._one_at_a_time:
             self._request = None
+
+
+def _compiled(graph: openvino.Model, device: str, settings: dict[str, str | int | bool]) -> Any:  # noqa: ANN401
+    """Compile a graph; say so if OpenVINO cannot keep from saturating sums."""
+    try:
+        return shared_core().compile_model(graph, device, settings)
+    except RuntimeError as exc:
+        if INT8 not in settings or INT8 not in str(exc):
+            raise
+    log.warning(
+        "openvino %s multiplies int8 here in sums that saturate (the processor has no VNNI), so "
+        "scores may be wrong: take the model in fp32 or fp16, or set engine.name: onnxruntime",
+        _version(),
+    )
+    del settings[INT8]
+    return shared_core().compile_model(graph, device, settings)
 
 
 def _leave_out(graph: openvino.Model, wanted: Collection[str]) -> None:

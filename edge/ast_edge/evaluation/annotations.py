@@ -121,6 +121,21 @@ def references(
     return sorted(event.span for event in events if names.get(event.name) in members)
 
 
+def check_negatives(negatives: Iterable[Path], sounding: Mapping[Path, Collection[str]]) -> None:
+    """Refuse a negative in which a label sounds; `sounding` names the labels of each recording.
+
+    Raises:
+        EvaluationError: naming recording and labels.
+    """
+    known = {path.resolve(): labels for path, labels in sounding.items() if labels}
+    for path in negatives:
+        if labels := known.get(path.resolve()):
+            raise EvaluationError(
+                f"{path}: is one of the negatives, in which no label sounds, and is said to hold "
+                f"{', '.join(sorted(labels))}; leave it out of one of both"
+            )
+
+
 def match_recordings(
     paths: Iterable[Path], annotations: Annotations, table: Path
 ) -> dict[Path, str]:

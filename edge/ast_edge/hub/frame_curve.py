@@ -19,6 +19,8 @@ from ast_edge.model.spec import ModelSpec
 FRAME = "frame"
 """What the graph calls the scores of its steps."""
 _MARK = "::steps"
+_OF_WHOLE = frozenset({"MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "QGemm"})
+"""Products of whole numbers. Their weights are copied: ONNX Runtime can rewrite them once only."""
 _AXES_ARE_INPUTS = 18
 """The opset from which ReduceMean takes its axes as an input."""
 
@@ -60,6 +62,18 @@ def add_curve(graph: OnnxGraph, model: ModelSpec, clip: Port) -> OnnxGraph:
         node("Reshape", [f"mean{_MARK}", rows], f"each{_MARK}"),
     ]
     head = _repeated(graph.nodes, dict.fromkeys(tokens, f"each{_MARK}"))
+    shared = {
+        name
+        for one in head
+        if one.kind in _OF_WHOLE
+        for name in one.inputs
+        if name in graph.weights
+    }
+    named |= {f"{name}{_MARK}": graph.weights[name].renamed(f"{name}{_MARK}") for name in shared}
+    head = [
+        replace(one, inputs=tuple(n + _MARK if n in shared else n for n in one.inputs))
+        for one in head
+    ]
     after = node("Reshape", [clip.name + _MARK, scores], FRAME)
     kind = HALF if clip.kind == "float16" else FLOAT
     return (

@@ -26,6 +26,15 @@ class Weights:
     folder: Path
     """Where the file lies that it may name instead of its values."""
 
+    def renamed(self, name: str) -> "Weights":
+        """Return the same values under another name."""
+        rest = [
+            bytes(self.content[begin:stop])
+            for number, begin, _, stop in pieces(self.content, 0, len(self.content))
+            if number != _NAME
+        ]
+        return Weights(b"".join([*rest, protobuf.text(_NAME, name)]), self.folder)
+
     def values(self) -> NDArray[np.generic]:
         """Return the values.
 

@@ -80,6 +80,7 @@ class Connection:
         self._limits = BrokerLimits()
         self._said: set[str] = set()  # what the broker does not take, each said once
         self._up = threading.Event()
+        self._judged = threading.Event()  # set once the broker has let us in, or refused for good
         self._up_since = 0.0
         self._failures = 0
         self._retrying = False  # whether `_connect` is to come
@@ -117,6 +118,11 @@ class Connection:
     def wait_connected(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds for the connection and return whether there is one."""
         return self._up.wait(timeout)
+
+    def wait_judged(self, timeout: float) -> bool:
+        """Wait like `wait_connected`, but no longer when the broker has refused us for good."""
+        self._judged.wait(timeout)
+        return self.connected
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
@@ -266,6 +272,7 @@ class Connection:
         self._up_since = time.monotonic()
         self._settled = False
         self._up.set()
+        self._judged.set()
         log.log(min(self._log_level, logging.INFO), "MQTT %s: connected", self.address)
         for sentence in self.limits.sentences():
             self._say(sentence)
@@ -282,6 +289,8 @@ class Connection:
         if client is self._client:
             self._limits.refused(reason.value)
             self._failed(client, mqtt_faults.refused(reason, self._access.config))
+            if reason.value in mqtt_faults.FOR_GOOD:
+                self._judged.set()
 
     def _failed(self, client: Client, fault: str) -> None:
         if client is self._client:

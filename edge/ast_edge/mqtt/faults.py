@@ -17,6 +17,7 @@ UNSUPPORTED_PROTOCOL = 0x84
 BAD_CLIENT_ID = 0x85
 BAD_USER_OR_PASSWORD = 0x86
 NOT_AUTHORIZED = 0x87
+BANNED = 0x8A
 KEEP_ALIVE_TIMEOUT = 0x8D
 TAKEN_OVER = 0x8E
 RECEIVE_MAXIMUM_EXCEEDED = 0x93
@@ -29,7 +30,7 @@ ADVICE = {
     0x82: "is it a broker of this mqtt.protocol?",
     0x88: "it is not ready yet",
     0x89: "it has too much to do; if that lasts, ask who runs it",
-    0x8A: "it has banned this client: see its list of bans",
+    BANNED: "it has banned this client: see its list of bans",
     0x8B: "it is being shut down",
     KEEP_ALIVE_TIMEOUT: "it has heard nothing of us in time: is the network slow, or this machine?",
     0x8F: "it does not take our topics: does another mqtt.base_topic help?",
@@ -47,6 +48,11 @@ ADVICE = {
     0xA0: "it lets nobody stay longer",
 }
 """What to do about a reason with which a broker refuses or ends a connection."""
+
+FOR_GOOD = frozenset(
+    {UNSUPPORTED_PROTOCOL, BAD_CLIENT_ID, BAD_USER_OR_PASSWORD, NOT_AUTHORIZED, BANNED, 0x8C}
+)
+"""Reasons of a refusal that stays until somebody changes something, however often one asks."""
 
 SHORT = 30.0
 """Seconds; two clients of one name that come back after `retry_pause` take over sooner."""

@@ -84,6 +84,30 @@ def test_a_folder_may_hold_its_table_and_be_negative_too(folder, config, tmp_pat
     assert "3 recordings" in capsys.readouterr().out
 
 
+def test_a_negative_in_which_a_label_is_annotated_is_refused(folder, config, capsys):
+    again = str(folder / ".." / folder.name / "beeps.flac")
+    table = ["--annotations", str(folder / "events.tsv"), "--config", str(config)]
+    assert main(["evaluate", "--negatives", again, *table]) == 65
+    said = capsys.readouterr().err
+    assert "beeps.flac: is one of the negatives" in said
+    assert "is said to hold Hiss, Hum; leave it out of one of both" in said
+
+
+def test_a_negative_whose_annotations_do_not_count_is_heard_once(folder, config, capsys):
+    table = ["--annotations", str(folder / "events.tsv"), "--config", str(config)]
+    ignored = ["--ignore", "Hum", "--ignore", "hiss"]
+    assert main(["evaluate", "--negatives", str(folder / "beeps.flac"), *table, *ignored]) == 0
+    assert "2 recordings" in capsys.readouterr().out
+
+
+def test_a_recording_is_no_negative_and_positive_at_once(folder, config, capsys):
+    table = ["--annotations", str(folder / "events.tsv")]
+    negatives = [str(folder / "beeps.flac"), "--false-alarms", "100/h"]
+    arguments = ["tune", "--config", str(config), *table, "--negatives", *negatives]
+    assert main(arguments) == 65
+    assert "beeps.flac: is one of the negatives" in capsys.readouterr().err
+
+
 def test_an_unknown_label_ends_with_one_line(folder, framed_model, tmp_path, capsys):
     table = tmp_path / "events.tsv"
     table.write_text("filename\tonset\toffset\tevent_label\nbeeps.flac\t1\t2\tHums\n")

@@ -63,6 +63,15 @@ def test_a_wrong_password_is_said(config, tmp_path, monkeypatch):
     assert "wrong" not in found["broker"].text
 
 
+@pytest.mark.parametrize("reason", [0x86, 0x87, 0x8A])
+def test_a_refusal_that_stays_is_not_asked_for_again(config, reason):
+    with FakeBroker(greet=lambda will: reason) as fake:
+        found = findings(config(at(fake)))
+        assert fake.connections == 1
+    assert not found["broker"].well
+    assert "the broker" in found["broker"].text
+
+
 @needs_mosquitto
 def test_a_topic_that_is_forbidden_is_said(config, tmp_path, monkeypatch):
     monkeypatch.setenv("AST_EDGE_MQTT_PASSWORD", mosquitto.PASSWORD)

@@ -71,6 +71,16 @@ def test_a_broker_that_hangs_up_is_called_at_most_once_a_second(monkeypatch):
     assert all(later - earlier >= 0.99 for earlier, later in pairwise(calls))
 
 
+def test_a_broker_that_is_not_ready_yet_is_waited_for():
+    answers = iter([0x88, 0x89, 0])
+    with FakeBroker(greet=lambda will: next(answers)) as fake:
+        link = Connection(MqttConfig(host="127.0.0.1", port=fake.port), "test-client")
+        link.start()
+        let_in = link.wait_judged(20.0)
+        link.close()
+    assert let_in
+
+
 def test_a_broker_that_is_not_there_is_said_once(faults):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -68,6 +68,10 @@ def test_refuses_a_pack_that_maps_to_no_label_of_the_recipe(tmp_path, packs):
         ({"average": [2, 1]}, "average: expected first and last of 2 epochs, got 2 and 1"),
         ({"data": {"folder": "clips"}}, "expected either packs or data"),
         ({"adapt": {"learn": "heads"}}, "adapt: needs init"),
+        (
+            {"adapt": {}, "init": {"source": "a.safetensors"}, "optimizer": {"stem": 0.5}},
+            "optimizer.stem: adapt leaves the stem as it is, leave one out",
+        ),
         ({"model": {"stem": 384}}, "model.stem: does not learn: give its weights by init.stem"),
         ({"model": {"yamnet": True}}, "model.yamnet: does not learn: give its weights by init.ya"),
         ({"init": {"stem": "mn.pt"}}, "init.stem: the model has none"),
@@ -329,6 +333,7 @@ def test_shipped_recipe_is_valid_and_wants_the_sounds_of_a_home(tmp_path, name):
     # Packs, teachers and stem are not part of the repository.
     home = yaml.safe_load((RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))
     home |= yaml.safe_load((RECIPES / home["packs"]).read_text(encoding="utf-8"))
+    home["wanted"] = str(RECIPES / home["wanted"])
     for pack in home["packs"].values():
         tables = ("table", "terms_table", "may_table")
         pack |= {key: str(HOME) for key in tables if key in pack}  # any file
@@ -343,8 +348,18 @@ def test_shipped_recipe_is_valid_and_wants_the_sounds_of_a_home(tmp_path, name):
 
 def test_what_is_heard_in_noise_are_labels_of_home_in_packs_that_read_it():
     home = yaml.safe_load((RECIPES / "home.yaml").read_text(encoding="utf-8"))
-    packs = yaml.safe_load((RECIPES / home["packs"]).read_text(encoding="utf-8"))["packs"]
+    packs, wanted = (
+        yaml.safe_load((RECIPES / home[key]).read_text(encoding="utf-8"))[key]
+        for key in ("packs", "wanted")
+    )
     reading = {name for name, pack in packs.items() if pack.get("may_table") == "heard.csv"}
     for row in read_rows(RECIPES / "packs" / "heard.csv", MAY_COLUMNS):
         assert row["pack"] in reading
-        assert {*row["may"].split(MAY_SEPARATOR)} <= {*home["wanted"]}
+        assert {*row["may"].split(MAY_SEPARATOR)} <= {*wanted}
+
+
+def test_labels_that_are_wanted_may_stand_in_a_file_and_are_kept_by_name(tmp_path, packs):
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "home.yaml").write_text("wanted: [Whistle]\n")
+    path = write_recipe(tmp_path / "recipe.yaml", packs, wanted="lists/home.yaml")
+    assert load_recipe(path).model_dump(mode="json")["wanted"] == ["Whistle"]

@@ -110,6 +110,21 @@ def test_a_resumed_state_takes_the_steps_that_the_first_would_have(tmp_path, kin
     assert_same_weights(state.weights(), resumed.weights())
 
 
+@pytest.mark.parametrize(("share", "learnt"), [(0.25, True), (0.0, False)])
+def test_a_stem_learns_if_it_has_a_share_of_the_rate(tmp_path, share, learnt):
+    weights = save_mobilenet(tmp_path / "mn.pt", labels=527)
+    recipe = recipe_of(
+        model={"stem": 96}, init={"stem": str(weights)}, optimizer={"stem": share, "ema": 0.0}
+    )
+    state = start(recipe)
+    features = state.model.v.stem.networks["efficientat"].features
+    before = {name: value.clone() for name, value in features.named_parameters()}
+    step(state)
+    assert before
+    for name, value in features.named_parameters():
+        assert torch.equal(value, before[name]) is not learnt
+
+
 def test_what_guesses_the_teachers_features_is_kept_for_a_resume(tmp_path):
     weights = save_mobilenet(tmp_path / "teacher.pt", labels=5)
     names = tmp_path / "labels.txt"

@@ -4,9 +4,15 @@ from importlib.resources import files
 from pathlib import Path
 
 from ast_edge.base.errors import ConfigError
-from ast_edge.base.yaml_file import did_you_mean
+from ast_edge.base.yaml_file import Section, did_you_mean
 from ast_edge.model.label import Label
 from ast_training.data.tables import read_labels
+
+
+class WantedList(Section):
+    """Labels that models are made for in a file of their own, for several recipes."""
+
+    wanted: list[str]
 
 
 def label_table(name: str) -> tuple[Label, ...]:

@@ -82,8 +82,6 @@ def make_optimizer(
 
     What learns `beside` the model does so at the rate of its heads.
     """
-    if config.stem and model.v.stem is not None:
-        model.v.stem.learn()
     groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:

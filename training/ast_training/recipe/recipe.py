@@ -21,7 +21,7 @@ from ast_edge.model.label import Label
 from ast_edge.model.label_names import why_unusable
 from ast_edge.model.spec import SIZES, ModelSpec
 from ast_training.data.clip_list import Split
-from ast_training.data.labels import label_table
+from ast_training.data.labels import WantedList, label_table
 from ast_training.data.packs import Fraction, PackConfig, PackList, PackSet
 from ast_training.data.targets import Targets
 from ast_training.model.lora import AdaptConfig
@@ -183,8 +183,8 @@ class Recipe(Section):
     annotation: AnnotationConfig | None = None
     """With teachers: what was composed is learnt as well, where and when it was placed."""
     wanted: list[str] = Field(default_factory=list)
-    """The labels that the model is made for, if not all: the others are learnt beside them, are not
-    measured, and are left out of a bundle."""
+    """The labels that the model is made for (or a file that lists them), if not all: the others are
+    learnt beside them, are not measured, and are left out of a bundle."""
     auxiliary: float = Field(default=0.1, ge=0, le=1)
     """How much a label that is not wanted counts in the loss; a wanted one counts 1."""
     data: DataConfig | None = None
@@ -197,8 +197,7 @@ class Recipe(Section):
     """Of `data`: how much more a rare label counts in the loss, see `effective_number_weights`; 0
     counts all alike, 0.999 tells labels of less than some thousand clips apart."""
     select: Literal["map", "accuracy", "events"] = "map"
-    """What the best checkpoint is chosen by: clips that are told apart, or events that are found
-    in scenes."""
+    """What the best checkpoint is chosen by: clips told apart, or events found in scenes."""
     patience: int | None = Field(default=None, gt=0)
     """Epochs in a row without a better figure of `select` that end the training."""
     average: tuple[int, int] | None = None
@@ -215,13 +214,15 @@ class Recipe(Section):
             return {label.name: label.mid for label in label_table(value)}
         return value
 
-    @field_validator("packs", mode="before")
+    @field_validator("packs", "wanted", mode="before")
     @classmethod
-    def _packs_of_a_file(cls, value: object, info: ValidationInfo) -> object:
+    def _of_a_file(cls, value: object, info: ValidationInfo) -> object:
         if not isinstance(value, str):
             return value
-        # As they are: their paths are relative to their own file, and found.
-        return load_yaml(beside_the_file(Path(value), info), PackList).packs
+        path = beside_the_file(Path(value), info)
+        # Packs as they are: their paths are relative to their own file, and found.
+        packs = info.field_name == "packs"
+        return load_yaml(path, PackList).packs if packs else load_yaml(path, WantedList).wanted
 
     @model_validator(mode="after")
     def _labels_exist(self) -> "Recipe":
@@ -279,6 +280,8 @@ class Recipe(Section):
     def _adapts_something(self) -> "Recipe":
         if self.adapt is not None and (self.init is None or self.init.source is None):
             raise ValueError("adapt: needs init.source, the weights that are adapted")
+        if self.adapt is not None and self.optimizer.stem:
+            raise ValueError("optimizer.stem: adapt leaves the stem as it is, leave one out")
         return self
 
     @model_validator(mode="after")

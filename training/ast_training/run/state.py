@@ -93,6 +93,8 @@ class TrainingState:
             _initialise(model, recipe, recipe.init)
         if recipe.adapt is not None:
             adapt(model, recipe.adapt)
+        elif recipe.optimizer.stem and model.v.stem is not None:
+            model.v.stem.learn()
         model = model.to(device)
         hint = _hint_of(recipe).to(device) if recipe.hint else None
         network: nn.Module = Learner(model, hint)

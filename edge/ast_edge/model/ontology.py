@@ -5,7 +5,7 @@ Source: Gemmeke et al. 2017, "Audio Set: An ontology and human-labeled dataset f
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 
 from ast_edge.base.errors import ConfigError
@@ -54,6 +54,32 @@ class Ontology:
                 found.add(mid)
                 todo += self.kinds[mid].children
         return frozenset(found)
+
+    def above(self, kind: Kind) -> frozenset[str]:
+        """Return the machine ids of a kind and of what it is one of, whichever way it is reached.
+
+        A growl is an animal's, but it stands under dogs and under cats, and is not both.
+        """
+        ways = [self.above(self.kinds[mid]) for mid in self._parents.get(kind.mid, ())]
+        return frozenset((kind.mid,)) | (frozenset.intersection(*ways) if ways else frozenset())
+
+    def perhaps_above(self, kind: Kind) -> frozenset[str]:
+        """Return the machine ids of what it may be one of: on one way to it and not on all."""
+        reached = frozenset[str]()
+        todo = [kind.mid]
+        while todo:
+            mid = todo.pop()
+            reached |= {mid}
+            todo += self._parents.get(mid, ())
+        return reached - self.above(kind)
+
+    @cached_property
+    def _parents(self) -> Mapping[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for kind in self.kinds.values():
+            for mid in kind.children:
+                found.setdefault(mid, []).append(kind.mid)
+        return found
 
 
 @cache

@@ -36,6 +36,34 @@ def test_all_that_is_under_a_kind_is_in_it_too(ontology):
     assert {mid for node in ontology.kinds.values() for mid in node.children} <= set(ontology.kinds)
 
 
+def names(ontology, mids):
+    return {ontology.kinds[mid].name for mid in mids}
+
+
+def test_above_a_kind_is_what_it_is_whichever_way_one_goes(ontology):
+    bark, growl = ontology.find("Bark"), ontology.find("Growling")
+
+    assert names(ontology, ontology.above(bark)) == {
+        "Bark",
+        "Dog",
+        "Domestic animals, pets",
+        "Animal",
+    }
+    assert names(ontology, ontology.above(growl)) == {"Growling", "Animal"}
+
+
+def test_perhaps_above_a_kind_is_what_it_is_on_one_way_only(ontology):
+    assert not ontology.perhaps_above(ontology.find("Bark"))
+    assert names(ontology, ontology.perhaps_above(ontology.find("Growling"))) == {
+        "Dog",
+        "Domestic animals, pets",
+        "Cat",
+        "Roaring cats (lions, tigers)",
+        "Canidae, dogs, wolves",
+        "Wild animals",
+    }
+
+
 def test_under_a_kind_are_it_its_kinds_and_theirs(ontology):
     assert names_under(ontology, "Siren") == {
         "Siren",

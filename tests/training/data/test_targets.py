@@ -34,6 +34,28 @@ def test_kinds_of_what_is_named_are_open_unless_they_are_named(targets):
     assert targets.open(["Dog", "Bark"]) == ()
 
 
+def test_what_stands_under_several_kinds_is_none_of_them_for_certain():
+    kinds = Targets({"Animal": "/m/0jbk", "Dog": DOG, "Cat": "/m/01yrx", "Bark": BARK})
+
+    assert kinds.heard(["Growling"]) == (0,)
+    assert kinds.open(["Growling"]) == (1, 2)
+
+
+def test_a_growl_that_is_a_dogs_is_no_cats():
+    kinds = Targets({"Animal": "/m/0jbk", "Dog": DOG, "Cat": "/m/01yrx", "Bark": BARK})
+
+    assert kinds.heard(["Growling", "Dog"]) == (0, 1)
+    assert kinds.open(["Growling", "Dog"]) == (3,)
+
+
+def test_a_bell_is_not_heard_as_music():
+    kinds = Targets({"Music": "/m/04rlf", "Bell": "/m/0395lw", "Church bell": "/m/03w41f"})
+
+    assert kinds.heard(["Church bell"]) == (1, 2)
+    assert kinds.open(["Church bell"]) == ()
+    assert kinds.open(["Music"]) == ()
+
+
 def test_an_unknown_name_is_refused(targets):
     assert not targets.knows("Dogg")
     with pytest.raises(ConfigError, match="'Dogg' is none of the labels"):

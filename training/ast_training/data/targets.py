@@ -1,11 +1,26 @@
 """Targets: which of a recipe's labels a pack's own label stands for, and which it leaves open."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 
 from ast_edge.base.errors import ConfigError
-from ast_edge.model.ontology import Ontology, load_ontology
+from ast_edge.model.ontology import Kind, Ontology, load_ontology
+
+APART = {"Bell": "Musical instrument", "Doorbell": "Door"}
+"""What stands under what in AudioSet's ontology and is not heard as it: church bells, as music."""
+
+
+@cache
+def heard_ontology() -> Ontology:
+    """Read AudioSet's ontology, without what is `APART`."""
+    ontology = load_ontology()
+    kinds = dict(ontology.kinds)
+    for name, above in APART.items():
+        child, parent = ontology.find(name), kinds[ontology.find(above).mid]
+        children = tuple(mid for mid in parent.children if mid != child.mid)
+        kinds[parent.mid] = replace(parent, children=children)
+    return Ontology(kinds)
 
 
 @dataclass(frozen=True)
@@ -14,11 +29,7 @@ class Targets:
 
     labels: Mapping[str, str]
     """Display name -> AudioSet machine id, in the order of the columns."""
-    ontology: Ontology = field(default_factory=load_ontology)
-
-    @cached_property
-    def _columns(self) -> dict[str, int]:
-        return {name: i for i, name in enumerate(self.labels)}
+    ontology: Ontology = field(default_factory=heard_ontology)
 
     @cached_property
     def _mids(self) -> dict[str, str]:
@@ -30,37 +41,40 @@ class Targets:
         return name in self._mids
 
     def heard(self, names: Iterable[str]) -> tuple[int, ...]:
-        """Return the columns that sound: each name's own, and those it is a kind of.
+        """Return the columns that sound: each name's own, and those it is a kind of for certain.
 
         Raises:
             ConfigError: if a name is neither a label nor in the ontology.
         """
         mids = {self._mid(name) for name in names}
-        return tuple(
-            column
-            for column, (name, mid) in enumerate(self.labels.items())
-            if mid in mids or mids & self._kinds(mid)
-        )
+        sounding = mids.union(*(self.ontology.above(node) for node in self._nodes(mids)))
+        return self._columns_of(sounding)
 
     def open(self, names: Iterable[str]) -> tuple[int, ...]:
-        """Return the columns that may sound as well: the kinds of what is heard.
+        """Return the columns that may sound as well: kinds of what is heard, and what it may be of.
 
-        Who said "dog" did not say whether it barks.
+        Who said "dog" did not say whether it barks, and who said "hiss" not whether it is a cat. A
+        growl that is said to be a dog's is no cat's.
         """
-        names = list(names)
-        certain = set(self.heard(names))
-        under = frozenset[str]().union(*(self._kinds(self._mid(name)) for name in names))
-        return tuple(
-            column
-            for column, mid in enumerate(self.labels.values())
-            if mid in under and column not in certain
-        )
+        mids = {self._mid(name) for name in names}
+        nodes = self._nodes(mids)
+        certain = mids.union(*(self.ontology.above(node) for node in nodes))
+        may = set[str]()
+        for node in nodes:
+            may |= self.ontology.under(node)
+            perhaps = self.ontology.perhaps_above(node)
+            if not perhaps & certain:
+                may |= perhaps
+        return self._columns_of(may - certain)
+
+    def _columns_of(self, mids: Collection[str]) -> tuple[int, ...]:
+        return tuple(column for column, mid in enumerate(self.labels.values()) if mid in mids)
+
+    def _nodes(self, mids: Iterable[str]) -> list[Kind]:
+        """Return what is in the ontology."""
+        return [self.ontology.kinds[mid] for mid in mids if mid in self.ontology.kinds]
 
     def _mid(self, name: str) -> str:
         if name not in self._mids:
             raise ConfigError(f"{name!r} is none of the labels and no name in AudioSet's ontology")
         return self._mids[name]
-
-    def _kinds(self, mid: str) -> frozenset[str]:
-        node = self.ontology.kinds.get(mid)
-        return self.ontology.under(node) if node else frozenset((mid,))

@@ -10,6 +10,11 @@ the engine alone, in batches as large as the workers' and with one thread each, 
 that are in memory already. The two take turns. What the engine alone does in an hour of a core is
 what a run could reach if all else cost nothing.
 
+A run has a start, the engine alone has none: a run over a second of sound for each job says what
+it takes, and the last column has the share without it, which that of a long archive approaches.
+Python finds its bytecode, as it does where ast-edge is installed. Shares by CPU time hold beside
+other work, those by the clock on a quiet machine only.
+
 The bundle "audioset-tiny" has the shape of that recipe's model, and random weights: what it costs
 does not depend on them.
 """
@@ -52,11 +57,33 @@ class Speed:
     wall: float
     """Seconds that it took."""
     jobs: int
+    cpu: float
+    """Seconds of CPU, of all processes together."""
 
     @property
     def hours(self) -> float:
         """Hours of sound in an hour of a core: a process has one each."""
         return self.sound / self.wall / self.jobs
+
+    @property
+    def cpu_hours(self) -> float:
+        """Hours of sound in an hour of CPU time."""
+        return self.sound / self.cpu
+
+    def without(self, start: "Speed") -> "Speed":
+        """Return it without what the start of the processes and a little sound took."""
+        sound, wall = self.sound - start.sound, self.wall - start.wall
+        return Speed(sound, wall, self.jobs, self.cpu - start.cpu)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What was measured in one round."""
+
+    start: Speed
+    """Of a run over a second of sound for each job."""
+    run: Speed
+    alone: Speed
 
 
 def main() -> None:
@@ -70,14 +97,18 @@ def main() -> None:
         for name in args.bundle:
             bundle = _bundle(name, folder / name)
             for jobs in args.jobs:
-                recordings = folder / f"{jobs}"
+                recordings, seconds = folder / f"{jobs}", folder / f"{jobs}-seconds"
                 if not recordings.exists():
                     write_recordings(recordings, jobs, args.minutes)
+                    write_recordings(seconds, jobs, 1 / 60, each=1)
+                hear(seconds, bundle, jobs, args.hop, folder / f"{name}-{jobs}")  # bytecode
                 turns = []
                 for number in range(args.rounds):
                     out = folder / f"{name}-{jobs}-{number}"
+                    start, _ = hear(seconds, bundle, jobs, args.hop, Path(f"{out}-start"))
                     run, quiet = hear(recordings, bundle, jobs, args.hop, out)
-                    turns.append((run, engine_alone(bundle, jobs, args.hop, args.seconds)))
+                    alone = engine_alone(bundle, jobs, args.hop, args.seconds)
+                    turns.append(Turn(start, run, alone))
                     quiets.append(quiet)
                 rows.append(_row(name, jobs, turns))
     result.tables = [_table(args, rows, together(quiets).faults)]
@@ -106,11 +137,11 @@ def _bundle(name: str, place: Path) -> Path:
     return find_bundle(name)
 
 
-def write_recordings(folder: Path, jobs: int, minutes: float) -> None:
-    """Write four recordings for each job, of so many minutes together for each."""
+def write_recordings(folder: Path, jobs: int, minutes: float, each: int = 4) -> None:
+    """Write a few recordings for each job, of so many minutes together for each."""
     folder.mkdir()
-    sound = soxr.resample(busy(minutes * 60 / 4), RATE, RECORDER_RATE)
-    for number in range(4 * jobs):
+    sound = soxr.resample(busy(minutes * 60 / each), RATE, RECORDER_RATE)
+    for number in range(each * jobs):
         shifted = np.roll(sound, number * RECORDER_RATE)
         soundfile.write(folder / f"{number}.wav", shifted, RECORDER_RATE)
 
@@ -119,11 +150,12 @@ def hear(recordings: Path, bundle: Path, jobs: int, hop: float, out: Path) -> tu
     """Hear all recordings of a folder by the command; return how fast, and how quiet it was."""
     command = [sys.executable, "-m", "ast_edge", "replay", str(recordings), "--out", str(out)]
     command += ["--bundle", str(bundle), "--jobs", str(jobs), "--hop", str(hop)]
-    watch, environment = Watch(), os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    bytecode = {"PYTHONPYCACHEPREFIX": str(out.parent / "bytecode"), "PYTHONDONTWRITEBYTECODE": ""}
+    watch, environment = Watch(), os.environ | {"OPENBLAS_NUM_THREADS": "1"} | bytecode
     with watch.running():
         subprocess.run(command, check=True, env=environment, stderr=subprocess.PIPE)
     sound = sum(soundfile.info(path).duration for path in recordings.iterdir())
-    return Speed(sound, watch.found.wall, jobs), watch.found
+    return Speed(sound, watch.found.wall, jobs, watch.found.own), watch.found
 
 
 def engine_alone(bundle: Path, jobs: int, hop: float, seconds: float) -> Speed:
@@ -131,24 +163,33 @@ def engine_alone(bundle: Path, jobs: int, hop: float, seconds: float) -> Speed:
     side = Side("engine", "auto", 1, bundle, "auto")
     with ThreadPoolExecutor(jobs) as pool:
         turns = list(pool.map(lambda _: in_turn(side, BATCH, seconds), range(jobs)))
-    rates = [BATCH * hop * len(turn.seconds) / sum(turn.seconds) for turn in turns]
-    return Speed(sum(rates), 1.0, jobs)
+    runs = sum(len(turn.seconds) for turn in turns)
+    wall = sum(sum(turn.seconds) for turn in turns) / jobs  # of each: they run at the same time
+    return Speed(BATCH * hop * runs, wall, jobs, sum(turn.quiet.own for turn in turns))
 
 
-def _row(name: str, jobs: int, turns: Sequence[tuple[Speed, Speed]]) -> list[str]:
-    shares = [100 * run.hours / alone.hours for run, alone in turns]
+def _row(name: str, jobs: int, turns: Sequence[Turn]) -> list[str]:
     return [
         *(name, str(jobs)),
-        spread([run.hours for run, _ in turns], 1),
-        spread([alone.hours for _, alone in turns], 1),
-        spread(shares, 1),
+        spread([turn.run.hours for turn in turns], 1),
+        spread([turn.alone.hours for turn in turns], 1),
+        spread([100 * turn.run.hours / turn.alone.hours for turn in turns], 1),
+        spread([100 * turn.run.cpu_hours / turn.alone.cpu_hours for turn in turns], 1),
+        spread([turn.start.cpu for turn in turns], 1),
+        spread(
+            [100 * t.run.without(t.start).cpu_hours / t.alone.cpu_hours for t in turns],
+            1,
+        ),
     ]
 
 
 def _table(args: argparse.Namespace, rows: list[list[str]], faults: list[str]) -> Table:
     return Table(
         f"Hours of sound in an hour of a core, hop {args.hop:g} s",
-        ["bundle", "jobs", "`ast-edge replay --out`", "the engine alone", "share, %"],
+        [
+            *("bundle", "jobs", "`ast-edge replay --out`", "the engine alone", "share, %"),
+            *("by CPU time, %", "CPU s of the start", "without the start, %"),
+        ],
         rows,
         f"Medians with quartiles of {args.rounds} rounds; the shares are those of one round. A run "
         "is the whole command, with the start of its processes, over "

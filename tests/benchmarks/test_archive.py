@@ -8,7 +8,16 @@ from rigs.archive import rows
 
 
 def test_an_hour_of_two_cores_is_two_hours_of_a_core():
-    assert Speed(sound=7200.0, wall=60.0, jobs=2).hours == 60.0
+    assert Speed(sound=7200.0, wall=60.0, jobs=2, cpu=100.0).hours == 60.0
+
+
+def test_cpu_time_counts_whatever_the_clock_says():
+    assert Speed(sound=7200.0, wall=60.0, jobs=2, cpu=100.0).cpu_hours == 72.0
+
+
+def test_a_start_is_taken_away_with_the_sound_that_it_heard():
+    run, start = Speed(62.0, 10.0, 2, 18.0), Speed(2.0, 4.0, 2, 6.0)
+    assert run.without(start) == Speed(60.0, 6.0, 2, 12.0)
 
 
 def test_all_recordings_are_heard_from_start_to_end(framed_model, tmp_path):
@@ -17,7 +26,7 @@ def test_all_recordings_are_heard_from_start_to_end(framed_model, tmp_path):
     heard = [row["duration"] for row in rows(tmp_path / "out", "files")]
     assert heard == [3.0] * 8
     assert (speed.sound, speed.jobs) == (24.0, 2)
-    assert quiet.own > 0
+    assert quiet.own == speed.cpu > 0
 
 
 def test_a_run_that_fails_is_no_measurement(tmp_path):

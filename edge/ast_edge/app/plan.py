@@ -12,7 +12,7 @@ from ast_edge.app.wishes import share_wishes
 from ast_edge.base.errors import BundleError, ConfigError
 from ast_edge.base.host_name import check_host
 from ast_edge.base.yaml_file import did_you_mean
-from ast_edge.detection.hearing import Hearing
+from ast_edge.detection.hearing import Hearing, check_hop, check_idle_hop
 from ast_edge.detection.schedule import find_zone
 from ast_edge.fleet.pointer import Pointer
 from ast_edge.fleet.record import Shelf
@@ -221,32 +221,6 @@ def _check_outputs(config: Config) -> None:
         check_web(config.web)
     if config.jsonl and (config.jsonl.is_dir() or not config.jsonl.parent.is_dir()):
         raise ConfigError(f"jsonl: expected a file in a folder that exists, got {config.jsonl}")
-
-
-def check_hop(bundle: Bundle, hop: float) -> None:
-    """Refuse a hop that leaves sound between two windows unheard.
-
-    Raises:
-        ConfigError: if the hop is longer than the window.
-    """
-    if hop > bundle.window_seconds:
-        raise ConfigError(
-            f"hop: {hop:g} s is longer than the {bundle.window_seconds:.2f} s that {bundle.name!r} "
-            "hears at once, so sounds would be missed; use a shorter one"
-        )
-
-
-def check_idle_hop(bundle: Bundle, hop: float, idle_hop: float | None) -> None:
-    """Refuse an idle hop that leaves sound unheard, or that is none.
-
-    Raises:
-        ConfigError: if it is longer than the window, or shorter than the hop.
-    """
-    if idle_hop is not None and not hop <= idle_hop <= bundle.window_seconds:
-        raise ConfigError(
-            f"idle_hop: expected {hop:g} s (hop) to the {bundle.window_seconds:.2f} s that "
-            f"{bundle.name!r} hears at once, got {idle_hop:g} s"
-        )
 
 
 def _check_hops(bundles: Mapping[str, Bundle], config: Config) -> None:

@@ -113,6 +113,7 @@ class _Listening:
     ) -> None:
         self._job, self._engine = job, engine
         self._begins, self._looks_back = begins, looks_back
+        self._frames_before = round(begins * job.frames_per_second)
         self._spec, self._bundle = job.bundle.fbank, job.bundle
         self._first = round(stretch.start * job.frames_per_second)
         self._last = round(stretch.end * job.frames_per_second)
@@ -165,8 +166,7 @@ class _Listening:
         """Return how many frames of the recording there are up to the end of a window."""
         spec = self._spec
         samples = round(window.end * spec.sample_rate) - spec.frame_length
-        begin = round(self._begins * self._job.frames_per_second)
-        return begin + samples // spec.frame_shift + 1
+        return self._frames_before + samples // spec.frame_shift + 1
 
     def _take(self, batch: list[tuple[bool, Window]], scores: Scores) -> None:
         for row, ((own, window), (clip, frame)) in enumerate(

@@ -14,8 +14,6 @@ from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.rules import Rules
 from ast_edge.detection.tracker import EventTracker, Step
 
-_TIMES = ("onset", "offset", "now")
-
 
 class Evidence:
     """Collects the steps of one stretch that matter.
@@ -50,7 +48,7 @@ class Evidence:
         file = io.BytesIO()
         np.savez_compressed(
             file,
-            steps=np.array(self._steps, np.float64).reshape(-1, len(_TIMES)),
+            steps=np.array(self._steps, np.float64).reshape(-1, 3),
             counts=np.array(self._counts, np.int64),
             columns=_joined(self._columns, np.int32),
             scores=_joined(self._scores, np.float32),
@@ -111,11 +109,11 @@ def _unpack(packed: bytes, columns: int) -> Iterator[Step]:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as exc:
         raise ArchiveError(f"what is known of a stretch is damaged: {exc}") from exc
     end = 0
-    for times, count in zip(steps.tolist(), counts.tolist(), strict=True):
+    for (onset, offset, now), count in zip(steps.tolist(), counts.tolist(), strict=True):
         start, end = end, end + count
         probabilities = np.zeros(columns, np.float32)
         probabilities[shown[start:end]] = scores[start:end]
-        yield Step(**dict(zip(_TIMES, times, strict=True)), probabilities=probabilities)
+        yield Step(onset, offset, now, probabilities)
 
 
 def _joined(parts: Sequence[NDArray[np.generic]], kind: type[np.generic]) -> NDArray[np.generic]:

@@ -69,7 +69,7 @@ class Job:
     @property
     def frames_per_second(self) -> float:
         """Frames of the front end."""
-        spec = self.bundle.fbank
+        spec = self.hearing.bundle.fbank
         return spec.sample_rate / spec.frame_shift
 
     @property

@@ -211,8 +211,9 @@ class _LibsndfileFile:
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """Return the next samples (n, channels), full scale at 1.0; n is 0 at the end."""
+        samples = np.empty((frames, self.channels), np.float32)
         try:
-            samples: NDArray[np.float32] = self._file.read(frames, dtype="float32", always_2d=True)
+            samples = samples[: self._file.buffer_read_into(samples, dtype="float32")]
         except soundfile.LibsndfileError as exc:
             self.damage = exc.error_string
             return np.empty((0, self.channels), np.float32)

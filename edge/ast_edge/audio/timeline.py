@@ -62,4 +62,6 @@ class Timeline:
 
     def _before(self, value: float, field: str) -> int:
         """Return the index of the anchor that is good there."""
+        if len(self.anchors) == 1:
+            return 0
         return max(0, bisect_right(self.anchors, value, key=attrgetter(field)) - 1)

@@ -85,11 +85,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _hearing(args: argparse.Namespace) -> "tuple[Hearing, EngineConfig]":
     """Return how the options say to listen, and by what engine."""
-    from ast_edge.app.plan import load_plan
     from ast_edge.detection.hearing import Hearing
     from ast_edge.engines.config import EngineConfig
 
     if args.config:
+        from ast_edge.app.plan import load_plan
+
         plan = load_plan(args.config)
         return plan.hearing_of(args.source), plan.config.engine
     bundle = chosen_bundle(args)

@@ -106,7 +106,7 @@ def chosen_bundle(args: argparse.Namespace) -> "Bundle":
     Raises:
         BundleError, ConfigError: if it cannot be used, or not with this hop.
     """
-    from ast_edge.app.plan import check_hop
+    from ast_edge.detection.hearing import check_hop
     from ast_edge.model.bundle import find_bundle, load_bundle
 
     bundle = load_bundle(find_bundle(args.bundle))

@@ -110,8 +110,8 @@ class Aggregator:
         start, end = first - self._next, first - self._next + len(weights)
         missing = end - len(self._weights)
         if missing > 0:
-            self._sums = np.pad(self._sums, ((0, missing), (0, 0)))
-            self._weights = np.pad(self._weights, (0, missing))
+            self._sums = np.concatenate([self._sums, np.zeros((missing, scores.shape[1]))])
+            self._weights = np.concatenate([self._weights, np.zeros(missing)])
         self._sums[start:end] += weights[:, np.newaxis] * scores
         self._weights[start:end] += weights
 
@@ -121,9 +121,10 @@ class Aggregator:
         length = self._stride * self._frame
         count = max(0, until - self._next)
         if self._sums is not None:
-            for row in np.flatnonzero(self._weights[:count]):
-                start = (self._next + int(row)) * length
-                probabilities = (self._sums[row] / self._weights[row]).astype(np.float32)
+            shown = np.flatnonzero(self._weights[:count])
+            means = (self._sums[shown] / self._weights[shown, np.newaxis]).astype(np.float32)
+            for row, probabilities in zip(shown.tolist(), means, strict=True):
+                start = (self._next + row) * length
                 moments.append(Moment(start, min(start + length, self._heard), probabilities))
             self._sums, self._weights = self._sums[count:], self._weights[count:]
         self._next += count

@@ -58,6 +58,8 @@ class Group(Label):
 
 def with_groups(probabilities: NDArray[np.float32], groups: Sequence[Group]) -> NDArray[np.float32]:
     """Append the groups' probabilities to the model's: (labels,) becomes (labels + groups,)."""
+    if not groups:
+        return probabilities
     scores = [group.combine(probabilities[group.columns]) for group in groups]
     return np.concatenate([probabilities, np.array(scores, np.float32)])
 

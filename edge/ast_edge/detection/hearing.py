@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ast_edge.base.errors import ConfigError
 from ast_edge.detection.aggregator import LATENCY_SECONDS
 from ast_edge.detection.rules import Rule
 from ast_edge.frontend.conditioner import Conditioning
@@ -40,4 +41,30 @@ class Hearing:
             self.conditioning,
             self.gate,
             self.idle_hop,
+        )
+
+
+def check_hop(bundle: Bundle, hop: float) -> None:
+    """Refuse a hop that leaves sound between two windows unheard.
+
+    Raises:
+        ConfigError: if the hop is longer than the window.
+    """
+    if hop > bundle.window_seconds:
+        raise ConfigError(
+            f"hop: {hop:g} s is longer than the {bundle.window_seconds:.2f} s that {bundle.name!r} "
+            "hears at once, so sounds would be missed; use a shorter one"
+        )
+
+
+def check_idle_hop(bundle: Bundle, hop: float, idle_hop: float | None) -> None:
+    """Refuse an idle hop that leaves sound unheard, or that is none.
+
+    Raises:
+        ConfigError: if it is longer than the window, or shorter than the hop.
+    """
+    if idle_hop is not None and not hop <= idle_hop <= bundle.window_seconds:
+        raise ConfigError(
+            f"idle_hop: expected {hop:g} s (hop) to the {bundle.window_seconds:.2f} s that "
+            f"{bundle.name!r} hears at once, got {idle_hop:g} s"
         )

@@ -27,6 +27,8 @@ from ast_edge.model.graph_spec import WHOLE
 # `import openvino` would report itself to its maker and write an id to the home directory, unless
 # its telemetry module cannot be imported.
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+# Its converter of other frameworks' models, which is most of what it would load.
+sys.modules["openvino.tools.ovc"] = None  # type: ignore[assignment]
 import openvino  # noqa: E402
 
 log = logging.getLogger(__name__)

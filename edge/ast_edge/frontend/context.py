@@ -21,8 +21,8 @@ class Context:
         if hop < 1:
             raise ValueError(f"hop must be at least one frame, got {hop}")
         self._hop = hop
-        self._past = np.full((frames, mel_bins), LOG_FLOOR, np.float32)
-        self._count = 0
+        self._shape = frames, mel_bins
+        self.reset()
 
     def feed(self, frames: Frames) -> Iterator[tuple[int, Frames]]:
         """Take new frames (n, mel_bins); yield (end, window) for each hop they complete.
@@ -34,20 +34,19 @@ class Context:
             frames = frames[len(taken) :]
             self._append(taken)
             if self._count % self._hop == 0:
-                yield self._count, self._past.copy()
+                yield self._count, self._past
 
     def flush(self) -> Iterator[tuple[int, Frames]]:
         """Yield the window that ends with the last frame, unless `feed` already has."""
         if self._count % self._hop:
-            yield self._count, self._past.copy()
+            yield self._count, self._past
 
     def reset(self) -> None:
         """Return to silence: what follows is another stream."""
-        self._past[:] = LOG_FLOOR
+        self._past = np.full(self._shape, LOG_FLOOR, np.float32)
         self._count = 0
 
     def _append(self, frames: Frames) -> None:
         self._count += len(frames)
-        frames = frames[-len(self._past) :]
-        self._past[: len(self._past) - len(frames)] = self._past[len(frames) :]
-        self._past[len(self._past) - len(frames) :] = frames
+        # A new array, so that a window that was handed out is never changed.
+        self._past = np.concatenate([self._past[len(frames) :], frames[-len(self._past) :]])

@@ -32,7 +32,8 @@ class Resampler:
         if channel is not None and not 1 <= channel <= channels:
             raise ValueError(f"expected a channel from 1 to {channels}, got {channel}")
         self._channels = channels
-        self._chosen = slice(None) if channel is None else slice(channel - 1, channel)
+        self._only = 0 if channels == 1 else None if channel is None else channel - 1
+        """The channel that is not averaged with others."""
         self._stream: soxr.ResampleStream | None = (
             None
             if sample_rate_in == sample_rate_out
@@ -43,8 +44,14 @@ class Resampler:
         """Take `(n, channels)` samples and return the `(m,)` mono samples that are ready."""
         if samples.ndim != 2 or samples.shape[1] != self._channels:
             raise ValueError(f"expected samples (n, {self._channels}), got {samples.shape}")
-        mono: NDArray[np.float32] = samples[:, self._chosen].mean(axis=1, dtype=np.float32)
+        mono = self._mono(samples)
         return mono if self._stream is None else _resample(self._stream, mono, last=False)
+
+    def _mono(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self._only is not None:  # to average one takes as long as to resample it
+            return np.ascontiguousarray(samples[:, self._only], np.float32)
+        mono: NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
+        return mono
 
     def flush(self) -> NDArray[np.float32]:
         """Return what was held back, `(m,)`, and start afresh."""

@@ -1,6 +1,8 @@
 """OpenVINO on other devices than the processor, which plays them: nothing runs on a real one."""
 
 import os
+import subprocess
+import sys
 from threading import Event, Thread, get_native_id
 from types import SimpleNamespace
 
@@ -235,3 +237,12 @@ def test_it_leaves_the_choice_of_cores_to_the_system(bundle):
 def test_another_engine_takes_no_device(name):
     with pytest.raises(ValueError, match="device: gpu is for OpenVINO"):
         EngineConfig(name=name, device="gpu")
+
+
+def test_the_converter_of_other_frameworks_models_is_not_loaded():
+    program = "import sys, ast_edge.engines.openvino; print(*sys.modules)"
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "openvino" in found.stdout.split()
+    assert not [name for name in found.stdout.split() if name.startswith("openvino.tools.ovc.")]

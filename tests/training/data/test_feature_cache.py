@@ -21,7 +21,8 @@ def clips(tmp_path):
 def test_holds_the_fbank_of_every_clip_as_float16(clips):
     for index in range(len(clips)):
         expected = fbank(clips.samples(index), SPEC).astype(np.float16)
-        np.testing.assert_array_equal(clips.fbank(index, SPEC), expected.astype(np.float32))
+        # A product of more threads may round its last bit otherwise, and so the half precision.
+        np.testing.assert_allclose(clips.fbank(index, SPEC), expected.astype(float), rtol=2**-10)
 
 
 def test_is_read_without_the_recordings(clips, tmp_path):

@@ -45,6 +45,21 @@ def test_what_is_annotated_sounds_there_and_nowhere_else(packs, seed):
     assert np.abs(scape.samples[round((event.offset + 0.03) * RATE) :]).max(initial=0) < 1e-6
 
 
+def test_undisturbed_is_the_recording_as_it_was_taken(packs):
+    disturbed = make_composer(packs, **SoundscapeConfig().model_dump() | {"filling": 0})
+    rng = np.random.default_rng(5)
+    scape = disturbed.undisturbed().compose(4.0, 1, rng, whole=True)
+
+    (event,) = scape.events
+    begin = round(event.onset * RATE)
+    heard = scape.samples[begin + 800 : round(event.offset * RATE) - 800]  # between its fades
+    (row,) = [r for r in disturbed.events.recordings if r.targets == (event.label,)]
+    taken = disturbed.events.samples(disturbed.events.recordings.index(row))
+    likeness = np.correlate(taken, heard, "valid").max()
+    assert likeness > 0.999 * np.sqrt(np.sum(heard**2) * np.sum(taken[: len(heard)] ** 2))
+    assert not np.any(scape.samples[: begin - 800])
+
+
 def test_a_faster_recording_is_annotated_shorter(packs):
     lengths = [
         compose(packs, seed=3, count=1, whole=True, speed=(speed, speed)).events[0]

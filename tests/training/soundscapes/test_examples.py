@@ -56,6 +56,14 @@ def test_negatives_come_in_their_share(examples):
     assert np.mean(np.logical_not(held)) == pytest.approx(0.3, abs=0.08)
 
 
+@pytest.mark.parametrize(("share", "most"), [(0.0, 2), (1.0, 1)])
+def test_clear_examples_hold_one_recording(tmp_path, share, most):
+    settings = {"clear": share, "events": 4.0, "negatives": 0, "distractors": 0}
+    composer = make_composer(whistle_and_hum(tmp_path), **settings)
+    examples = SoundscapeExamples(composer, MODEL, SPEC, seed=3)
+    assert max(examples.example(0, number).clip.sum() for number in range(20)) == most
+
+
 # Examples that are seen again
 
 

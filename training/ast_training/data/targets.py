@@ -46,9 +46,7 @@ class Targets:
         Raises:
             ConfigError: if a name is neither a label nor in the ontology.
         """
-        mids = {self._mid(name) for name in names}
-        sounding = mids.union(*(self.ontology.above(node) for node in self._nodes(mids)))
-        return self._columns_of(sounding)
+        return self._columns_of(self._certain({self._mid(name) for name in names}))
 
     def open(self, names: Iterable[str]) -> tuple[int, ...]:
         """Return the columns that may sound as well: kinds of what is heard, and what it may be of.
@@ -57,15 +55,17 @@ class Targets:
         growl that is said to be a dog's is no cat's.
         """
         mids = {self._mid(name) for name in names}
-        nodes = self._nodes(mids)
-        certain = mids.union(*(self.ontology.above(node) for node in nodes))
+        certain = self._certain(mids)
         may = set[str]()
-        for node in nodes:
+        for node in self._nodes(mids):
             may |= self.ontology.under(node)
             perhaps = self.ontology.perhaps_above(node)
             if not perhaps & certain:
                 may |= perhaps
         return self._columns_of(may - certain)
+
+    def _certain(self, mids: set[str]) -> set[str]:
+        return mids.union(*(self.ontology.above(node) for node in self._nodes(mids)))
 
     def _columns_of(self, mids: Collection[str]) -> tuple[int, ...]:
         return tuple(column for column, mid in enumerate(self.labels.values()) if mid in mids)

@@ -15,8 +15,10 @@ it takes, and the last column has the share without it, which that of a long arc
 Python finds its bytecode, as it does where ast-edge is installed. Shares by CPU time hold beside
 other work, those by the clock on a quiet machine only.
 
-The bundle "audioset-tiny" has the shape of that recipe's model, and random weights: what it costs
-does not depend on them.
+The bundles "audioset-tiny" and "AST-base" have the shapes of that recipe's model and of the
+paper's, and random weights: what they cost does not depend on them. AST-base looks every 10 s, a
+window beside the next. After the end of each recording silence moves through the window, at least
+once: that work is in the run, too.
 """
 
 import argparse
@@ -43,7 +45,9 @@ from ast_edge.archive.ear import BATCH
 from ast_edge.model.bundle import find_bundle
 
 RECORDER_RATE = 48_000
-TINY = "audioset-tiny"
+TINY, BASE = "audioset-tiny", "AST-base"
+APART = 10.0
+"""Seconds from window to window of AST-base: nearly side by side."""
 LEAST = 0.9
 """Share of what the engine alone can do that a run is to reach."""
 
@@ -96,18 +100,19 @@ def main() -> None:
         folder = Path(scratch)
         for name in args.bundle:
             bundle = _bundle(name, folder / name)
+            hop = APART if name == BASE else args.hop
             for jobs in args.jobs:
                 recordings, seconds = folder / f"{jobs}", folder / f"{jobs}-seconds"
                 if not recordings.exists():
                     write_recordings(recordings, jobs, args.minutes)
                     write_recordings(seconds, jobs, 1 / 60, each=1)
-                hear(seconds, bundle, jobs, args.hop, folder / f"{name}-{jobs}")  # bytecode
+                hear(seconds, bundle, jobs, hop, folder / f"{name}-{jobs}")  # bytecode
                 turns = []
                 for number in range(args.rounds):
                     out = folder / f"{name}-{jobs}-{number}"
-                    start, _ = hear(seconds, bundle, jobs, args.hop, Path(f"{out}-start"))
-                    run, quiet = hear(recordings, bundle, jobs, args.hop, out)
-                    alone = engine_alone(bundle, jobs, args.hop, args.seconds)
+                    start, _ = hear(seconds, bundle, jobs, hop, Path(f"{out}-start"))
+                    run, quiet = hear(recordings, bundle, jobs, hop, out)
+                    alone = engine_alone(bundle, jobs, hop, args.seconds)
                     turns.append(Turn(start, run, alone))
                     quiets.append(quiet)
                 rows.append(_row(name, jobs, turns))
@@ -120,7 +125,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--bundle", nargs="+", default=["home", TINY])
+    parser.add_argument("--bundle", nargs="+", default=["home", TINY, BASE])
     parser.add_argument("--jobs", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--hop", type=float, default=0.5)
     parser.add_argument("--minutes", type=float, default=10.0, help="of sound for each job")
@@ -134,6 +139,8 @@ def _bundle(name: str, place: Path) -> Path:
     """Return the folder of a bundle by its name."""
     if name == TINY:
         return write_random_bundle(place, "tiny", frames=400, column=4)
+    if name == BASE:
+        return write_random_bundle(place)
     return find_bundle(name)
 
 
@@ -185,7 +192,7 @@ def _row(name: str, jobs: int, turns: Sequence[Turn]) -> list[str]:
 
 def _table(args: argparse.Namespace, rows: list[list[str]], faults: list[str]) -> Table:
     return Table(
-        f"Hours of sound in an hour of a core, hop {args.hop:g} s",
+        f"Hours of sound in an hour of a core, hop {args.hop:g} s (AST-base {APART:g} s)",
         [
             *("bundle", "jobs", "`ast-edge replay --out`", "the engine alone", "share, %"),
             *("by CPU time, %", "CPU s of the start", "without the start, %"),
@@ -193,7 +200,8 @@ def _table(args: argparse.Namespace, rows: list[list[str]], faults: list[str]) -
         rows,
         f"Medians with quartiles of {args.rounds} rounds; the shares are those of one round. A run "
         "is the whole command, with the start of its processes, over "
-        f"{args.minutes:g} minutes of sound for each job. Goal: {LEAST:.0%}.",
+        f"{args.minutes:g} minutes of sound for each job; what is called its start hears a second, "
+        f"with AST-base by two windows. Goal: {LEAST:.0%}.",
         faults,
     )
 

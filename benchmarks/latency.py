@@ -170,7 +170,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--events", type=Path, default=DEMO / "home.tsv", help="onset, label, ...")
     parser.add_argument("--bundle", default="home")
     parser.add_argument("--hop", type=float, nargs="+", default=[0.25, 0.5, 1.0])
-    parser.add_argument("--latency", type=float, nargs="+", default=[0.5, 1.0, 2.0])
+    parser.add_argument("--latency", type=float, nargs="+", default=[0.3, 1.0, 2.0])
     parser.add_argument("--sources", type=int, default=4)
     parser.add_argument("--seconds", type=float, help="of the recording; all unless given")
     parser.add_argument("--broker", metavar="HOST:PORT")

@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
 PAGES = {
     "performance": ("engines", "stream", "latency", "scale"),
-    "cost": ("archive", "labels", "footprint", "front_end", "web"),
+    "cost": ("archive", "bulk_peers", "labels", "footprint", "front_end", "web"),
     "quality": ("teachers", "quality", "birdnet", "robustness"),
 }
 """The results on each page; what a reader asks first comes first."""

@@ -13,7 +13,7 @@ from ast_edge.model.label import Label
 from ast_edge.mqtt.commands import Command, CommandParser, CommandRefused
 from ast_edge.mqtt.message import Message
 from ast_edge.mqtt.topics import Topics
-from ast_edge.outputs.payload import SCHEMA
+from ast_edge.outputs.schema import SCHEMA
 
 log = logging.getLogger(__name__)
 

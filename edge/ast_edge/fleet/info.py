@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from ast_edge.base.times import iso8601
 from ast_edge.mqtt.message import Message
 from ast_edge.mqtt.topics import Topics
-from ast_edge.outputs.payload import SCHEMA
+from ast_edge.outputs.schema import SCHEMA
 
 _BOARDS = (Path("/proc/device-tree/model"), Path("/sys/class/dmi/id/product_name"))
 LONGEST_DEVICE = 100

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ast_edge.base.printable import printable
 from ast_edge.fleet.places import parse_place
-from ast_edge.outputs.payload import SCHEMA
+from ast_edge.outputs.schema import SCHEMA
 
 Scope = Literal["node", "all"]
 """Whether it was said to one node, or to all."""

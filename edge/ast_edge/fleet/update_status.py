@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from ast_edge.fleet.pointer import Scope
-from ast_edge.outputs.payload import SCHEMA
+from ast_edge.outputs.schema import SCHEMA
 
 UpdateState = Literal[
     "none",

@@ -12,7 +12,8 @@ from ast_edge.model.label import Label
 from ast_edge.monitoring.state import AVAILABLE, State
 from ast_edge.mqtt.message import Message
 from ast_edge.mqtt.topics import Topics
-from ast_edge.outputs.payload import SCHEMA, event_json, late_json
+from ast_edge.outputs.payload import event_json, late_json
+from ast_edge.outputs.schema import SCHEMA
 
 LEVEL_PAUSE = 5.0
 """Least seconds between two levels of a source."""

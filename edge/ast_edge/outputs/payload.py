@@ -7,11 +7,9 @@ from datetime import datetime
 from ast_edge.base.times import iso8601
 from ast_edge.detection.event import Event
 from ast_edge.detection.groups import Group
+from ast_edge.outputs.schema import SCHEMA
 
 Json = str | int | float | list[str] | None
-
-SCHEMA = 1
-"""Raised when a key changes its meaning or goes away; a new key does not raise it."""
 
 
 def event_payload(event: Event, *, node: str) -> dict[str, Json]:

@@ -21,7 +21,7 @@ pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.broker.mosquitto import wait_until
 from rigs.model import RATE, silence, tone
 
-NAMES = [command.__name__.rpartition(".")[2].replace("_", "-") for command in COMMANDS]
+NAMES = list(COMMANDS)
 TIMEOUT = 30.0
 
 

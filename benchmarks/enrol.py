@@ -58,7 +58,7 @@ SOUNDS = {
 """Kinds by their names: the packs, and what they call it."""
 THINGS = {
     "A broom": ("free_kitchen20_own", "Sweeping", "kitchen20:D-Balai.m4a"),
-    "Cutlery": ("free_kitchen20_own", "Cutlery, silverware", "kitchen20:D-Couverts.m4a"),
+    "Cutlery": ("free_kitchen20_own", "Cutlery, silverware", "kitchen20:Jaz-couverts2019"),
     "A bottle that is filled": ("unk_washroom_water", "Fill (with liquid)", "washrooms"),
     "A radio's chatter": ("events_cc", "radio_static_voice", "255851"),
     "Somebody who retches": ("events_cc", "vomit", "388525"),
@@ -120,6 +120,8 @@ def main() -> None:
     rows = list(_untrained(args.data, args.recipe))
     kinds_of = {n: _of_sound(rows, n) for n in SOUNDS if not bundle.find(n)}
     things = {n: _of_thing(rows, n) for n in THINGS}
+    for name in [n for n, of_one in things.items() if len(of_one) < THING_TAKES + 2]:
+        print(f"left out: of {name} there are {len(things.pop(name))} recordings")
     sounds = kinds_of | things
     others = _others(rows, args.per_pack)
     with closing(Embedder(bundle, EngineConfig())) as embedder:

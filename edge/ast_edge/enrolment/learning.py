@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ast_edge.enrolment.embedder import Embedder
 from ast_edge.enrolment.lesson import Teacher, hear_variants
-from ast_edge.enrolment.margin import HeadPair, Margins, alarms, draw_line, margins
+from ast_edge.enrolment.margin import HeadPair, Margins, alarms, draw_line, margins, raise_line
 from ast_edge.enrolment.negatives import Negatives, beside
 from ast_edge.enrolment.rehearsal import Rehearsal, rehearse
 from ast_edge.enrolment.take import Take
@@ -71,8 +71,10 @@ def learn(
         held = of_window == fold
         margin[held] = margins(other.embedded[held], heads, gated=gated)
     found = margin[: len(negatives)]
-    line = draw_line(found, negatives, wish)
-    scores = _scores(rehearsals, judged, of_take, line)
+    line, held_out = draw_line(found, negatives, wish), len(takes) > 1
+    reached = _scores(rehearsals, judged, of_take, line)
+    line = raise_line(line, reached, held_out=held_out)
+    scores = _scores(rehearsals, judged, of_take, line) if held_out else [None]
     wrong = alarms(found, negatives, line)
     everything = np.ones(len(takes), np.bool_), np.ones(len(other), np.bool_)
     evidence = Evidence(
@@ -111,9 +113,8 @@ def _scores(
     judged: Sequence[HeadPair],
     of_take: NDArray[np.integer],
     line: float,
-) -> list[float | None]:
-    if len(rehearsals) == 1:
-        return [None]
+) -> list[float]:
+    """Score each take by the heads of its fold: with a single one these have learnt from it."""
     lowered = [heads.lowered(line) for heads in judged]
     return [
         rehearsal.score(lowered[fold]) for rehearsal, fold in zip(rehearsals, of_take, strict=True)

@@ -1,5 +1,7 @@
 """How far a window is from being heard as the sound, and where the line is drawn."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,12 @@ Margins = NDArray[np.float64]
 
 TAIL = 20
 """Alarms that the tail of other sound is drawn through."""
+
+SHARE, SHARE_ALONE = 0.5, 0.3
+"""Of the way from other sound to the sound, where the line is drawn if there is room; less of it to
+a take that was learnt, which scores higher than any other will."""
+SURE = 1e-7
+"""Probabilities nearer to 0 and 1 are rounding."""
 
 
 def margins(embedded: Embedded, heads: "HeadPair", *, gated: bool) -> Margins:
@@ -54,6 +62,22 @@ def draw_line(found: Margins, negatives: Negatives, wish: float) -> float:
     slope = max(float(np.mean(peaks[:count] - rest)), 0.05)
     expected = max(negatives.hours * wish, 1e-9)
     return rest + slope * float(np.log(max(count / expected, 1e-3)))
+
+
+def raise_line(line: float, scores: Sequence[float], *, held_out: bool) -> float:
+    """Return the margin between other sound and the takes, if these are above the line.
+
+    The other sound that was heard is little: what else there is at a place comes nearer to the
+    sound. No take that was found is lost by it.
+
+    Args:
+        line: that of the other sound.
+        scores: of takes by heads that are lowered by the line.
+        held_out: whether the heads had not learnt from them.
+    """
+    lowest = float(np.clip(min(scores), SURE, 1 - SURE))
+    room = float(np.log(lowest / (1 - lowest)))
+    return line + max(0.0, room * (SHARE if held_out else SHARE_ALONE))
 
 
 def _peaks(found: Margins, negatives: Negatives) -> Margins:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ast_edge.enrolment.embedder import Embedded
-from ast_edge.enrolment.margin import HeadPair, alarms, draw_line, margins
+from ast_edge.enrolment.margin import HeadPair, alarms, draw_line, margins, raise_line
 from ast_edge.enrolment.negatives import Negatives
 
 HEADS = HeadPair(np.array([1, 0, 0.5], "f4"), np.array([0, 1, -0.5], "f4"))
@@ -68,3 +68,22 @@ def test_the_fewer_alarms_are_wished_for_the_higher_is_the_line():
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_a_line_can_be_drawn_through_little(count):
     assert np.isfinite(draw_line(np.arange(float(count)), negatives(count, 0.001), 1 / 24))
+
+
+def test_the_line_lies_half_way_to_the_lowest_take_that_was_held_out():
+    scores = [sigmoid(4.0), sigmoid(9.0)]
+    assert raise_line(1.0, scores, held_out=True) == pytest.approx(1.0 + 2.0)
+
+
+def test_it_is_nearer_to_other_sound_where_the_only_take_was_learnt():
+    alone, held_out = (raise_line(0.0, [sigmoid(4.0)], held_out=one) for one in (False, True))
+    assert 0 < alone < held_out
+
+
+@pytest.mark.parametrize("lowest", [0.0, 0.2, 0.5])
+def test_a_take_that_other_sound_passes_for_raises_no_line(lowest):
+    assert raise_line(1.0, [lowest, 0.99], held_out=True) == 1.0
+
+
+def test_a_take_that_is_surer_than_a_float_can_say_gives_a_finite_line():
+    assert np.isfinite(raise_line(0.0, [1.0], held_out=True))

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from rigs.broker import mosquitto
 from rigs.broker.mosquitto import Mosquitto, Subscriber
+from rigs.processes import asleep
 
 from ast_edge.base.errors import AudioError, BrokerError
 from ast_edge.cli.main import main
@@ -198,6 +199,8 @@ class Terminal:
         os.write(self._screen, f"{line}\n".encode())
 
     def interrupt(self):
+        # A signal between the prompt and the read behind it would be heard with the next key only.
+        mosquitto.wait_until(lambda: asleep(self._wizard.pid))
         os.write(self._screen, b"\x03")
 
     def end(self):

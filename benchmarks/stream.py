@@ -45,7 +45,8 @@ from ast_edge.frontend.gate import GateSettings
 from ast_edge.model.bundle import find_bundle, load_bundle
 
 PEER = "transformers"
-HOPS = (0.25, 0.5, 1.0, 2.0)
+HOPS = (0.5, 1.0, 2.0, 4.0)
+"""Of the curve, by the hop of the tables."""
 MICROPHONE_RATE = 48_000
 GATE = GateSettings(level=-45)
 
@@ -196,12 +197,13 @@ def _scenes(
 
 def _by_hop(args: argparse.Namespace, folders: Folders, peer: float) -> Plot:
     """Measure every window of the busy sound at several hops; the peer's cost is one look's."""
-    series = {PEER: [(hop, peer * args.hop / hop) for hop in HOPS]}
-    sound = busy(max(args.scene_seconds / 4, 4 * HOPS[-1]))
+    hops = [args.hop * share for share in HOPS]
+    series = {PEER: [(hop, peer * args.hop / hop) for hop in hops]}
+    sound = busy(max(args.scene_seconds / 4, 4 * hops[-1]))
     for name, folder in folders.items():
-        settings: list[Setting] = [(hop, None, None) for hop in HOPS]
+        settings: list[Setting] = [(hop, None, None) for hop in hops]
         (costs,) = apart(ONE_BLAS, listen, folder, args.threads, [sound], settings)
-        series[name] = [(hop, cost) for hop, (_, cost) in zip(HOPS, costs, strict=True)]
+        series[name] = [(hop, cost) for hop, (_, cost) in zip(hops, costs, strict=True)]
     return Plot("CPU by hop", "hop, s", "CPU s per s of sound", series, logarithmic=True)
 
 

@@ -73,7 +73,7 @@ def answer(folder: Path, threads: int, sound: Sound) -> tuple[str, Sound]:
     """Return what an engine calls itself, and what it says (labels,) of the same."""
     bundle, engine = _opened(folder, threads)
     last = _windows(bundle, sound)[-1]
-    silence = bundle.frames - bundle.fbank.frames_in(len(sound))
+    silence = max(0, bundle.frames - bundle.fbank.frames_in(len(sound)))
     last = np.concatenate([last, np.zeros((silence, 128), np.float32)])[-bundle.frames :]
     probabilities: Sound = engine.run(last[np.newaxis]).clip[0]
     return engine.description, probabilities

@@ -25,6 +25,9 @@ SHORTEST, LONGEST = 0.5, 10.0
 """Seconds of a hop: that of a configuration without one, and the longest that it may have."""
 BUSY, IDLE = 0.5, 0.1
 """Shares of the time that sources may take while they sound, and while nothing does."""
+CALM = 0.25
+"""Share of the time that one thread may take to do without the others, which cost more than they
+save: of `home` on two cores with AVX2 a fifth of the CPU time."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,24 @@ def time_engines(
         finally:
             engine.close()
     return timings
+
+
+def with_one_thread(bundle: Bundle, timing: Timing) -> Timing | None:
+    """Time the same engine with one thread; None if that is too slow, or it has no threads."""
+    config = timing.engine.model_copy(update={"threads": 1})
+    try:
+        engine = open_engine(bundle, config)
+    except EngineError as exc:
+        log.debug("%s", exc)
+        return None
+    try:
+        if engine.description == timing.description:  # a GPU, or a single core
+            return None
+        pace = suggest_pace(measure(engine, bundle), bundle.window_seconds)
+    finally:
+        engine.close()
+    calm = pace.hop is not None and pace.seconds <= CALM * pace.hop
+    return Timing(config, engine.description, pace) if calm else None
 
 
 def _ways(names: Sequence[str]) -> Iterator[EngineConfig]:

@@ -45,7 +45,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         choices=["fp32", "fp16", "int8"],
         default="fp32",
         help="arithmetic of the graph; fp16 is for NVIDIA GPUs, int8 for large models on "
-        "processors, and for processors without bf16 (fp32)",
+        "processors with VNNI (fp32)",
     )
     parser.add_argument(
         "--weights",

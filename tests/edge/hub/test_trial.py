@@ -2,7 +2,16 @@ import pytest
 
 from ast_edge.engines.choice import open_engine
 from ast_edge.engines.config import EngineConfig
-from ast_edge.hub.trial import Pace, Timing, advice, measure, suggest_pace, time_engines
+from ast_edge.hub import trial
+from ast_edge.hub.trial import (
+    Pace,
+    Timing,
+    advice,
+    measure,
+    suggest_pace,
+    time_engines,
+    with_one_thread,
+)
 from ast_edge.model.bundle import load_bundle
 
 WINDOW = 10.24
@@ -68,3 +77,19 @@ def test_engines_that_do_not_work_here_are_left_out(tiny_model):
     found = time_engines(load_bundle(tiny_model), ["tensorrt", "openvino"])
     assert "openvino" in [timing.engine.name for timing in found]
     assert all(timing.pace.seconds > 0 for timing in found)
+
+
+@pytest.mark.parametrize(("seconds", "does"), [(0.12, True), (0.13, False)])
+def test_one_thread_does_where_it_takes_a_quarter_of_the_time(
+    tiny_model, monkeypatch, seconds, does
+):
+    monkeypatch.setattr(trial, "measure", lambda *_: seconds)
+    found = with_one_thread(load_bundle(tiny_model), timing("openvino", 0.1))
+    assert (found.engine.threads if found else None) == (1 if does else None)
+
+
+def test_what_has_no_threads_is_left_as_it_is(tiny_model):
+    bundle, single = load_bundle(tiny_model), EngineConfig(name="openvino", threads=1)
+    engine = open_engine(bundle, single)
+    engine.close()
+    assert with_one_thread(bundle, Timing(single, engine.description, Pace(0.1, 0.5, None))) is None

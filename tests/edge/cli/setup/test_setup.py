@@ -114,6 +114,14 @@ def test_a_null_source_is_said_to_be_silent_and_one_before_is_kept(
     assert "\n# mqtt:" in (tmp_path / "mic.yaml").read_text()
 
 
+@pytest.mark.skipif(os.cpu_count() == 1, reason="has one core")
+def test_a_small_model_gets_one_thread(call, microphone, tmp_path, capsys):
+    assert call("--broker", "none") == 0
+    assert "one thread does" in capsys.readouterr().out
+    tree = yaml.safe_load((tmp_path / "mic.yaml").read_text())
+    assert tree["engine"] == {"name": "openvino", "threads": 1}
+
+
 def test_unchecked_it_is_written_for_what_is_not_there_yet(call, microphone, tmp_path):
     assert call("--broker", "127.0.0.1:1", "--microphone", "jabra", "--unchecked") == 0
     tree = yaml.safe_load((tmp_path / "mic.yaml").read_text())

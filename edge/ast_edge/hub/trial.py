@@ -79,8 +79,10 @@ def time_engines(
     return timings
 
 
-def with_one_thread(bundle: Bundle, timing: Timing) -> Timing | None:
+def with_one_thread(bundle: Bundle, timing: Timing, hop: float) -> Timing | None:
     """Time the same engine with one thread; None if that is too slow, or it has no threads."""
+    if timing.pace.seconds > CALM * hop:  # with all of them
+        return None
     config = timing.engine.model_copy(update={"threads": 1})
     try:
         engine = open_engine(bundle, config)
@@ -93,8 +95,7 @@ def with_one_thread(bundle: Bundle, timing: Timing) -> Timing | None:
         pace = suggest_pace(measure(engine, bundle), bundle.window_seconds)
     finally:
         engine.close()
-    calm = pace.hop is not None and pace.seconds <= CALM * pace.hop
-    return Timing(config, engine.description, pace) if calm else None
+    return Timing(config, engine.description, pace) if pace.seconds <= CALM * hop else None
 
 
 def _ways(names: Sequence[str]) -> Iterator[EngineConfig]:

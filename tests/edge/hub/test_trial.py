@@ -79,17 +79,25 @@ def test_engines_that_do_not_work_here_are_left_out(tiny_model):
     assert all(timing.pace.seconds > 0 for timing in found)
 
 
-@pytest.mark.parametrize(("seconds", "does"), [(0.12, True), (0.13, False)])
+@pytest.mark.parametrize(
+    ("seconds", "hop", "does"), [(0.12, 0.5, True), (0.13, 0.5, False), (0.12, 0.3, False)]
+)
 def test_one_thread_does_where_it_takes_a_quarter_of_the_time(
-    tiny_model, monkeypatch, seconds, does
+    tiny_model, monkeypatch, seconds, hop, does
 ):
     monkeypatch.setattr(trial, "measure", lambda *_: seconds)
-    found = with_one_thread(load_bundle(tiny_model), timing("openvino", 0.1))
+    found = with_one_thread(load_bundle(tiny_model), timing("openvino", 0.05), hop)
     assert (found.engine.threads if found else None) == (1 if does else None)
+
+
+def test_a_model_that_keeps_all_threads_busy_is_not_tried_with_one(tiny_model, monkeypatch):
+    monkeypatch.setattr(trial, "open_engine", None)
+    assert with_one_thread(load_bundle(tiny_model), timing("openvino", 0.2), 0.5) is None
 
 
 def test_what_has_no_threads_is_left_as_it_is(tiny_model):
     bundle, single = load_bundle(tiny_model), EngineConfig(name="openvino", threads=1)
     engine = open_engine(bundle, single)
     engine.close()
-    assert with_one_thread(bundle, Timing(single, engine.description, Pace(0.1, 0.5, None))) is None
+    timed = Timing(single, engine.description, Pace(0.1, 0.5, None))
+    assert with_one_thread(bundle, timed, 0.5) is None

@@ -8,7 +8,7 @@ from ast_edge.cli.setup.answers import Answers
 from ast_edge.cli.setup.given import bundle_name
 from ast_edge.cli.setup.talk import Talk
 from ast_edge.engines.choice import ENGINES
-from ast_edge.hub.trial import advice, fastest, time_engines, with_one_thread
+from ast_edge.hub.trial import SHORTEST, advice, fastest, time_engines, with_one_thread
 from ast_edge.model.bundle import find_bundle, load_bundle, shipped_bundles
 from ast_edge.model.installed import installed_bundles
 
@@ -40,7 +40,7 @@ def fit_machine(answers: Answers, args: argparse.Namespace, talk: Talk) -> Answe
         answers = replace(answers, hop=hop, idle_hop=idle_hop)
     if best is not timings[0]:  # the first one runs without being named
         answers = replace(answers, engine=best.engine.model_dump(exclude_defaults=True))
-    if alone := with_one_thread(bundle, best):
+    if alone := with_one_thread(bundle, best, answers.hop or SHORTEST):
         talk.say(f"one thread does, for less work: {alone.pace.seconds:.2g} s a window")
         answers = replace(answers, engine={**answers.engine, "threads": 1})
     return answers

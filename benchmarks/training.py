@@ -5,7 +5,8 @@ python benchmarks/training.py --size base --frames 1024 --stride 10 --batch 48 -
 
 A step is all of it: read the file, compute the filterbank, mask it (SpecAugment), forward,
 backward, AdamW. Both sides read the same files, with as many loader processes. The peer uses its
-own feature extractor and PyTorch's defaults; at its default precision (float32) and at ours. Each
+own feature extractor and PyTorch's defaults; at its default precision (float32) and, where the
+device multiplies bfloat16 faster, in that as well, which ours chooses by itself there. Each
 turn is a process of its own; a run in which the machine was not quiet, or the peer stayed below
 80 % of what it can reach, is called not comparable.
 """
@@ -46,12 +47,14 @@ from ast_training.datasets.prepare import prepare
 from ast_training.model.network import AudioSpectrogramTransformer
 from ast_training.recipe.recipe import Recipe
 from ast_training.run.fit import train_step
+from ast_training.run.precision import has_bf16
 from ast_training.run.state import TrainingState
 from ast_training.run.training_data import open_data
 
 LABELS, FREQ_MASK, TIME_MASK = 527, 48, 48
 RATE = FbankSpec().sample_rate
 VARIANTS = ("ours", "peer", "ours fp32", "peer bf16")
+"""Sides and precisions: ours as its recipe leaves it ("auto"), the peer as it is (float32)."""
 
 
 def main() -> None:
@@ -64,10 +67,9 @@ def main() -> None:
         if args.only:
             _measure_memory(args, folder)
             return
-        device = "cuda" if torch.cuda.is_available() else "cpu"
         print(
             f"AST-{args.size}, {args.frames} frames, stride {args.stride}, batch {args.batch}, "
-            f"{args.workers} workers, {torch.get_num_threads()} threads, {device}"
+            f"{args.workers} workers, {torch.get_num_threads()} threads, {_device().type}"
         )
         speeds, doubted = _race(args, folder)
         for name, values in speeds.items():
@@ -76,7 +78,7 @@ def main() -> None:
                 f"({min(values):.2f} to {max(values):.2f}, {len(values)} rounds)"
             )
         for a, b, what in (
-            ("ours", "peer", "ours against the peer as it is"),
+            ("ours", "peer", "as they are"),
             ("ours", "peer bf16", "the same precision, bf16"),
             ("ours fp32", "peer", "the same precision, fp32"),
         ):
@@ -102,7 +104,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=2, help="of a round")
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--compile", action="store_true", help="compile our network")
-    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    alike = () if has_bf16(_device()) else VARIANTS[2:]  # then ours is fp32 by itself, too
+    variants = [name for name in VARIANTS if name not in alike]
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=variants)
     parser.add_argument("--peak", type=float, help="the device's TFLOP/s in bf16, for a share")
     parser.add_argument("--data", help=argparse.SUPPRESS)
     parser.add_argument("--only", help=argparse.SUPPRESS)
@@ -129,7 +133,7 @@ def _make_clips(folder: Path, args: argparse.Namespace) -> None:
 
 def _ours(args: argparse.Namespace, folder: Path, precision: str) -> Iterator[None]:
     recipe = _recipe(args, folder, precision)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = _device()
     examples, _ = open_data(recipe)
     nowhere = folder / "none.safetensors"
     state = TrainingState.start(recipe, args.steps, nowhere, Processes(device))
@@ -176,7 +180,7 @@ def _peer(args: argparse.Namespace, folder: Path, precision: str) -> Iterator[No
         num_labels=LABELS,
         problem_type="multi_label_classification",
     )
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = _device().type
     model = ASTForAudioClassification(config).to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5)
     files = _Files(ClipSet.open(folder), args.frames)
@@ -195,9 +199,13 @@ def _peer(args: argparse.Namespace, folder: Path, precision: str) -> Iterator[No
             yield
 
 
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def _side(args: argparse.Namespace, folder: Path, variant: str) -> Iterator[None]:
     make = _ours if variant.startswith("ours") else _peer
-    default = "bf16" if make is _ours else "fp32"
+    default = "auto" if make is _ours else "fp32"
     return make(args, folder, variant.partition(" ")[2] or default)
 
 

@@ -1,19 +1,20 @@
 """Annotated recordings, what a tracker makes of them, and how right that is."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.progress import track
 
 from ast_edge.engines.engine import Engine
-from ast_edge.evaluation.annotations import find_labels, read_annotations, references
 from ast_edge.evaluation.counts import Counts, macro_f1, micro
 from ast_edge.evaluation.detection_latency import first_detections, latencies
 from ast_edge.evaluation.event_metrics import COLLARS, count_events
 from ast_edge.evaluation.false_alarms import FalseAlarms, find_false_alarms
 from ast_edge.evaluation.report import quantile
 from ast_edge.evaluation.span import Span
+from ast_edge.evaluation.truth.annotations import find_labels, read_annotations, references
+from ast_edge.evaluation.truth.unsure import Unsure, is_undecided, read_unsure
 from ast_edge.model.bundle import Bundle
 from ast_edge.model.label import Label
 from ast_edge.model.label_settings import TrackerSettings
@@ -43,6 +44,7 @@ class Scene:
     seconds: float
     truth: Mapping[Label, Sequence[Span]]
     replays: Mapping[str, Replay]
+    unsure: Unsure = field(default_factory=dict)
 
     @property
     def is_negative(self) -> bool:
@@ -103,15 +105,23 @@ def read_scenes(
     first = next(iter(runs.values())).bundle
     scenes = []
     for name in SETS:
-        table = folder / name / "annotations.tsv"
+        table, doubtful = (folder / name / one for one in ("annotations.tsv", "unsure.tsv"))
         annotations = read_annotations(table)
         names = find_labels(annotations, first, first.labels, ignored)
+        unsure = read_unsure(
+            [doubtful] if doubtful.exists() else [],
+            [table.parent / file for file in annotations],
+            first,
+            first.labels,
+            ignored,
+        )
         seconds = 0.0
         for file in track(annotations, f"{folder.name} {name}", transient=True):
             if minutes is not None and seconds >= 60 * minutes:
                 break
             truth = {one: references(annotations[file], one, names) for one in first.labels}
             scene = _listen(table.parent / file, truth, runs, min(hops))
+            scene = replace(scene, unsure=unsure[scene.path])
             seconds += scene.seconds
             scenes.append(scene)
     return scenes
@@ -137,7 +147,7 @@ def trials_of(
     """Try settings as `ast-edge tune` does; return also the pieces of the negatives."""
     recordings = {
         quiet: [
-            Recording(one.replays[run].curve, one.seconds, {} if quiet else one.truth)
+            Recording(one.replays[run].curve, one.seconds, {} if quiet else one.truth, one.unsure)
             for one in scenes
             if one.is_negative is quiet
         ]
@@ -160,8 +170,12 @@ def measure(scenes: Sequence[Scene], run: str, settings: Settings) -> Figures:
         detections = scene.replays[run].detect(settings)
         alarms.append(0)
         for label in settings:
-            truth = scene.truth[label]
-            of_label = [one for one in detections if one.label == label]
+            truth, unsure = scene.truth[label], scene.unsure.get(label, ())
+            of_label = [
+                one
+                for one in detections
+                if one.label == label and not is_undecided(truth, unsure, one.span)
+            ]
             spans = [one.span for one in of_label]
             events[label] += count_events(truth, spans, COLLARS["event_500ms"])
             onsets += count_events(truth, spans, COLLARS["onset_500ms"])

@@ -30,9 +30,9 @@ from ast_edge.cli.terminal import (
 from ast_edge.detection.aggregator import LATENCY_SECONDS
 
 if TYPE_CHECKING:
-    from ast_edge.evaluation.annotations import Annotations
     from ast_edge.evaluation.detector import Detector
     from ast_edge.evaluation.report import Heard, Report
+    from ast_edge.evaluation.truth.annotations import Annotations
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -66,6 +66,15 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         nargs="+",
         default=[],
         help="files or folders in which none of the labels sounds, without rows in the table",
+    )
+    parser.add_argument(
+        "--unsure",
+        metavar="TABLE",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="tables like that of the annotations, of what may sound in these recordings, which "
+        "nobody has said: events told there are neither right nor false alarms",
     )
     parser.add_argument(
         "--rooms",
@@ -107,8 +116,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _measure(args: argparse.Namespace) -> int:
     from ast_edge.base.files import file_sha256
-    from ast_edge.evaluation.annotations import read_annotations
     from ast_edge.evaluation.report import make_report
+    from ast_edge.evaluation.truth.annotations import read_annotations
     from ast_edge.evaluation.view.figures import as_tree
     from ast_edge.evaluation.view.output import write_output
     from ast_edge.evaluation.view.page import render_page
@@ -127,6 +136,7 @@ def _measure(args: argparse.Namespace) -> int:
         settings = {label.name: asdict(one) for label, one in detector.settings.items()}
         tree = as_tree(report) | {"bundle": bundle, "settings": settings}
         tree["annotations"] = file_sha256(args.annotations)
+        tree["unsure"] = [file_sha256(table) for table in args.unsure]
         write_output(args.json, json.dumps(tree, indent=1, ensure_ascii=False) + "\n")
     if args.html:
         title = f"{detector.bundle.name} on {args.annotations.name}"
@@ -159,7 +169,7 @@ def _count_reviews(args: argparse.Namespace) -> int:
 
 
 _OF_LISTENING = (
-    *("recordings", "negatives", "rooms", "ignore", "config", "source", "html"),
+    *("recordings", "negatives", "unsure", "rooms", "ignore", "config", "source", "html"),
     *("bundle", "engine", "hop", "latency"),
 )
 
@@ -179,15 +189,16 @@ def _listen(
     args: argparse.Namespace, annotations: "Annotations", detector: "Detector"
 ) -> "Iterator[Heard]":
     """Run every recording through the pipeline, with its annotations beside it."""
-    from ast_edge.evaluation.annotations import (
+    from ast_edge.evaluation.report import Heard
+    from ast_edge.evaluation.truth.annotations import (
         check_negatives,
         find_labels,
         list_files,
         match_recordings,
         references,
     )
-    from ast_edge.evaluation.report import Heard
-    from ast_edge.evaluation.rooms import find_rooms
+    from ast_edge.evaluation.truth.rooms import find_rooms
+    from ast_edge.evaluation.truth.unsure import read_unsure
 
     labels = list(detector.settings)
     names = find_labels(annotations, detector.bundle, labels, args.ignore)
@@ -207,10 +218,11 @@ def _listen(
     heard = {path.resolve() for path in events}
     events |= {path: [] for path in negatives if path.resolve() not in heard}
     rooms = find_rooms(events, args.rooms)
+    unsure = read_unsure(args.unsure, events, detector.bundle, labels, args.ignore)
     for path in _progress(list(events)):
         outcome = detector.listen(path)
         truth = {label: references(events[path], label, names) for label in labels}
-        yield Heard(outcome, truth, rooms[path])
+        yield Heard(outcome, truth, rooms[path], unsure[path])
 
 
 def _progress(paths: Sequence[Path]) -> Iterator[Path]:

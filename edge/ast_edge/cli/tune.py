@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ast_edge.app.plan import Plan
     from ast_edge.detection.hearing import Hearing
     from ast_edge.evaluation.detector import Detector
+    from ast_edge.evaluation.truth.unsure import Unsure
     from ast_edge.model.label import Label
     from ast_edge.model.label_settings import TrackerSettings
     from ast_edge.tuning.positives import References
@@ -74,6 +75,15 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     positives.add_argument(
         "--annotations", type=Path, help="or a table of events, as for `ast-edge evaluate`"
+    )
+    parser.add_argument(
+        "--unsure",
+        metavar="TABLE",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="tables of what may sound in these recordings, as for `ast-edge evaluate`: events "
+        "told there count for nothing",
     )
     parser.add_argument(
         "--rooms",
@@ -130,9 +140,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _choose_by_recordings(args: argparse.Namespace) -> int:
-    from ast_edge.evaluation.annotations import check_negatives, list_files
     from ast_edge.evaluation.detector import open_detector
-    from ast_edge.evaluation.rooms import find_rooms
+    from ast_edge.evaluation.truth.annotations import check_negatives, list_files
+    from ast_edge.evaluation.truth.rooms import find_rooms
+    from ast_edge.evaluation.truth.unsure import read_unsure
     from ast_edge.evaluation.view.output import write_output
     from ast_edge.tuning.outcome import make_record, write_outcome
     from ast_edge.tuning.pieces import cut
@@ -149,8 +160,9 @@ def _choose_by_recordings(args: argparse.Namespace) -> int:
     check_negatives(quiet, sounding)
     detector = open_detector(plan, args.source)
     rooms = find_rooms(quiet, args.rooms)
-    negatives = list(_listen(detector, {path: {} for path in quiet}))
-    positives = list(_listen(detector, references))
+    unsure = read_unsure(args.unsure, [*quiet, *references], hearing.bundle, settings, args.ignore)
+    negatives = list(_listen(detector, {path: {} for path in quiet}, unsure))
+    positives = list(_listen(detector, references, unsure))
     pieces = cut([one.seconds for one in negatives], [rooms[path] for path in quiet])
     wish, equal = args.false_alarms, args.equal_shares or not positives
     trials = try_settings(
@@ -210,7 +222,7 @@ def _raise_by_reviews(args: argparse.Namespace) -> int:
 
 
 _OF_RECORDINGS = (
-    *("false_alarms", "positives", "annotations", "rooms", "ignore", "off", "lowest"),
+    *("false_alarms", "positives", "annotations", "unsure", "rooms", "ignore", "off", "lowest"),
     *("equal_shares", "expected", "plot"),
 )
 
@@ -291,7 +303,11 @@ def _positives(
     return in_table(args.annotations, hearing.bundle, labels, args.ignore)
 
 
-def _listen(detector: "Detector", recordings: "Mapping[Path, References]") -> "Iterator[Recording]":
+def _listen(
+    detector: "Detector",
+    recordings: "Mapping[Path, References]",
+    unsure: "Mapping[Path, Unsure]",
+) -> "Iterator[Recording]":
     """Score every recording once; half precision halves the memory that a week takes."""
     from ast_edge.tuning.trial import Recording
 
@@ -305,7 +321,7 @@ def _listen(detector: "Detector", recordings: "Mapping[Path, References]") -> "I
     )
     for path in paths:
         outcome = detector.listen(path, np.float16, draw=False)
-        yield Recording(outcome.curve, outcome.seconds, recordings[path])
+        yield Recording(outcome.curve, outcome.seconds, recordings[path], unsure[path])
 
 
 def _print(tuning: "Tuning") -> None:

@@ -1,14 +1,14 @@
 """The figures of an evaluation, per label and over all."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ast_edge.detection.groups import Group
 from ast_edge.evaluation.counts import Counts, macro_f1, micro
 from ast_edge.evaluation.detection_latency import first_detections, latencies
-from ast_edge.evaluation.detector import Outcome
+from ast_edge.evaluation.detector import Detection, Outcome
 from ast_edge.evaluation.event_metrics import COLLARS, count_events
 from ast_edge.evaluation.false_alarms import FalseAlarms, add_rooms, find_false_alarms
 from ast_edge.evaluation.psds import SCENARIOS, PsdsScenario, Roc, make_roc, psds
@@ -20,6 +20,7 @@ from ast_edge.evaluation.segment_metrics import (
 )
 from ast_edge.evaluation.span import Span, join_touching
 from ast_edge.evaluation.threshold_sweep import join, sweep
+from ast_edge.evaluation.truth.unsure import Unsure, is_undecided
 from ast_edge.model.label import Label
 
 
@@ -32,15 +33,28 @@ class Heard:
     """By onset, of all labels and groups that are evaluated."""
     room: str = ""
     """Recordings of one room are not independent; by itself each is one of its own."""
+    unsure: Unsure = field(default_factory=dict)
+    """Where labels and groups may sound as well."""
 
     @property
     def is_negative(self) -> bool:
         """Whether none of the labels sounds in it."""
         return not any(self.references.values())
 
+    def detections(self, label: Label) -> list[Detection]:
+        """Return the detected events of a label that count, by onset: not those of `undecided`."""
+        undecided = self.undecided(label)
+        return [one for one in self.outcome.detections_of(label) if one not in undecided]
+
+    def undecided(self, label: Label) -> list[Detection]:
+        """Return the detected events of a label that may be right, where nobody has said it."""
+        unsure, references = self.unsure.get(label, ()), self.references[label]
+        found = self.outcome.detections_of(label) if unsure else []
+        return [one for one in found if is_undecided(references, unsure, one.span)]
+
     def detected(self, label: Label) -> list[Span]:
-        """Return the detected events of a label, by onset."""
-        return [one.span for one in self.outcome.detections_of(label)]
+        """Return when the detected events of a label are that count, by onset."""
+        return [one.span for one in self.detections(label)]
 
 
 @dataclass(frozen=True)
@@ -75,6 +89,8 @@ class Report:
     segment_errors: SegmentErrors
     speed: float
     """Seconds of sound per second of computing."""
+    undecided: int = 0
+    """Detected events that count for nothing: see `Heard.undecided`."""
 
     def micro(self, name: str) -> Counts:
         """Add the counts of all labels."""
@@ -122,6 +138,7 @@ def make_report(heard: Sequence[Heard], labels: Sequence[Label], compute_seconds
         psds={n: psds(list(c.values()), SCENARIOS[n]) for n, c in curves.items() if c},
         segment_errors=errors,
         speed=seconds / compute_seconds,
+        undecided=sum(len(one.undecided(label)) for one in heard for label in labels),
     )
 
 
@@ -132,7 +149,7 @@ def _report_label(
         name: micro(count_events(one.references[label], one.detected(label), c) for one in heard)
         for name, c in COLLARS.items()
     }
-    pairs = [(one.references[label], one.outcome.detections_of(label)) for one in heard]
+    pairs = [(one.references[label], one.detections(label)) for one in heard]
     return LabelReport(
         label=label,
         references=sum(len(references) for references, _ in pairs),

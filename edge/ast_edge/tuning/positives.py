@@ -6,15 +6,15 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ast_edge.base.yaml_file import did_you_mean
-from ast_edge.evaluation.annotations import (
+from ast_edge.evaluation.errors import EvaluationError
+from ast_edge.evaluation.span import Span
+from ast_edge.evaluation.truth.annotations import (
     find_labels,
     list_files,
     match_recordings,
     read_annotations,
     references,
 )
-from ast_edge.evaluation.errors import EvaluationError
-from ast_edge.evaluation.span import Span
 from ast_edge.model.bundle import Bundle
 from ast_edge.model.label import Label
 

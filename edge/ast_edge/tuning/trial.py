@@ -2,13 +2,14 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ast_edge.evaluation.curve import Curve
 from ast_edge.evaluation.span import Span
+from ast_edge.evaluation.truth.unsure import Unsure
 from ast_edge.model.label import Label
 from ast_edge.model.label_settings import TrackerSettings
 from ast_edge.tuning.alarms import GRID, Alarms
@@ -16,6 +17,7 @@ from ast_edge.tuning.choice import TAIL_EVENTS
 from ast_edge.tuning.judge import Judge
 from ast_edge.tuning.pieces import Pieces
 from ast_edge.tuning.replay import Player
+from ast_edge.tuning.stretches import Stretches, decided
 
 OFFS = (0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
 """Shares of `on` that are tried as `off`, where it is known what they are worth."""
@@ -31,6 +33,8 @@ class Recording:
     curve: Curve
     seconds: float
     references: Mapping[Label, Sequence[Span]]
+    unsure: Unsure = field(default_factory=dict)
+    """Where labels may sound as well: what is told there counts for nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +79,7 @@ def try_settings(
     nothing says what they are good for.
 
     Args:
-        negatives: in which every event is a false alarm.
+        negatives: in which every event is a false alarm, but where it is unsure.
         positives: recordings whose references tell what is found.
         settings: what holds now.
         pieces: of the negatives.
@@ -83,15 +87,14 @@ def try_settings(
         most: false alarms per hour that a label may have; nothing far below is tried.
     """
     enough = 2 * max(TAIL_EVENTS, int(most * pieces.hours))
-    quiet = [one.curve for one in negatives]
     return [
-        _try_label(quiet, positives, label, now, pieces, off_share, enough)
+        _try_label(negatives, positives, label, now, pieces, off_share, enough)
         for label, now in settings.items()
     ]
 
 
 def _try_label(
-    negatives: Sequence[Curve],
+    negatives: Sequence[Recording],
     positives: Sequence[Recording],
     label: Label,
     now: TrackerSettings,
@@ -99,16 +102,20 @@ def _try_label(
     off_share: float | None,
     enough: int,
 ) -> Trial:
-    judge = Judge([one.references.get(label, ()) for one in positives])
+    judge = Judge(
+        [one.references.get(label, ()) for one in positives],
+        [one.unsure.get(label, ()) for one in positives],
+    )
+    unsure = Stretches.of([one.unsure.get(label, ()) for one in negatives])
     families = _families(now, off_share, several=judge.knows_times)
     lowest = min(now.off, *(one.off for family in families for one in family))
-    quiet = Player(negatives, label, lowest)
+    quiet = Player([one.curve for one in negatives], label, lowest)
     loud = Player([one.curve for one in positives], label, lowest)
     tried, numbers, scanned = list[TrackerSettings](), list[int](), list[Alarms]()
     verdicts = []
     for number, family in enumerate(families):
         for one in family:
-            events = quiet.play(one)
+            events = decided(quiet.play(one), unsure)
             tried.append(one)
             numbers.append(number)
             scanned.append(
@@ -126,7 +133,7 @@ def _try_label(
         found=np.array([one.found for one in verdicts]),
         worth=np.array([one.worth for one in verdicts]),
         references=judge.references,
-        alarms_before=len(quiet.play(now)),
+        alarms_before=len(decided(quiet.play(now), unsure)),
         found_before=judge.judge(loud.play(now)).found,
     )
 

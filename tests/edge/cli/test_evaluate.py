@@ -65,6 +65,17 @@ def test_evaluate_takes_the_thresholds_of_a_configuration(folder, config, capsys
     assert "1 false alarm in 20 s where nothing is to be heard" in capsys.readouterr().out
 
 
+def test_what_may_sound_in_a_negative_is_no_false_alarm(folder, config, tmp_path, capsys):
+    unsure = tmp_path / "unsure.tsv"
+    unsure.write_text("filename\tonset\toffset\tevent_label\nquiet.flac\t2\t5\tHum\n")
+    table = ["--annotations", str(folder / "events.tsv"), "--config", str(config)]
+    files = ["--unsure", str(unsure), "--json", str(tmp_path / "r.json")]
+    assert main(["evaluate", *table, *files]) == 0
+    assert "0 false alarms in 20 s where nothing is to be heard" in capsys.readouterr().out
+    tree = json.loads((tmp_path / "r.json").read_text())
+    assert (tree["undecided"], tree["unsure"]) == (1, [file_sha256(unsure)])
+
+
 def test_a_negative_needs_no_rows(folder, framed_model, tmp_path, capsys):
     table = tmp_path / "events.tsv"
     table.write_text("filename\tonset\toffset\tevent_label\nbeeps.flac\t1\t2\tHum\n")
@@ -136,6 +147,14 @@ def test_tune_raises_what_cries_wolf_and_keeps_what_is_found(folder, config, tmp
     assert "1 → 0" in out
     assert "1 → 1 of 1" in out
     assert "1 false alarm in 20 s" in out
+
+
+def test_tune_counts_nothing_where_a_label_may_sound(folder, config, tmp_path, capsys):
+    unsure = tmp_path / "unsure.tsv"
+    unsure.write_text("filename\tonset\toffset\tevent_label\nquiet.flac\t2\t5\tHum\n")
+    assert tune(folder, config, "--write", "--unsure", str(unsure)) == 0
+    assert load_config(config).labels["Hum"].on == 0.2
+    assert "0 → 0" in capsys.readouterr().out
 
 
 def test_a_wish_that_the_recordings_cannot_prove_is_said(folder, config, capsys):

@@ -107,6 +107,19 @@ def test_each_label_has_its_own_figures(report):
     assert pets.found == 1
 
 
+def test_what_may_be_right_is_neither_right_nor_false(tmp_path, recordings):
+    first, quiet = recordings
+    unsure = {CAT: [Span(29, 31)], DOG: [Span(0, 60)]}
+    report = make_report([replace(first, unsure=unsure), quiet], [DOG, CAT], 1.0)
+    dog, cat = report.labels
+    assert dog.counts["event_500ms"] == Counts(1, 0, 1)
+    assert (cat.counts["event_500ms"], cat.counts["segment"]) == (Counts(0, 1, 0), Counts(0, 2, 0))
+    assert cat.false_alarms.count == 1
+    assert report.undecided == 1
+    assert "1 event of sounds that may be there" in summary(report)[-1]
+    assert as_tree(report)["undecided"] == 1
+
+
 def test_what_is_over_all_labels_adds_up(report):
     assert report.hours == pytest.approx(1 / 30)
     assert report.negative_hours == pytest.approx(1 / 60)
@@ -162,6 +175,14 @@ def test_a_strip_says_what_became_of_every_event(recordings):
     assert [bar.kind for bar in dog.references] == ["reference", "missed"]
     assert [bar.kind for bar in (*dog.detected, *cat.detected)] == ["right", "false"]
     assert strip.has_errors
+
+
+def test_a_strip_says_where_a_sound_may_have_been(recordings):
+    doubtful = replace(recordings[0], unsure={CAT: [Span(29, 31)]})
+    (strip,) = cut_strips(doubtful, [DOG, CAT, PETS])
+    (bar,) = strip.rows[1].detected
+    assert bar.kind == "undecided"
+    assert bar.title.endswith(", where it may sound")
 
 
 def test_only_minutes_with_events_are_drawn(tmp_path):

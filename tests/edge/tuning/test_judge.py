@@ -26,6 +26,11 @@ def test_a_false_event_takes_from_the_worth():
     assert judge.judge(events((1, 3), (20, 21))).worth == pytest.approx(2 / 3, abs=0.001)
 
 
+def test_an_event_that_may_be_right_takes_nothing():
+    alone, doubtful = Judge([[Span(1, 3)]]), Judge([[Span(1, 3)]], [[Span(0, 30)]])
+    assert doubtful.judge(events((1, 3), (20, 21))) == alone.judge(events((1, 3)))
+
+
 def test_an_event_in_another_recording_finds_nothing():
     assert Judge([[Span(1, 3)], []]).judge(events((1, 3), recording=1)).found == 0
 

@@ -113,6 +113,15 @@ def test_hold_is_chosen_where_it_is_shown_what_it_is_good_for():
     assert dog.after.hold == 0.0
 
 
+def test_what_may_be_right_in_the_noise_is_no_false_alarm():
+    loud = recording(alternating(np.full(5, 0.9)), alternating(np.full(5, 0.9)))
+    noise = [replace(loud, unsure={CAT: [Span(0, loud.seconds)]})] * 20
+    pieces = pieces_of(noise)
+    cat, dog = try_settings(noise, [], NOW, pieces, off_share=None, most=1.0)
+    assert (cat.alarms_before, dog.alarms_before) == (0, 100)
+    assert not any(len(one.peaks) for one in cat.scanned)
+
+
 def draw_rooms(rng, rooms):
     """Rooms that differ by themselves, and alarms in bursts: a room's next is as high, or so."""
     rates = rng.gamma(1.5, 3.0 / 1.5, rooms) * 0.25

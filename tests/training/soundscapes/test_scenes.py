@@ -44,6 +44,27 @@ def test_rows_say_what_sounds_when(annotations):
     assert all(0 <= float(row["onset"]) < float(row["offset"]) <= 60 for row in events)
 
 
+def test_what_may_sound_is_in_a_table_beside(tmp_path):
+    packs = whistle_and_hum(tmp_path)
+    packs["sounds"]["may"] = ["Hum"]
+    folder, labels = tmp_path / "scenes", {0: "Whistle", 1: "Hum"}
+    whistles = [
+        row
+        for row in rows_of(
+            write_scenes(
+                make_composer(packs), folder, labels, minutes=3, events=1.5, others=0, seed=7
+            )
+        )
+        if row["event_label"] == "Whistle"
+    ]
+    unsure = rows_of(folder / "unsure.tsv")
+    assert whistles
+    assert [row for row in unsure if row["event_label"]] == [
+        row | {"event_label": "Hum"} for row in whistles
+    ]
+    assert {row["filename"] for row in unsure} == {f"scene-000{n}.flac" for n in range(3)}
+
+
 def test_only_labels_that_are_named_are_annotated(tmp_path):
     rows = rows_of(scenes(tmp_path, {1: "Hum"}))
     assert {row["event_label"] for row in rows} - {""} == {"Hum"}

@@ -128,8 +128,8 @@ def _open_packs(recipe: Recipe, cache: Path | None) -> tuple[Examples, Evaluatio
 def open_composer(recipe: Recipe, split: Split) -> Composer:
     """Open the recordings of a split to compose soundscapes of.
 
-    Noise and other sounds in which a label that is wanted may be heard teach, but measure nothing:
-    whatever sounds in them would count as a false alarm.
+    Noise and sounds without any label in which a label that is wanted may be heard teach, but
+    measure nothing. Of others a soundscape says itself what may be heard in them (`unsaid`).
 
     Raises:
         ConfigError: if there are none with a label.

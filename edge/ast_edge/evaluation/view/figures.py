@@ -25,6 +25,7 @@ def as_tree(report: Report) -> dict[str, Any]:
         "psds": {name: _rounded(score) for name, score in report.psds.items()},
         "false_alarms": _alarms(report.false_alarms),
         "false_alarms_in_negatives": _alarms(report.false_alarms_in_negatives),
+        "undecided": report.undecided,
         "latency": _latency(report.latencies),
         "labels": {one.label.name: _label(one) for one in report.labels},
     }

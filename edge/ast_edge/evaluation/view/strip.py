@@ -17,8 +17,9 @@ from ast_edge.model.label import Label
 
 STRIP_SECONDS = 60.0
 
-Kind = Literal["reference", "missed", "right", "inexact", "false"]
-"""`right` is within the collars of 0.5 s; `inexact` is of the label, at other times."""
+Kind = Literal["reference", "missed", "right", "inexact", "undecided", "false"]
+"""`right` is within the collars of 0.5 s; `inexact` is of the label, at other times; `undecided`
+where nobody has said whether it sounds."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ def _row(heard: Heard, label: Label) -> Row:
     references, detections = heard.references[label], heard.outcome.detections_of(label)
     detected = [one.span for one in detections]
     right = {there for _, there in match(references, detected, COLLARS["event_500ms"].fits)}
-    false = set(find_false_alarms(references, detected))
+    undecided = {one.span for one in heard.undecided(label)}
+    false = set(find_false_alarms(references, detected)) - undecided
     found = {span for span in references if any(is_near(span, one) for one in detected)}
     return Row(
         label.name,
@@ -89,16 +91,21 @@ def _row(heard: Heard, label: Label) -> Row:
         tuple(
             Bar(
                 one.span,
-                kind := _kind(there in right, one.span in false),
+                kind := _kind(there in right, one.span in false, one.span in undecided),
                 f"{label.name} {_times(one.span)}, peak {one.peak:.2f}, told at {one.told:.1f} s"
-                f"{', false alarm' if kind == 'false' else ''}",
+                f"{_SAID.get(kind, '')}",
             )
             for there, one in enumerate(detections)
         ),
     )
 
 
-def _kind(is_right: bool, is_false: bool) -> Kind:
+_SAID = {"false": ", false alarm", "undecided": ", where it may sound"}
+
+
+def _kind(is_right: bool, is_false: bool, is_undecided: bool) -> Kind:
+    if is_undecided:
+        return "undecided"
     return "false" if is_false else "right" if is_right else "inexact"
 
 

@@ -111,6 +111,11 @@ def summary(report: Report) -> list[str]:
                 f"they did not come in bursts {_range(alarms.poisson)}); "
                 f"{_any(alarms.noisy, len(alarms.counts))}"
             )
+    if report.undecided:
+        said.append(
+            f"{number_of('event', report.undecided)} of sounds that may be there, which nobody has "
+            "said, neither right nor false"
+        )
     return said
 
 

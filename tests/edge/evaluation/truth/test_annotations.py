@@ -1,7 +1,9 @@
 import pytest
 
 from ast_edge.detection.groups import Group
-from ast_edge.evaluation.annotations import (
+from ast_edge.evaluation.errors import EvaluationError
+from ast_edge.evaluation.span import Span
+from ast_edge.evaluation.truth.annotations import (
     Annotation,
     find_labels,
     list_files,
@@ -9,8 +11,6 @@ from ast_edge.evaluation.annotations import (
     read_annotations,
     references,
 )
-from ast_edge.evaluation.errors import EvaluationError
-from ast_edge.evaluation.span import Span
 from ast_edge.model.bundle import load_bundle
 
 HEADER = "filename\tonset\toffset\tevent_label\n"

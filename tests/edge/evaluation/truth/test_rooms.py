@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from ast_edge.evaluation.errors import EvaluationError
-from ast_edge.evaluation.rooms import find_rooms, read_rooms
+from ast_edge.evaluation.truth.rooms import find_rooms, read_rooms
 
 FILES = [Path("day/a.flac"), Path("night/a.flac"), Path("b.flac")]
 

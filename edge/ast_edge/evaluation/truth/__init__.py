@@ -1,0 +1,1 @@
+"""What is known of recordings: what sounds in them, what may, and which belong together."""

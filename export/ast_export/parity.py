@@ -89,16 +89,21 @@ def compare(
 ) -> list[Parity]:
     """Run a bundle through every engine and hold its answers against the `expected` ones.
 
-    With `labelled`, the windows are those of its recordings.
+    An engine that has no arithmetic of its own for what is asked, as a processor without bf16,
+    takes another, and is compared in that once. With `labelled`, the windows are those of its
+    recordings.
     """
-    reports = []
+    reports: dict[tuple[str, str], Parity] = {}
     for name, precision in RUNS[bundle.precision]:
         config = EngineConfig.model_validate({"name": name, "precision": precision})
         with closing(open_engine(bundle, config)) as engine:
+            if (engine.name, engine.precision) in reports:
+                continue
             found = engine_scores(engine, windows)
         limit = max(LIMITS[bundle.precision], LIMITS[engine.precision], STORAGE_LIMITS[storage])
-        reports.append(difference(engine, expected, found, limit, labelled))
-    return reports
+        report = difference(engine, expected, found, limit, labelled)
+        reports[engine.name, engine.precision] = report
+    return list(reports.values())
 
 
 def merging_parity(whole: Scores, merged: Scores, labelled: Labelled | None = None) -> Parity:

@@ -155,7 +155,12 @@ def _fill(folder: Path, members: Sequence[Checkpoint], options: ExportOptions) -
         raise ParityError(reports)
     if failed:
         log.warning("too far from the model in bf16: engines will compute in fp32")
-        tree["bf16"] = False
+    elif not any(report.precision == "bf16" for report in reports):
+        log.info(
+            "this processor has no bf16, so nothing shows how far that is from the model: engines "
+            "will compute in fp32 unless they are asked for bf16; export where there is bf16"
+        )
+    tree["bf16"] = any(report.precision == "bf16" and report.holds for report in reports)
     tree["parity"] = [asdict(report) for report in reports]
     write_json(folder / "bundle.json", tree)
     (folder / "MODEL_CARD.md").write_text(model_card(members, tree), encoding="utf-8")

@@ -75,6 +75,25 @@ def test_every_figure_has_an_interval_and_few_sources_are_marked(calibrated):
         assert label["few_sources"]
 
 
+def test_windows_in_which_nobody_said_whether_a_label_sounds_say_nothing_about_it(tmp_path):
+    """Where a hum may be in every whistle, more of the windows of which it is known have one."""
+    packs = two_sounds(tmp_path / "sounds", test_share=0.25)
+    packs |= backgrounds(tmp_path / "noise", test_share=1.0)
+    (name,) = set(packs) - {"noise"}
+    recipes = [
+        make_recipe(packs | {name: packs[name] | {"may": may}}, model={"frame_head": True})
+        for may in ([], ["Hum"])
+    ]
+    torch.manual_seed(0)
+    checkpoint, offsets = untrained(recipes[0]), []
+    for recipe in recipes:
+        checkpoint.save(tmp_path / "best.safetensors")
+        fitted = calibrate(tmp_path / "best.safetensors", recipe, 4 * WINDOWS).labels
+        offsets.append(fitted["Hum"].clip.platt.offset)
+    never, perhaps = offsets
+    assert perhaps > never + 0.1, offsets
+
+
 def test_a_recipe_without_background_noise_to_test_on_is_refused(tmp_path):
     recipe = make_recipe(two_sounds(tmp_path / "sounds", test_share=0.25))
     untrained(recipe).save(tmp_path / "best.safetensors")

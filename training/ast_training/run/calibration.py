@@ -88,10 +88,11 @@ class _Heard:
 
     clip: NDArray[np.float32]
     """Logits (n, labels)."""
-    clip_targets: NDArray[np.bool_]
+    clip_targets: NDArray[np.int8]
+    """As `_said`."""
     frame: NDArray[np.float32]
     """Logits (n * steps, labels)."""
-    frame_targets: NDArray[np.bool_]
+    frame_targets: NDArray[np.int8]
     sources: tuple[int, ...]
     """Of each label."""
 
@@ -200,17 +201,21 @@ def _in_words(calibration: Calibration) -> str:
 
 def _fit(checkpoint: Checkpoint, heard: _Heard, test: _Heard) -> Calibration:
     def fit(scores: str, column: int) -> Fitted:
-        logits, targets = getattr(heard, scores), getattr(heard, f"{scores}_targets")
-        platt = fit_platt(logits[:, column], targets[:, column], heard.sources[column])
-        logits, truth = getattr(test, scores), getattr(test, f"{scores}_targets")[:, column]
-        errors = [
-            round(calibration_error(one.probabilities(logits[:, column]), truth), 5)
-            for one in (Platt(), platt)
-        ]
+        logits, targets = _known(heard, scores, column)
+        platt = fit_platt(logits, targets, heard.sources[column])
+        logits, truth = _known(test, scores, column)
+        errors = (
+            [
+                round(calibration_error(one.probabilities(logits), truth), 5)
+                for one in (Platt(), platt)
+            ]
+            if truth.any()
+            else []
+        )
         return Fitted(
             Platt(round(platt.slope, 5), round(platt.offset, 5)),
-            int(targets[:, column].sum()),
-            (errors[0], errors[1]) if truth.any() else None,
+            int(targets.sum()),
+            (errors[0], errors[1]) if errors else None,
         )
 
     return Calibration(
@@ -227,6 +232,20 @@ def _fit(checkpoint: Checkpoint, heard: _Heard, test: _Heard) -> Calibration:
     )
 
 
+def _known(
+    heard: _Heard, scores: str, column: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the logits of a label and whether it sounds, where that is known."""
+    targets = getattr(heard, f"{scores}_targets")[:, column]
+    known = targets >= 0
+    return getattr(heard, scores)[known, column], targets[known] > 0
+
+
+def _said(targets: torch.Tensor) -> torch.Tensor:
+    """Return 1 where a label sounds, 0 where it does not, -1 where nobody has said it (NaN)."""
+    return torch.where(targets.isnan(), -1, (targets > 0).int()).to(torch.int8)
+
+
 @torch.inference_mode()
 def _listen(
     model: AudioSpectrogramTransformer, recipe: Recipe, split: Split, windows: int
@@ -240,8 +259,8 @@ def _listen(
     parts = []
     for batch in batches(examples, 0, positions, recipe.loop.workers):
         clip, frame = model.forward_both(batch.features)
-        steps = frame.flatten(0, 1), batch.frame.flatten(0, 1) > 0
-        parts.append((clip, batch.clip > 0, *steps))
+        steps = frame.flatten(0, 1), _said(batch.frame.flatten(0, 1))
+        parts.append((clip, _said(batch.clip), *steps))
     groups: list[set[str]] = [set() for _ in recipe.labels]
     for recording in composer.events.recordings:
         for target in recording.targets:

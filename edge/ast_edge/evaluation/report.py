@@ -74,6 +74,8 @@ class LabelReport:
     """In the recordings in which nothing is to be heard."""
     latencies: tuple[float, ...]
     """Seconds from onset to the telling; see `latencies`."""
+    undecided: int
+    """Detected events that count for nothing: see `Heard.undecided`."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,6 @@ class Report:
     segment_errors: SegmentErrors
     speed: float
     """Seconds of sound per second of computing."""
-    undecided: int = 0
-    """Detected events that count for nothing: see `Heard.undecided`."""
 
     def micro(self, name: str) -> Counts:
         """Add the counts of all labels."""
@@ -109,6 +109,11 @@ class Report:
     def false_alarms_in_negatives(self) -> FalseAlarms:
         """Those of all labels together, where nothing is to be heard."""
         return add_rooms([one.false_alarms_in_negatives for one in self.labels])
+
+    @property
+    def undecided(self) -> int:
+        """How many detected events of all labels count for nothing."""
+        return sum(one.undecided for one in self.labels)
 
     @property
     def latencies(self) -> tuple[float, ...]:
@@ -138,7 +143,6 @@ def make_report(heard: Sequence[Heard], labels: Sequence[Label], compute_seconds
         psds={n: psds(list(c.values()), SCENARIOS[n]) for n, c in curves.items() if c},
         segment_errors=errors,
         speed=seconds / compute_seconds,
-        undecided=sum(len(one.undecided(label)) for one in heard for label in labels),
     )
 
 
@@ -159,6 +163,7 @@ def _report_label(
         false_alarms=_count_alarms(heard, label),
         false_alarms_in_negatives=_count_alarms([one for one in heard if one.is_negative], label),
         latencies=tuple(seconds for pair in pairs for seconds in latencies(*pair)),
+        undecided=sum(len(one.undecided(label)) for one in heard),
     )
 
 

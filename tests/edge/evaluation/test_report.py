@@ -112,6 +112,7 @@ def test_what_may_be_right_is_neither_right_nor_false(tmp_path, recordings):
     unsure = {CAT: [Span(29, 31)], DOG: [Span(0, 60)]}
     report = make_report([replace(first, unsure=unsure), quiet], [DOG, CAT], 1.0)
     dog, cat = report.labels
+    assert (dog.undecided, cat.undecided) == (0, 1)
     assert dog.counts["event_500ms"] == Counts(1, 0, 1)
     assert (cat.counts["event_500ms"], cat.counts["segment"]) == (Counts(0, 1, 0), Counts(0, 2, 0))
     assert cat.false_alarms.count == 1
@@ -141,6 +142,9 @@ def test_without_references_there_is_no_psds(tmp_path):
     report = make_report([heard(tmp_path, 60.0, {}, [])], [DOG, CAT], 1.0)
     assert report.psds == {}
     assert silent_labels(report) == ["Dog", "Cat <b>"]
+    doubtful = heard(tmp_path, 60.0, {}, [detection(DOG, 10, 12)])
+    report = make_report([replace(doubtful, unsure={DOG: [Span(0, 60)]})], [DOG, CAT], 1.0)
+    assert silent_labels(report) == ["Cat <b>"]
     assert report.false_alarms_in_negatives.interval[0] == 0
 
 

@@ -49,7 +49,7 @@ def silent_labels(report: Report) -> list[str]:
     return [
         one.label.name
         for one in report.labels
-        if not one.references and not one.counts["event_500ms"].false
+        if not (one.references or one.counts["event_500ms"].false or one.undecided)
     ]
 
 

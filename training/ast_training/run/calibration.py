@@ -204,18 +204,17 @@ def _fit(checkpoint: Checkpoint, heard: _Heard, test: _Heard) -> Calibration:
         logits, targets = _known(heard, scores, column)
         platt = fit_platt(logits, targets, heard.sources[column])
         logits, truth = _known(test, scores, column)
-        errors = (
-            [
+        errors = None
+        if truth.any():
+            before, after = (
                 round(calibration_error(one.probabilities(logits), truth), 5)
                 for one in (Platt(), platt)
-            ]
-            if truth.any()
-            else []
-        )
+            )
+            errors = before, after
         return Fitted(
             Platt(round(platt.slope, 5), round(platt.offset, 5)),
             int(targets.sum()),
-            (errors[0], errors[1]) if errors else None,
+            errors,
         )
 
     return Calibration(

@@ -72,7 +72,11 @@ def test_the_edge_runs_a_bundle_with_frame_scores(framed, engine):
 @pytest.fixture
 def warnings_of_export(caplog):
     def texts():
-        return [r.getMessage() for r in caplog.records if r.name.startswith("ast_export")]
+        return [
+            r.getMessage()
+            for r in caplog.records
+            if r.name.startswith("ast_export") and r.levelname == "WARNING"
+        ]
 
     return texts
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import subprocess
 import urllib.request
 from pathlib import Path
@@ -12,6 +11,7 @@ import yaml
 from rigs.broker import mosquitto
 from rigs.broker.fleet import say
 from rigs.broker.mosquitto import Mosquitto, Subscriber, retained, wait_until
+from rigs.ports import free_port
 
 from ast_edge.fleet.inventory import Inventory
 from ast_edge.mqtt.config import MqttConfig
@@ -37,9 +37,7 @@ def test_every_metric_of_the_dashboard_is_there(broker, tmp_path):
     dashboard = (FOLDER / "grafana.json").read_text()
     named = set(re.findall(r"ast_edge_\w+", dashboard))
     assert len(named) > 10
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     daemon = Reloadable(tmp_path, broker)
     daemon.change(metrics={"listen": f"127.0.0.1:{port}"})
     with daemon:

@@ -1,7 +1,6 @@
 """SIGHUP to a daemon of one's own: where events go besides the broker."""
 
 import signal
-import socket
 import urllib.request
 
 import numpy as np
@@ -10,6 +9,7 @@ import soundfile
 from rigs.broker import mosquitto
 from rigs.broker.mosquitto import Mosquitto, wait_until
 from rigs.daemon import Daemon
+from rigs.ports import free_port
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 from rigs.model import RATE, silence, tone
@@ -66,9 +66,7 @@ def test_clips_go_to_another_folder_after_a_reload(daemon, tmp_path):
 
 
 def test_metrics_are_served_from_a_reload_on_and_no_more_after_another(daemon):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}/metrics"
     reload(daemon, metrics={"listen": f"127.0.0.1:{port}"})
     with urllib.request.urlopen(url, timeout=10) as answer:

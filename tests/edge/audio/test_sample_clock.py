@@ -2,7 +2,7 @@ import itertools
 import random
 
 import pytest
-from rigs.arrivals import Arrivals, crystal, truth
+from rigs.sound.arrivals import Arrivals, crystal, truth
 
 from ast_edge.audio.sample_clock import STEEPEST, SampleClock
 

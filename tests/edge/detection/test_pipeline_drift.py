@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rigs.arrivals import Arrivals, crystal, truth
+from rigs.sound.arrivals import Arrivals, crystal, truth
 
 from ast_edge.detection.hearing import Hearing
 from ast_edge.detection.pipeline import Pipeline

@@ -12,6 +12,7 @@ import pytest
 from rigs.broker import mosquitto
 from rigs.broker.fake_broker import FakeBroker, publish_packet
 from rigs.broker.mosquitto import Mosquitto, wait_until
+from rigs.ports import free_port
 
 from ast_edge.base.errors import ConfigError
 from ast_edge.mqtt import connection
@@ -82,8 +83,7 @@ def test_a_broker_that_is_not_ready_yet_is_waited_for():
 
 
 def test_a_broker_that_is_not_there_is_said_once(faults):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     assert faults(MqttConfig(host="127.0.0.1", port=port)) == [
         f"MQTT 127.0.0.1:{port}: connection refused: no broker listens there; trying again"
     ]

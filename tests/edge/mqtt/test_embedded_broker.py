@@ -6,6 +6,7 @@ import sys
 import pytest
 from rich.console import Console
 from rigs.broker.sink import started
+from rigs.ports import free_port
 
 from ast_edge.base.errors import BrokerError
 from ast_edge.detection.event import Event
@@ -66,7 +67,7 @@ def test_a_client_that_dies_says_nothing_on_the_terminal(capfd, caplog):
 
 def test_leaving_the_context_frees_the_port():
     pytest.importorskip("amqtt")
-    with EmbeddedBroker() as first:
+    with EmbeddedBroker(free_port()) as first:
         pass
     with EmbeddedBroker(first.port) as second:
         assert second.port == first.port

@@ -7,8 +7,8 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from rigs.arrivals import NOW, Arrivals, crystal, truth
 from rigs.broker.mosquitto import wait_until
+from rigs.sound.arrivals import NOW, Arrivals, crystal, truth
 from rigs.sound.listener import Listener
 
 from ast_edge.audio.health import OK, Health

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from rigs.arrivals import AT_ONCE, NOW, Arrivals, crystal, truth
+from rigs.sound.arrivals import AT_ONCE, NOW, Arrivals, crystal, truth
 from rigs.sound.listener import Listener
 
 from ast_edge.sources.pcm import PcmFormat, PcmSource

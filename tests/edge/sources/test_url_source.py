@@ -3,13 +3,13 @@
 import logging
 import os
 import signal
-import socket
 import subprocess
 import time
 
 import numpy as np
 import pytest
 from rigs.broker.mosquitto import wait_until
+from rigs.ports import free_port
 from rigs.processes import children
 from rigs.sound import stream_server
 from rigs.sound.camera import Camera
@@ -261,9 +261,7 @@ def test_segments_flow_whatever_their_list_is_called(tmp_path):
     ],
 )
 def test_other_live_protocols_are_heard(url, form, options):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        url = url.format(probe.getsockname()[1])
+    url = url.format(free_port())
     tone = ("-re", "-f", "lavfi", "-i", "sine=1000:r=44100", "-c:a", "aac", "-f", form)
     command = ["ffmpeg", "-nostdin", "-v", "error", *tone, *options.get("listen", ())]
     server = subprocess.Popen([*command, url + options.get("query", "")])

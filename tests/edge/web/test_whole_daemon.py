@@ -1,7 +1,6 @@
 """The page in a real browser, and a daemon that is a process: killed, started again, frozen."""
 
 import signal
-import socket
 from urllib.request import urlopen
 
 import numpy as np
@@ -10,6 +9,7 @@ from rigs.broker.mosquitto import Mosquitto, wait_until
 from rigs.daemon import Daemon
 from rigs.model import silence, tone
 from rigs.page import TOKEN
+from rigs.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -17,9 +17,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def daemon(tmp_path):
     """A daemon with a page, whose sound is fed."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     (tmp_path / "broker").mkdir()
     with Mosquitto(tmp_path / "broker") as broker:
         daemon = Daemon(tmp_path, broker, None)

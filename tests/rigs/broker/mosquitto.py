@@ -5,13 +5,14 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
+
+from rigs.ports import free_port
 
 TIMEOUT = 30.0
 """Seconds after which a condition that is waited for has failed."""
@@ -52,7 +53,7 @@ class Mosquitto:
     ) -> None:
         self.folder = folder
         self.password = password
-        self.port = _free_port()
+        self.port = free_port()
         self.ca = make_authority(folder) if tls or certificates else None
         self.certificate = folder / "client.crt" if certificates else None
         self.key = folder / "client.key" if certificates else None
@@ -93,7 +94,7 @@ class Mosquitto:
                 f"plugin {dynamic_security()}",
                 f"plugin_opt_config_file {folder}/rights.json",
             ]
-        self.websockets_port = _free_port()
+        self.websockets_port = free_port()
         if websockets:
             lines += [f"listener {self.websockets_port} 127.0.0.1", "protocol websockets"]
             lines += secured if self.ca else []
@@ -279,9 +280,3 @@ def _find(program: str) -> str:
 def dynamic_security() -> Path | None:
     """Return Mosquitto's plug-in for rights, if it is there."""
     return next(Path("/usr/lib").glob("**/mosquitto_dynamic_security.so"), None)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from rigs.broker.mosquitto import wait_until
+from rigs.ports import free_port
 
 RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 PATIENCE = 120.0
@@ -16,7 +17,7 @@ class Nats:
     """A NATS server with MQTT, which keeps retained messages in JetStream."""
 
     def __init__(self, folder: Path) -> None:
-        self.port, self._clients = _free_port(), _free_port()
+        self.port, self._clients = free_port(), free_port()
         self._config = folder / "nats.conf"
         self._config.write_text(
             f"server_name: rig\nlisten: 127.0.0.1:{self._clients}\n"
@@ -47,7 +48,7 @@ class RabbitMq:
     """A RabbitMQ with its MQTT plug-in alone."""
 
     def __init__(self, folder: Path) -> None:
-        self.port, self._epmd = _free_port(), _free_port()
+        self.port, self._epmd = free_port(), free_port()
         (folder / "rabbitmq.conf").write_text(
             f"listeners.tcp = none\nmqtt.listeners.tcp.1 = 127.0.0.1:{self.port}\n"
             "mqtt.allow_anonymous = true\nloopback_users = none\n"
@@ -57,7 +58,7 @@ class RabbitMq:
             "HOME": str(folder),
             "ERL_EPMD_PORT": str(self._epmd),
             "RABBITMQ_NODENAME": f"rig{self.port}@localhost",
-            "RABBITMQ_DIST_PORT": str(_free_port()),
+            "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_MNESIA_BASE": str(folder / "data"),
             "RABBITMQ_LOG_BASE": str(folder / "logs"),
             "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
@@ -93,9 +94,3 @@ class RabbitMq:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

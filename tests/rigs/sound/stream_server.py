@@ -2,11 +2,12 @@
 
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
+
+from rigs.ports import free_port
 
 _TIMEOUT = 20.0
 _SYSTEM_PYTHON = "/usr/bin/python3"
@@ -38,9 +39,7 @@ class StreamServer:
 
     def __init__(self, scheme: str) -> None:
         program = Path(__file__).with_name(f"{scheme}_server.py")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.host = f"127.0.0.1:{probe.getsockname()[1]}"
+        self.host = f"127.0.0.1:{free_port()}"
         python = sys.executable if scheme == "http" else _SYSTEM_PYTHON
         self._command = [python, str(program), self.host.partition(":")[2]]
         self._process: subprocess.Popen[bytes] | None = None

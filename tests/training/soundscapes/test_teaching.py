@@ -57,6 +57,14 @@ def test_what_was_placed_is_certain_and_the_rest_is_doubted():
     np.testing.assert_allclose(steps, [[0.05, 0.1, 0.3]] * 2, atol=1e-6)
 
 
+def test_without_moments_steps_are_absent_and_open_where_a_label_may_sound():
+    teaching = Teaching(LoudnessTeacher, ["Hum", "Hiss", "Whistle"], doubt=0.5, moments=False)
+    sound = scape(1.0, (PlacedEvent(0, 0.2, 0.6),), may={2})
+    ((clip, steps, _),) = teaching.targets([sound], RATE)
+    np.testing.assert_allclose(clip, [1, 0.1, 0.3], atol=1e-6)
+    np.testing.assert_array_equal(steps, [[0, 0, np.nan]] * 2)
+
+
 def test_hints_are_the_teachers_features_of_all_and_of_a_second_around_each_moment():
     teaching = Teaching(LoudnessTeacher, ["Hum"], hints=True)
     ((*_, hint),) = teaching.targets([scape(1.0)], RATE)

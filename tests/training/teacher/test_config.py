@@ -47,3 +47,18 @@ def test_another_number_of_outputs_than_audiosets_is_refused(lesson, tmp_path):
     save_mobilenet(tmp_path / "mn.pt", labels=5)
     with pytest.raises(BundleError, match="expected 527 outputs, one per label, got 5"):
         open_teachers(lesson("{kind: mobilenet, weights: mn.pt}"))
+
+
+def test_a_bundle_names_its_own_labels(lesson, tmp_path):
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    from rigs.model import LABELS, write_bundle
+
+    write_bundle(tmp_path / "last-round")
+    assert open_teachers(lesson("{kind: bundle, weights: last-round/bundle.json}")).labels == LABELS
+
+
+def test_other_names_for_a_bundles_labels_are_refused(lesson, tmp_path):
+    (tmp_path / "bundle.json").touch()
+    (tmp_path / "names.txt").write_text("Dog\nCat\n")
+    with pytest.raises(ConfigError, match="labels: a bundle has its own"):
+        lesson("{kind: bundle, weights: bundle.json, labels: names.txt}")

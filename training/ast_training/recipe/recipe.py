@@ -29,7 +29,7 @@ from ast_training.model.network import TrainingOptions
 from ast_training.model.optimization import OptimizerConfig
 from ast_training.recipe.overrides import override
 from ast_training.soundscapes.config import SoundscapeConfig
-from ast_training.teacher.config import SHOWS_FEATURES, TeacherConfig
+from ast_training.teacher.config import SHOWS_FEATURES, AnnotationConfig, TeacherConfig
 
 
 class FrontendConfig(Section):
@@ -118,14 +118,6 @@ class AugmentConfig(Section):
     """Shift by up to this many frames, around the end."""
     crop: Literal["head", "random"] = "head"
     """Which part of a clip that is longer than the window to take."""
-
-
-class AnnotationConfig(Section):
-    """What the packs' labels are worth beside what the teachers hear."""
-
-    doubt: Fraction = 0.5
-    """Share that is believed of a teacher's probability of a label that was not placed in the
-    example, unless a recording in it may hold it unannounced."""
 
 
 class LoopConfig(Section):

@@ -112,6 +112,7 @@ def _open_packs(recipe: Recipe, cache: Path | None) -> tuple[Examples, Evaluatio
             partial(open_teachers, recipe.teachers),
             list(recipe.labels),
             doubt,
+            moments=recipe.annotation is None or recipe.annotation.moments,
             hints=recipe.hint > 0,
         )
     examples = SoundscapeExamples(

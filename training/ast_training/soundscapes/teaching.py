@@ -45,15 +45,18 @@ class Teaching:
         labels: Sequence[str],
         doubt: float | None = None,
         *,
+        moments: bool = True,
         hints: bool = False,
     ) -> None:
         """Take the names of the student's labels.
 
         With `doubt`, what was composed counts as well, and of a label that was not placed only that
-        share of the teacher's probability, unless it may sound unannounced. Without `hints` the
-        teacher's features are left out.
+        share of the teacher's probability, unless it may sound unannounced; without `moments` it
+        says nothing of steps, which are then what was composed alone. Without `hints` the teacher's
+        features are left out.
         """
         self._open, self.labels, self.doubt = open_teacher, tuple(labels), doubt
+        self._moments = moments
         self._features = slice(None) if hints else slice(0)
 
     def targets(self, scapes: Sequence[Soundscape], samples: int) -> list[Taught]:
@@ -80,7 +83,11 @@ class Teaching:
         believed[list(scape.open)] = 1
         placed = clip_targets(scape.events, len(believed)) > 0
         clip = np.where(placed, 1, taught.clip * believed).astype(np.float32)
-        return taught._replace(clip=clip, steps=taught.steps * believed)
+        if self._moments:
+            return taught._replace(clip=clip, steps=taught.steps * believed)
+        steps = np.zeros_like(taught.steps)
+        steps[:, list(scape.open)] = np.nan
+        return taught._replace(clip=clip, steps=steps)
 
     @staticmethod
     def steps(samples: int) -> int:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ast_edge.base.yaml_file import InputPath, Section
 from ast_training.data.labels import label_table
+from ast_training.data.packs import Fraction
 from ast_training.data.tables import read_labels
 from ast_training.teacher.ensemble import Ensemble
 from ast_training.teacher.grid import RATE
@@ -19,16 +20,33 @@ SHOWS_FEATURES = "mobilenet"
 class TeacherConfig(Section):
     """A network that knows sounds already."""
 
-    kind: Literal["mobilenet", "yamnet", "onnx"]
-    """A MobileNet of EfficientAT, Google's TFLite model, or any ONNX graph that takes samples."""
+    kind: Literal["mobilenet", "yamnet", "onnx", "bundle"]
+    """A MobileNet of EfficientAT, Google's TFLite model, any ONNX graph that takes samples, or the
+    bundle.json of a bundle of ours."""
     weights: InputPath
     labels: InputPath | None = None
     """Names of its outputs, one on every line or a table like AudioSet's; without it AudioSet's
-    527, and for YAMNet those in its file."""
+    527, and for YAMNet and bundles those that come with them."""
     logits: bool = False
     """The ONNX graph lacks the sigmoid."""
     rate: int = Field(default=RATE, ge=1000, le=384_000)
     """Hertz that the ONNX graph takes."""
+
+    @model_validator(mode="after")
+    def _a_bundle_names_its_labels(self) -> "TeacherConfig":
+        if self.kind == "bundle" and self.labels:
+            raise ValueError("labels: a bundle has its own; leave them out")
+        return self
+
+
+class AnnotationConfig(Section):
+    """What the packs' labels are worth beside what the teachers hear."""
+
+    doubt: Fraction = 0.5
+    """Share that is believed of a teacher's probability of a label that was not placed in the
+    example, unless a recording in it may hold it unannounced."""
+    moments: bool = True
+    """Whether teachers say when, too; without, that is what was composed alone."""
 
 
 def open_teachers(configs: Sequence[TeacherConfig]) -> Ensemble:
@@ -43,6 +61,10 @@ def open_teachers(configs: Sequence[TeacherConfig]) -> Ensemble:
 
 def _open(config: TeacherConfig) -> Teacher:
     # Imported where they are used: each needs a library of its own.
+    if config.kind == "bundle":
+        from ast_training.teacher.bundle_teacher import BundleTeacher
+
+        return BundleTeacher(config.weights.parent)
     given = read_labels(config.labels) if config.labels else label_table("audioset")
     labels = tuple(label.name for label in given)
     if config.kind == "mobilenet":

@@ -21,7 +21,7 @@ from zipfile import ZipFile
 import numpy as np
 import soxr
 from numpy.typing import NDArray
-from parts.held_out import clip_scores, open_held_out
+from parts.held_out import clip_scores, label_aps, open_held_out
 from parts.replay import Replay
 from parts.result import RESULTS, Result, Table
 from parts.scenes import Figures, Run, Scene, Settings, measure, read_scenes, trials_of
@@ -35,7 +35,6 @@ from ast_edge.model.bundle import Bundle, find_bundle, load_bundle
 from ast_edge.model.label_settings import TrackerSettings
 from ast_edge.sources.recording import RecordingSource
 from ast_edge.tuning.tuning import tune
-from ast_training.measure.metrics import average_precisions
 from ast_training.recipe.recipe import load_recipe
 
 NAME = "BirdNET V2.4"
@@ -206,7 +205,7 @@ def _clips(args: argparse.Namespace, bundle: Bundle, birdnet: BirdNet) -> Table:
     targets = held_out.targets.astype(np.float32)
     cells = [
         [label, str(int(targets[:, n].sum())), *(f"{ap[n]:.3f}" for ap in aps)]
-        for aps in [[average_precisions(targets, one) for one in (ours, its)]]
+        for aps in [[label_aps(held_out, one) for one in (ours, its)]]
         for n, label in enumerate(held_out.labels)
         if label in SHARED
     ]

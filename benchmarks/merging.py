@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from parts.held_out import HeldOut, Scores, clip_scores, open_held_out
+from parts.held_out import HeldOut, Scores, clip_scores, label_aps, open_held_out, resampled
 from parts.result import RESULTS, Plot, Result, Table, command_line
 
 from ast_edge.engines.choice import open_engine
@@ -26,8 +26,7 @@ from ast_export.flops import count_flops
 from ast_export.label_selection import wanted_alone
 from ast_export.merged import load_members
 from ast_export.writer import ExportOptions, ParityError, write_bundle
-from ast_training.measure.bootstrap import interval_of, resample_aps
-from ast_training.measure.metrics import average_precisions
+from ast_training.measure.bootstrap import interval_of
 from ast_training.recipe.recipe import load_recipe
 from ast_training.run.calibration import folded
 
@@ -120,17 +119,14 @@ def _score(held_out: HeldOut, chosen: Sequence[int], bundle: Bundle, threads: in
 
 
 def _macro(held_out: HeldOut, chosen: Sequence[int], scores: Scores) -> float:
-    targets = held_out.targets[list(chosen)].astype(np.float32)
-    return float(np.nanmean(average_precisions(targets, scores)))
+    return float(np.nanmean(label_aps(held_out, scores, chosen)))
 
 
 def _losses(
     held_out: HeldOut, chosen: Sequence[int], whole: Scores, merged: Scores
 ) -> NDArray[np.float64]:
     """Return the loss in macro AP in resamples of the sources, the same for both."""
-    targets = held_out.targets[list(chosen)].astype(np.float32)
-    sources = [held_out.recordings.recordings[index].group for index in chosen]
-    both = [resample_aps(targets, scores, sources).aps for scores in (whole, merged)]
+    both = [resampled(held_out, scores, chosen).aps for scores in (whole, merged)]
     return np.asarray(np.nanmean(both[0] - both[1], axis=1))
 
 

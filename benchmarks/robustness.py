@@ -39,7 +39,6 @@ from ast_edge.evaluation.detector import Detector
 from ast_edge.model.bundle import Bundle, find_bundle, load_bundle
 from ast_export.card import EXPERIMENTAL_AP
 from ast_training.measure.evidence import FEW
-from ast_training.measure.metrics import average_precisions
 from ast_training.recipe.recipe import load_recipe
 
 CONFUSIONS = 3
@@ -73,8 +72,7 @@ def main() -> None:
         scores = clean[chosen]
         if condition is not CLEAN:
             scores = _score(held_out, chosen, condition, args.seed, bundle, engine)
-        ap = average_precisions(held_out.targets[chosen].astype(np.float32), scores)
-        aps[condition] = ap
+        aps[condition] = ap = label_aps(held_out, scores, chosen)
         print(f"{condition.name:18} macro AP {np.nanmean(ap):.3f}", flush=True)
     confused = confusions(
         held_out, chosen, Detector(Hearing(bundle, bundle.settings, hop=0.5), engine)
@@ -136,15 +134,17 @@ def confusions(
 ) -> dict[str, list[tuple[str, float]]]:
     """Return for each label with recordings what is reported in them, its own share first.
 
-    After that `CONFUSIONS` other labels, which do not sound in them, with their shares.
+    After that `CONFUSIONS` other labels, which do not sound in them, with their shares. Those that
+    may, of which nobody said so, count for nothing.
     """
     reported = np.array([_reported(held_out, index, detector) for index in chosen])
     targets = held_out.targets[chosen]
+    false = reported & ~targets & ~held_out.unknown[chosen]
     found = {}
     for column, label in enumerate(held_out.labels):
         if not (has := targets[:, column]).any():
             continue
-        wrong = Counter({n: int(c) for n, c in enumerate((reported & ~targets)[has].sum(0)) if c})
+        wrong = Counter({n: int(c) for n, c in enumerate(false[has].sum(0)) if c})
         found[label] = [(label, float(reported[has, column].mean()))]
         found[label] += [
             (held_out.labels[other], count / int(has.sum()))

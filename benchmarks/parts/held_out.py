@@ -120,19 +120,31 @@ def clip_scores(
     return scores
 
 
-def label_aps(held_out: HeldOut, scores: Scores) -> NDArray[np.float64]:
-    """Return the AP of every label (labels,), where it is known whether it sounds."""
-    truth = held_out.targets.astype(np.float32)
+def label_aps(
+    held_out: HeldOut, scores: Scores, chosen: Sequence[int] | None = None
+) -> NDArray[np.float64]:
+    """Return the AP of every label (labels,), where it is known whether it sounds.
+
+    Args:
+        held_out: what was scored.
+        scores: (recordings, labels).
+        chosen: the recordings that they are of; None for all.
+    """
+    rows = np.arange(len(held_out.targets)) if chosen is None else np.asarray(chosen)
+    truth, unknown = held_out.targets[rows].astype(np.float32), held_out.unknown[rows]
     return np.concatenate(
         [
-            average_precisions(truth[rows, n : n + 1], scores[rows, n : n + 1])
-            for n, rows in enumerate(~held_out.unknown.T)
+            average_precisions(truth[known, n : n + 1], scores[known, n : n + 1])
+            for n, known in enumerate(~unknown.T)
         ]
     )
 
 
-def resampled(held_out: HeldOut, scores: Scores) -> ResampledAps:
-    """Return the AP of every label in resamples of the sources."""
-    sources = [one.group for one in held_out.recordings.recordings]
-    truth = held_out.targets.astype(np.float32)
-    return resample_aps(truth, scores, sources, ~held_out.unknown)
+def resampled(
+    held_out: HeldOut, scores: Scores, chosen: Sequence[int] | None = None
+) -> ResampledAps:
+    """Return the AP of every label in resamples of the sources, as `label_aps` takes them."""
+    rows = np.arange(len(held_out.targets)) if chosen is None else np.asarray(chosen)
+    sources = [held_out.recordings.recordings[index].group for index in rows]
+    truth = held_out.targets[rows].astype(np.float32)
+    return resample_aps(truth, scores, sources, ~held_out.unknown[rows])

@@ -179,7 +179,9 @@ def _choose_by_recordings(args: argparse.Namespace) -> int:
     _print(tuning)
     if args.plot:
         write_output(args.plot, draw_plot(tuning))
-    record = make_record(plan.config, hearing, tuning, negatives, positives, args.annotations)
+    record = make_record(
+        plan.config, hearing, tuning, negatives, positives, args.annotations, args.unsure
+    )
     _offer(args, lambda text: write_outcome(text, plan.config, hearing, tuning, record))
     return 0
 

@@ -37,6 +37,8 @@ class Tuned(Section):
     """Of these labels, in the positives."""
     annotations: str = ""
     """sha256 of the table of events; empty without."""
+    unsure: list[str] = Field(default_factory=list)
+    """sha256 of each table of what may sound, where events counted for nothing."""
 
     def covers(self, labels: "Mapping[str, LabelConfig | None]") -> bool:
         """Tell whether the labels still have the settings that were chosen."""

@@ -59,8 +59,12 @@ def make_record(
     negatives: Sequence[Recording],
     positives: Sequence[Recording],
     annotations: Path | None,
+    unsure: Sequence[Path] = (),
 ) -> Tuned:
-    """Say on what settings were chosen; `annotations` is the table of the positives, if one is."""
+    """Say on what settings were chosen.
+
+    `annotations` is the table of the positives, if one is; `unsure` those of what may sound.
+    """
     chosen, names = _thresholds(tuning), _names(config, hearing)
     labels = {
         name: (config.labels.get(name) or LabelConfig()).model_copy(
@@ -82,6 +86,7 @@ def make_record(
         positive_recordings=len(positives),
         events=sum(one.references for one in tuning.labels) if annotations else 0,
         annotations=file_sha256(annotations) if annotations else "",
+        unsure=[file_sha256(table) for table in unsure],
     )
 
 

@@ -155,6 +155,7 @@ def test_tune_counts_nothing_where_a_label_may_sound(folder, config, tmp_path, c
     assert tune(folder, config, "--write", "--unsure", str(unsure)) == 0
     assert load_config(config).labels["Hum"].on == 0.2
     assert "0 → 0" in capsys.readouterr().out
+    assert load_config(config).tuned.unsure == [file_sha256(unsure)]
 
 
 def test_a_wish_that_the_recordings_cannot_prove_is_said(folder, config, capsys):

@@ -211,6 +211,7 @@ def _rocs(
                     truth[label],
                     [truth[other] for other in others],
                     scenario.criteria,
+                    join_touching(one.unsure.get(label, ())),
                 )
                 for one, truth in zip(heard, truths, strict=True)
             ]

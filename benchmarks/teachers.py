@@ -46,9 +46,6 @@ STRENGTH = 0.003
 """Of the logistic regression (C): features are many and recordings few."""
 SECONDS = 10.0
 """Of a recording that are scored."""
-TEMPERATURE = 4.0
-"""Divides the logits of half seconds before the tracker: those of a MobileNet are so steep that no
-threshold up to 0.999 silences it. That changes no order, and thresholds are chosen after it."""
 
 Audio = NDArray[np.float32]
 Scores = NDArray[np.float32]
@@ -223,18 +220,11 @@ def _replays(path: Path, others: dict[str, Hear]) -> dict[str, Replay]:
     sound = np.concatenate([block.samples[:, 0] for block in blocks])[None]
     made = {}
     for name, hear in others.items():
-        scores = tempered(hear(sound)[1])
+        scores = hear(sound)[1]
         onsets = STEP_SECONDS * np.arange(len(scores))
         ends = onsets + (STEP_SECONDS + max(WINDOWS)) / 2
         made[name] = Replay(Curve(onsets, onsets + STEP_SECONDS, ends, scores), ends)
     return made
-
-
-def tempered(scores: Scores) -> Scores:
-    """Bring probabilities nearer to 0.5, in their order."""
-    sure = np.clip(scores.astype(np.float64), 1e-12, 1 - 1e-7)
-    logits = np.log(sure / (1 - sure)) / TEMPERATURE
-    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
 
 
 def _measured(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="torch is not installed")
-from teachers import Listener, Once, tempered
+from teachers import Listener, Once
 
 from ast_training.teacher.heard import without_features
 
@@ -34,11 +34,3 @@ def test_a_teacher_listens_once_to_a_sound_and_anew_to_another():
     assert once.hear(SOUND) is once.hear(SOUND)
     once.hear(SOUND.copy())
     assert teacher.asked == 2
-
-
-def test_what_is_nearly_certain_can_be_told_apart_by_thresholds_in_the_same_order():
-    scores = np.float32([0.0, 1e-6, 0.05, 0.5, 0.999, 0.99999, 1.0])
-    found = tempered(scores)
-    assert (np.diff(found) > 0).all()
-    assert found[3] == 0.5
-    assert found[4:].max() < 0.999

@@ -46,6 +46,9 @@ STRENGTH = 0.003
 """Of the logistic regression (C): features are many and recordings few."""
 SECONDS = 10.0
 """Of a recording that are scored."""
+SHOWN = 100.0
+"""False alarms per hour up to which curves are drawn: those of a MobileNet begin at ten times that,
+for it is certain so often that no threshold silences it."""
 
 Audio = NDArray[np.float32]
 Scores = NDArray[np.float32]
@@ -155,14 +158,16 @@ def main() -> None:
         "micro F1 against false alarms",
         "false alarms an hour",
         "event F1, micro",
-        {
-            name: sorted((one.false_alarms.per_hour or 0.0, one.micro_f1) for one in curve)
-            for name, curve in curves.items()
-        },
+        {name: points for name, curve in curves.items() if (points := _drawn(curve))},
     )
     command = f"python benchmarks/teachers.py --bundle {bundle.name}"
     result = Result(f"{bundle.name} beside its teachers", command, tables, [plot])
     print(result.save("teachers", args.results))
+
+
+def _drawn(curve: Sequence[Figures]) -> list[tuple[float, float]]:
+    points = [(one.false_alarms.per_hour or 0.0, one.micro_f1) for one in curve]
+    return sorted(point for point in points if point[0] <= SHOWN)
 
 
 def _arguments() -> argparse.Namespace:
@@ -185,7 +190,7 @@ def _listeners(recipe: Recipe, train: HeldOut) -> dict[str, Hear]:
     shows = [n for n, one in enumerate(recipe.teachers) if one.kind == SHOWS_FEATURES]
     features = opened[shows[0]]
     single = {
-        f"{config.kind} {config.weights.stem}": opened[n]
+        " ".join(dict.fromkeys([config.kind, config.weights.stem])): opened[n]
         for n, config in enumerate(recipe.teachers)
     }
     found: dict[str, Hear] = {k: Listener(v, train.labels).hear for k, v in single.items()}
@@ -258,13 +263,17 @@ def _clips(held_out: HeldOut, scores: dict[str, Scores]) -> Table:
     cells = [["**macro**", "", *means.values()]]
     for n, label in enumerate(held_out.labels):
         sources = len(set(held_out.sources(n)))
-        cells.append([label, str(sources), *(f"{one[n]:.3f}" for one in aps.values())])
+        cells.append([label, str(sources), *(_figure(one[n]) for one in aps.values())])
     return Table(
         f"Average precision on {len(held_out.targets)} held-out recordings",
         ["", "sources", *aps],
         cells,
         "Of the bundle the highest of a recording's windows of 4 s, one a second.",
     )
+
+
+def _figure(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.3f}"
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from rigs.training.home_recipes import write_home_recipe
 from rigs.training.packs import make_recipe, two_sounds, write_recipe
 
 from ast_edge.base.errors import ConfigError
@@ -15,7 +16,6 @@ from ast_training.recipe.recipe import Recipe, load_recipe
 
 ROOT = Path(__file__).parents[3]
 RECIPES = ROOT / "configs" / "train"
-HOME = RECIPES / "home.yaml"
 
 
 @pytest.fixture
@@ -330,18 +330,7 @@ def test_small_recipe_starts_from_scratch(name, labels, tokens):
 
 @pytest.mark.parametrize("name", ["home", "home-encoder", "home-mixtures"])
 def test_shipped_recipe_is_valid_and_wants_the_sounds_of_a_home(tmp_path, name):
-    # Packs, teachers and stem are not part of the repository.
-    home = yaml.safe_load((RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))
-    home |= yaml.safe_load((RECIPES / home["packs"]).read_text(encoding="utf-8"))
-    home["wanted"] = str(RECIPES / home["wanted"])
-    for pack in home["packs"].values():
-        tables = ("table", "terms_table", "may_table")
-        pack |= {key: str(HOME) for key in tables if key in pack}  # any file
-    for teacher in home.get("teachers", []):
-        teacher["weights"] = str(HOME)
-    path = tmp_path / "home.yaml"
-    path.write_text(yaml.safe_dump(home, sort_keys=False), encoding="utf-8")
-    recipe = load_recipe(path)
+    recipe = load_recipe(write_home_recipe(tmp_path, name))
     assert len(recipe.labels) == 527
     assert len(recipe.wanted) >= 40
 
